@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# The options every target shares, and one function that declares a folder's library.
+
+add_library(edged_options INTERFACE)
+target_include_directories(edged_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(edged_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion
+  -Wno-sign-conversion $<$<BOOL:${EDGED_WERROR}>:-Werror>
+  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+target_link_libraries(edged_options INTERFACE Threads::Threads)
+if(EDGED_SANITIZE)
+  target_compile_options(edged_options INTERFACE
+    -fsanitize=${EDGED_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(edged_options INTERFACE -fsanitize=${EDGED_SANITIZE})
+endif()
+
+# Asio is compiled once, in proto/net/asio.cc; every other user only sees declarations.
+add_library(edged_asio INTERFACE)
+target_compile_definitions(edged_asio INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ALL_NO_LIB)
+target_link_libraries(edged_asio INTERFACE Boost::headers)
+
+# edged_library(NAME SOURCES a.cc b.cc [PUBLIC lib...] [PRIVATE lib...] [ASIO])
+# One library per folder. Only what a folder links can it call, so the include directions of
+# docs/architecture.md hold at link time. ASIO adds the shared precompiled header.
+function(edged_library name)
+  cmake_parse_arguments(ARG "ASIO" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC edged_options ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  if(ARG_ASIO)
+    edged_use_asio(${name})
+  endif()
+endfunction()
+
+function(edged_use_asio name)
+  target_link_libraries(${name} PUBLIC edged_asio)
+  if(EDGED_PCH AND NOT name STREQUAL "edged_net")
+    target_precompile_headers(${name} REUSE_FROM edged_net)
+  endif()
+endfunction()

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small pool of PostgreSQL connections for Asio coroutines. A statement waits for a free connection
+// (at most its timeout), a broken connection is replaced with back-off, and statements are counted per
+// caller. All calls on the executor's thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "proto/base/metrics.h"
+#include "proto/base/status.h"
+#include "worker/db/pg_result.h"
+
+namespace edged::db {
+
+struct PgPoolOptions {
+  std::string url;  // a libpq connection URI or keyword string; may hold a password, never logged
+  std::size_t size = 4;
+  std::chrono::milliseconds connect_timeout{5000};
+  std::chrono::milliseconds statement_timeout{5000};
+  std::string application_name = "edged";
+};
+
+// Text-format parameters; an empty optional is NULL.
+using PgParameters = std::vector<std::optional<std::string>>;
+
+// Counts the client messages a caller caused. One statement is one message.
+struct StatementCounter {
+  std::uint64_t statements = 0;
+};
+
+class PgPool {
+ public:
+  PgPool(boost::asio::any_io_executor executor, PgPoolOptions options, MetricsRegistry& metrics);
+  ~PgPool();
+  PgPool(const PgPool&) = delete;
+  PgPool& operator=(const PgPool&) = delete;
+
+  // Runs one statement in its own transaction. `counter`, if given, outlives the call and is
+  // incremented once the statement was handed to a connection.
+  // Errors: kUnavailable (no connection; nothing was executed), kDeadlineExceeded, kUnknownOutcome (the
+  // connection died while it ran), kConflict (serialization failure or deadlock: try again),
+  // kDenied (insufficient privilege), kInvalidArgument (the server rejected the statement; message has
+  // the SQLSTATE).
+  boost::asio::awaitable<Result<PgResult>> execute(std::string sql,
+                                                   PgParameters parameters,
+                                                   StatementCounter* counter = nullptr);
+
+  // Several statements separated by semicolons in one implicit transaction, no parameters, as
+  // migrations need them. Counts as one message.
+  boost::asio::awaitable<Status> execute_script(std::string sql);
+
+  // True if the last attempt to use a connection succeeded.
+  bool healthy() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace edged::db

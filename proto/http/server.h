@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP/1.1 server shell that node and worker share: listener, limits, time-outs, routing by exact
-// path or path prefix. Beast stays in server.cc. Handlers are coroutines on the server's executor.
-// Limits: header 8 KiB within 10 s, body `body_bytes_max`, idle 75 s, at most `connections_max`.
+// The HTTP/1.1 server shell that node and worker share: listener, limits, time-outs, routing by
+// exact path or path prefix. Beast stays in server.cc. Handlers are coroutines on the server's
+// executor. Limits: header 8 KiB within 10 s, body `body_bytes_max` at 64 KiB/s or more after 10 s,
+// idle 75 s, at most `connections_max`. Refusals are short JSON, {"error":"..."}: 400, 403, 404,
+// 405, 413, 431, 500, 501. Thread: everything on the executor's, which is one thread or a strand.
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -15,18 +19,15 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
-
 #include "proto/base/status.h"
 
 namespace edged::http {
 
 struct Request {
-  std::string method;  // "GET"
-  std::string path;    // percent-decoded, without the query
+  std::string method;                          // "GET"
+  std::string path;                            // percent-decoded, without the query
   std::map<std::string, std::string> query;    // decoded; the last of equal names wins
-  std::map<std::string, std::string> headers;  // names in lower case
+  std::map<std::string, std::string> headers;  // names in lower case; equal ones joined by ", "
   std::string body;
 };
 
@@ -42,7 +43,13 @@ using Handler = std::function<boost::asio::awaitable<Response>(Request)>;
 struct ServerOptions {
   std::string address;  // "127.0.0.1:4781"; port 0 picks a free one
   std::size_t body_bytes_max = 1 << 20;
-  std::size_t connections_max = 1000;
+  std::size_t connections_max = 1000;  // later ones are closed at once
+  std::size_t header_bytes_max = 8 * 1024;
+  std::chrono::milliseconds header_timeout{10'000};  // from its first byte, or from connecting
+  std::chrono::milliseconds idle_timeout{75'000};    // between requests
+  // A body must come, and an answer be taken, within transfer_grace + bytes / transfer_rate_min.
+  std::chrono::milliseconds transfer_grace{10'000};
+  std::size_t transfer_rate_min = 64 * 1024;  // bytes per second
 };
 
 class Server {
@@ -53,14 +60,17 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // Before listen(). `path` is exact; one that ends in '/' matches everything below it, the longest
-  // first. Another method on a known path is answered 405, an unknown path 404.
+  // first ("/" alone is only the start page). HEAD is answered by GET's handler. Another method on
+  // a known path is answered 405, an unknown path 404. A handler that throws is answered 500.
   void route(std::string method, std::string path, Handler handler);
 
-  // Binds and starts to accept. Errors: kUnavailable ("could not listen on 127.0.0.1:80: …").
+  // Binds and starts to accept. Errors: kUnavailable ("could not listen on 127.0.0.1:80: …");
+  // kInvalidArgument (the address is not HOST:PORT).
   Status listen();
   // "127.0.0.1:4781", with the port in use. After listen().
   std::string address() const;
-  // Stops accepting, lets requests under way end, closes idle connections. Safe to call twice.
+  // Stops accepting, closes idle connections, lets requests under way end; what is left after
+  // `timeout` is closed. Safe to call twice.
   boost::asio::awaitable<void> drain(std::chrono::milliseconds timeout);
 
  private:

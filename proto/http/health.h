@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The three routes every program of ours has: GET /healthz (200 "ok": the process answers), GET
+// /readyz (200 "ready", or 503 with the reason), GET /metrics (Prometheus' text format). The
+// executor's thread.
+#pragma once
+
+#include <functional>
+
+#include "proto/base/metrics.h"
+#include "proto/base/status.h"
+#include "proto/http/server.h"
+
+namespace edged::http {
+
+// `ready` must not block; its message is shown to anyone who asks. `metrics` outlives the server.
+void add_health_routes(Server& server, MetricsRegistry& metrics, std::function<Status()> ready);
+
+}  // namespace edged::http

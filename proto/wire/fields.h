@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// TLV fields: the optional parts of frames and items (docs/protocol.md, "TLVs"). Numbers are fixed
+// for ever; those marked reserved are not implemented by this version, so that it refuses them when
+// they are marked critical and ignores them otherwise. Pure functions; safe on any bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/base/status.h"
+
+namespace edged::wire {
+
+enum class Tlv : std::uint8_t {
+  kExpiresAt = 0x01,       // u64, ms since 1970
+  kTtl = 0x02,             // u64, ms
+  kVersion = 0x03,         // u64
+  kIfVersion = 0x04,       // u64
+  kMetadata = 0x05,        // JSON text
+  kLimit = 0x06,           // u32
+  kCursor = 0x07,          // bytes
+  kRange = 0x08,           // reserved: u64 offset, u64 total
+  kLease = 0x09,           // reserved: u64
+  kRetryAfter = 0x0A,      // u32, ms
+  kMessage = 0x0B,         // UTF-8 text
+  kTrace = 0x0C,           // reserved: 16 bytes
+  kNamespace = 0x0D,       // u32, a handle; in a batch item: reserved, the item's own namespace
+  kSourcePosition = 0x0E,  // reserved: bytes
+  kFreshAsOf = 0x0F,       // reserved: u64, ms since 1970
+  kMaxStaleness = 0x10,    // reserved: u64, ms
+  kMinPosition = 0x11,     // reserved: bytes
+  kWrittenAt = 0x12,       // reserved: u64, ms since 1970
+  kValueBytes = 0x13,      // u64
+  kNamespaceId = 0x14,     // 32 hexadecimal digits
+  kTitle = 0x15,           // UTF-8 text
+  kCreatedAt = 0x16,       // u64, ms since 1970
+  kServerTime = 0x17,      // u64, ms since 1970
+  kIdempotencyKey = 0x18,  // reserved: 16 bytes
+  kCredential = 0x19,      // reserved: bytes
+  kScope = 0x1A,           // reserved: bytes
+};
+
+// What this version understands. Views point into the frame they were decoded from.
+struct Fields {
+  std::optional<std::uint64_t> expires_at_ms;
+  std::optional<std::uint64_t> ttl_ms;
+  std::optional<std::uint64_t> version;
+  std::optional<std::uint64_t> if_version;
+  std::optional<std::uint64_t> value_bytes;
+  std::optional<std::uint64_t> created_at_ms;
+  std::optional<std::uint64_t> server_time_ms;
+  std::optional<std::uint32_t> limit;
+  std::optional<std::uint32_t> retry_after_ms;
+  std::optional<std::uint32_t> ns;
+  std::optional<std::string_view> metadata;
+  std::optional<std::string_view> cursor;
+  std::optional<std::string_view> message;
+  std::optional<std::string_view> namespace_id;
+  std::optional<std::string_view> title;
+};
+
+// Appends the fields that are present, each padded to 4 bytes; returns their size together. Those
+// that change what a write does (ttl, expiry, if_version, metadata) are marked critical. Requires
+// together at most kExtBytesMax bytes.
+std::uint16_t append_fields(const Fields& fields, std::string& out);
+
+// Errors: kBadFrame (cut short, wrong length, repeated, padding or flag bits set); kUnsupported (a
+// critical TLV that this version does not implement).
+Result<Fields> decode_fields(std::string_view bytes);
+
+}  // namespace edged::wire

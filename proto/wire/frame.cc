@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hello, header, CRC-32C and FrameReader. See frame.h.
+#include "proto/wire/frame.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "proto/base/check.h"
+#include "proto/wire/codec.h"
+
+namespace edged::wire {
+namespace {
+
+constexpr std::string_view kMagic = "KVB1";
+constexpr std::size_t kBodyBytesAt = 8, kExtBytesAt = 18, kCrcAt = 20;
+constexpr std::size_t kFirstBufferBytes = 4096, kFreeBytesMin = 1024,
+                      kKeptBufferBytesMax = 64 * 1024;
+
+// Four tables for slicing by 4; the polynomial 0x82F63B78 is Castagnoli's, reflected.
+using CrcTables = std::array<std::array<std::uint32_t, 256>, 4>;
+constexpr CrcTables make_crc_tables() {
+  CrcTables tables{};
+  for (std::uint32_t i = 0; i < 256; ++i) {
+    std::uint32_t crc = i;
+    for (int bit = 0; bit < 8; ++bit) {
+      crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78u : 0u);
+    }
+    tables[0][i] = crc;
+  }
+  for (std::size_t t = 1; t < 4; ++t) {
+    for (std::size_t i = 0; i < 256; ++i) {
+      tables[t][i] = (tables[t - 1][i] >> 8) ^ tables[0][tables[t - 1][i] & 0xFF];
+    }
+  }
+  return tables;
+}
+constexpr CrcTables kCrcTables = make_crc_tables();
+
+std::uint32_t byte_at(std::string_view bytes, std::size_t i) {
+  return static_cast<unsigned char>(bytes[i]);
+}
+
+// The checksum covers the header without its last four bytes, and the body.
+std::uint32_t frame_crc(std::string_view header, std::string_view body) {
+  return crc32c(body, crc32c(header.substr(0, kCrcAt)));
+}
+
+}  // namespace
+
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc) {
+  crc = ~crc;
+  std::size_t i = 0;
+  for (; i + 4 <= bytes.size(); i += 4) {
+    crc ^= byte_at(bytes, i) | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2) << 16 |
+           byte_at(bytes, i + 3) << 24;
+    crc = kCrcTables[3][crc & 0xFF] ^ kCrcTables[2][(crc >> 8) & 0xFF] ^
+          kCrcTables[1][(crc >> 16) & 0xFF] ^ kCrcTables[0][crc >> 24];
+  }
+  for (; i < bytes.size(); ++i) {
+    crc = (crc >> 8) ^ kCrcTables[0][(crc ^ byte_at(bytes, i)) & 0xFF];
+  }
+  return ~crc;
+}
+
+void append_hello(const Hello& hello, std::string& out) {
+  out.append(kMagic);
+  append_u8(out, hello.version_min);
+  append_u8(out, hello.version_max);
+  append_u16(out, 0);
+  append_u32(out, hello.features);
+  append_u32(out, hello.body_bytes_max);
+}
+
+Result<Hello> decode_hello(std::string_view bytes) {
+  ByteReader reader(bytes);
+  const std::string_view magic = reader.bytes(kMagic.size());
+  Hello hello;
+  hello.version_min = reader.u8();
+  hello.version_max = reader.u8();
+  const std::uint16_t reserved = reader.u16();
+  hello.features = reader.u32();
+  hello.body_bytes_max = reader.u32();
+  if (reader.failed() || reader.remaining() != 0 || magic != kMagic) {
+    return Status(Code::kBadFrame,
+                  "could not read hello: it is not 16 bytes that begin with \"KVB1\"");
+  }
+  if (reserved != 0 || hello.version_min > hello.version_max) {
+    return Status(Code::kBadFrame, "could not read hello: reserved bytes set or versions reversed");
+  }
+  if (hello.body_bytes_max < kBodyBytesFloor) {
+    return Status(Code::kBadFrame, "could not read hello: the frame limit is below 65536 bytes");
+  }
+  return hello;
+}
+
+std::uint8_t common_version(const Hello& client) {
+  const bool spoken =
+      client.version_min <= kProtocolVersion && client.version_max >= kProtocolVersion;
+  return spoken ? kProtocolVersion : std::uint8_t{0};
+}
+
+Result<Header> decode_header(std::string_view bytes) {
+  ByteReader reader(bytes);
+  Header header;
+  header.kind = static_cast<Kind>(reader.u8());
+  header.opcode = reader.u8();
+  header.flags = reader.u16();
+  header.id = reader.u32();
+  header.body_bytes = reader.u32();
+  header.ns = reader.u32();
+  header.key_bytes = reader.u16();
+  header.ext_bytes = reader.u16();
+  header.crc = reader.u32();
+  if (reader.failed()) {
+    return Status(Code::kBadFrame, "could not read frame: its header is cut short");
+  }
+  if (header.kind != Kind::kRequest && header.kind != Kind::kResponse &&
+      header.kind != Kind::kPush) {
+    return Status(Code::kBadFrame, "could not read frame: its first byte is not a frame kind");
+  }
+  return header;
+}
+
+std::size_t begin_frame(const Header& header, std::string& out) {
+  const std::size_t start = out.size();
+  append_u8(out, static_cast<std::uint8_t>(header.kind));
+  append_u8(out, header.opcode);
+  append_u16(out, header.flags);
+  append_u32(out, header.id);
+  append_u32(out, 0);
+  append_u32(out, header.ns);
+  append_u16(out, header.key_bytes);
+  append_u16(out, header.ext_bytes);
+  append_u32(out, 0);
+  return start;
+}
+
+void finish_frame(std::size_t start, std::uint16_t ext_bytes, std::string& out) {
+  KV_CHECK(out.size() >= start + kHeaderBytes);
+  const std::size_t body_bytes = out.size() - start - kHeaderBytes;
+  KV_CHECK(body_bytes <= UINT32_MAX && ext_bytes <= body_bytes);
+  patch_u32(out, start + kBodyBytesAt, static_cast<std::uint32_t>(body_bytes));
+  patch_u16(out, start + kExtBytesAt, ext_bytes);
+  const bool checked = (static_cast<unsigned char>(out[start + 2]) & kFlagCrc) != 0;
+  if (checked) {
+    const std::string_view frame = std::string_view(out).substr(start);
+    patch_u32(
+        out, start + kCrcAt, frame_crc(frame.substr(0, kHeaderBytes), frame.substr(kHeaderBytes)));
+  }
+}
+
+std::span<char> FrameReader::prepare() {
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+    if (buffer_.size() > kKeptBufferBytesMax) {
+      buffer_ = {};  // one large frame must not keep its memory for the life of the connection
+    }
+  } else if (begin_ > 0 && buffer_.size() - end_ < kFreeBytesMin) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (buffer_.size() - end_ < kFreeBytesMin) {
+    buffer_.resize(std::max(kFirstBufferBytes, buffer_.size() * 2));
+  }
+  return std::span(buffer_).subspan(end_);
+}
+
+void FrameReader::commit(std::size_t count) {
+  KV_CHECK(count <= buffer_.size() - end_);
+  end_ += count;
+}
+
+void FrameReader::feed(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const std::span<char> space = prepare();
+    const std::size_t count = std::min(space.size(), bytes.size());
+    std::memcpy(space.data(), bytes.data(), count);
+    commit(count);
+    bytes.remove_prefix(count);
+  }
+}
+
+std::uint64_t FrameReader::frame_bytes_announced() const {
+  if (skip_ > 0) {
+    return skip_;
+  }
+  if (end_ - begin_ < kHeaderBytes) {
+    return kHeaderBytes;
+  }
+  ByteReader reader(std::string_view(buffer_.data() + begin_ + kBodyBytesAt, 4));
+  return kHeaderBytes + std::uint64_t{reader.u32()};
+}
+
+FrameReader::Event FrameReader::fail(std::string message) {
+  status_ = Status(Code::kBadFrame, "could not read frame: " + std::move(message));
+  return Event::kBroken;
+}
+
+FrameReader::Event FrameReader::judge_header() {
+  const Header& header = frame_.header;
+  const bool expected = (header.kind == Kind::kRequest) == (peer_ == Peer::kClient);
+  if (!expected) {
+    return fail("its kind is not one this side receives");
+  }
+  const std::size_t key_bytes = header.kind == Kind::kRequest ? header.key_bytes : 0;
+  if (header.ext_bytes + key_bytes > header.body_bytes) {
+    return fail("its key and TLVs are longer than its body");
+  }
+  if (header.body_bytes > kSkippedBodyBytesMax) {
+    return fail("its body of " + std::to_string(header.body_bytes) +
+                " bytes is beyond every limit");
+  }
+  return Event::kFrame;
+}
+
+FrameReader::Event FrameReader::next() {
+  if (!status_.ok()) {
+    return Event::kBroken;
+  }
+  const std::size_t skipped = std::min<std::uint64_t>(skip_, end_ - begin_);
+  skip_ -= skipped;
+  begin_ += skipped;
+  const std::string_view unread(buffer_.data() + begin_, end_ - begin_);
+  // Garbage is refused at its first byte, not after a whole header of it.
+  if (skip_ > 0 || unread.empty()) {
+    return Event::kNeedMore;
+  }
+  if (unread.size() < kHeaderBytes) {
+    const bool request = static_cast<Kind>(unread[0]) == Kind::kRequest;
+    return request == (peer_ == Peer::kClient) ? Event::kNeedMore
+                                               : fail("its first byte is not a frame kind");
+  }
+  Result<Header> header = decode_header(unread.substr(0, kHeaderBytes));
+  if (!header) {
+    status_ = header.error();
+    return Event::kBroken;
+  }
+  frame_ = Frame{*header, {}};
+  if (judge_header() == Event::kBroken) {
+    return Event::kBroken;
+  }
+  if (header->body_bytes > body_bytes_max_) {
+    begin_ += kHeaderBytes;
+    skip_ = header->body_bytes;
+    return Event::kOversized;
+  }
+  if (unread.size() - kHeaderBytes < header->body_bytes) {
+    return Event::kNeedMore;
+  }
+  frame_.body = unread.substr(kHeaderBytes, header->body_bytes);
+  if ((header->flags & kFlagCrc) != 0 &&
+      frame_crc(unread.substr(0, kHeaderBytes), frame_.body) != header->crc) {
+    return fail("its checksum does not match");
+  }
+  begin_ += kHeaderBytes + header->body_bytes;
+  return Event::kFrame;
+}
+
+}  // namespace edged::wire

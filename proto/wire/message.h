@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages of KVB/1 (docs/protocol.md, "Operations"): opcodes, requests, responses, and the items
+// that requests and responses for several keys carry. Decoded messages are views into the frame
+// they came from. Pure functions; safe on any bytes; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proto/base/status.h"
+#include "proto/wire/fields.h"
+#include "proto/wire/frame.h"
+
+namespace edged::wire {
+
+// Numbers are fixed for ever. A server answers kUnsupported to those it does not implement.
+enum class Opcode : std::uint8_t {
+  kGet = 0x01,
+  kPut = 0x02,
+  kPutIfAbsent = 0x03,
+  kPutIfPresent = 0x04,
+  kPutIfVersion = 0x05,
+  kDelete = 0x06,
+  kDeleteIfVersion = 0x07,
+  kTouch = 0x08,        // reserved
+  kGetAndTouch = 0x09,  // reserved
+  kAdd = 0x0A,          // reserved
+  kMultiGet = 0x0B,
+  kMultiPut = 0x0C,
+  kMultiDelete = 0x0D,
+  kList = 0x0E,
+  kLeasePut = 0x0F,    // reserved
+  kInvalidate = 0x10,  // reserved
+  kBatch = 0x11,       // reserved: atomic batch with conditions
+  kOpen = 0x20,
+  kAuth = 0x21,  // reserved
+  kPing = 0x22,
+  kStats = 0x23,
+  kWatch = 0x24,   // reserved
+  kCancel = 0x25,  // reserved
+  kGoAway = 0x26,  // reserved: pushed by a server that drains
+  kNamespaceCreate = 0x30,
+  kNamespaceList = 0x31,
+  kNamespaceRename = 0x32,  // reserved
+  kNamespaceDelete = 0x33,  // reserved
+  kNamespaceClear = 0x34,   // reserved
+};
+
+// "get", "put_if_absent", …; "unknown" for a number without a name. Metrics use it as label.
+std::string_view opcode_name(Opcode opcode);
+
+struct Request {
+  Opcode opcode = Opcode::kPing;
+  std::uint16_t flags = 0;
+  std::uint32_t id = 0;
+  std::uint32_t ns = 0;  // the handle that OPEN answered; 0 where none is needed
+  Fields fields;
+  std::string_view key;
+  std::string_view value;
+};
+
+struct Response {
+  Opcode opcode = Opcode::kPing;
+  std::uint16_t flags = 0;  // kFlagCrc or 0
+  std::uint32_t id = 0;
+  Code status = Code::kOk;
+  Fields fields;
+  std::string_view value;
+};
+
+// One of several in a value: of MGET, MPUT and MDEL requests and their responses, and of LIST and
+// NAMESPACE_LIST responses.
+struct Item {
+  Opcode opcode = Opcode::kGet;  // what is asked; responses echo it
+  Code status = Code::kOk;       // kOk in requests
+  Fields fields;
+  std::string_view key;
+  std::string_view value;
+};
+
+// Requires a key of at most kKeyBytesMax and a body of at most kBodyBytesMax bytes.
+void append_request(const Request& request, std::string& out);
+void append_response(const Response& response, std::string& out);
+void append_item(const Item& item, std::string& out);
+
+// The bytes append_item would append.
+std::size_t item_bytes(const Item& item);
+
+// Reads a frame that FrameReader gave. Opcode and flags are not judged here. Errors: kBadFrame,
+// kUnsupported (a critical TLV).
+Result<Request> decode_request(const Frame& frame);
+Result<Response> decode_response(const Frame& frame);
+
+// Reads the items of a value one by one. Errors as decode_request; the first one ends the reading.
+class ItemReader {
+ public:
+  explicit ItemReader(std::string_view value) : rest_(value) {}
+
+  // False at the end and after an error; then status() tells which.
+  bool next(Item& item);
+  const Status& status() const { return status_; }
+
+ private:
+  std::string_view rest_;
+  Status status_;
+};
+
+}  // namespace edged::wire

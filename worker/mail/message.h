@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One notification mail: its facts, and the RFC 5322 message made of them. The same facts always give
-// the same bytes, so a repeated attempt sends an identical message. Pure; any thread.
+// One notification mail: its facts, and the RFC 5322 message made of them. The same facts always
+// give the same bytes, so a repeated attempt sends an identical message. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ struct Message {
   std::string message_id;  // without angle brackets: "{notification_id}@{domain of from}"
   std::string sender;      // the bare address of `from`
   std::string recipient;
-  std::string content;     // CRLF lines: headers, then multipart/alternative of text and HTML
+  std::string content;  // CRLF lines: headers, then multipart/alternative of text and HTML
 };
 
 // Errors: kInvalidArgument if an address holds a line break or no '@'.

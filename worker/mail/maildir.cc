@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The maildir steps on POSIX calls; see maildir.h. After a failure the file in tmp/ is removed;
+// after a crash it stays, and mail readers delete such leftovers by age, as the maildir rules say.
+#include "worker/mail/maildir.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "worker/mail/mime.h"
+
+namespace edged::mail {
+namespace {
+
+constexpr std::size_t kReadablePartMax = 120;
+constexpr int kTmpNameTriesMax = 100;
+
+Status failed(std::string_view what, const std::string& path, int error) {
+  const bool full = error == ENOSPC || error == EDQUOT;
+  return Status(full ? Code::kDiskFull : Code::kIoError,
+                "could not " + std::string(what) + " \"" + path +
+                    "\": " + std::generic_category().message(error));
+}
+
+class File {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  ~File() { static_cast<void>(close()); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+  // 0 or errno.
+  int close() {
+    const int fd = std::exchange(fd_, -1);
+    return fd < 0 || ::close(fd) == 0 || errno == EINTR ? 0 : errno;
+  }
+
+ private:
+  int fd_;
+};
+
+// mkdir -p.
+Status make_directories(const std::string& path) {
+  for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    const std::string parent = path.substr(0, slash);
+    if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST) {
+      return failed("create directory", parent, errno);
+    }
+  }
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return failed("create directory", path, errno);
+  }
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return failed("open directory", path, errno);
+  return S_ISDIR(info.st_mode) ? Status() : failed("open directory", path, ENOTDIR);
+}
+
+Status sync_directory(const std::string& path) {
+  const File directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.fd() < 0) return failed("open directory", path, errno);
+  return ::fsync(directory.fd()) == 0 ? Status() : failed("sync directory", path, errno);
+}
+
+// Whether `directory` holds `name`, alone or followed by a reader's flags (":2,S").
+Result<bool> holds(const std::string& directory, const std::string& name) {
+  DIR* const entries = ::opendir(directory.c_str());
+  if (entries == nullptr) return failed("open directory", directory, errno);
+  bool found = false;
+  int error = 0;
+  while (!found) {
+    errno = 0;
+    const dirent* const entry = ::readdir(entries);
+    if (entry == nullptr) {
+      error = errno;
+      break;
+    }
+    found = std::string_view(entry->d_name).starts_with(name);
+  }
+  ::closedir(entries);
+  if (error != 0) return failed("read directory", directory, error);
+  return found;
+}
+
+Status write_all(File& file, const std::string& path, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file.fd(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return failed("write", path, errno);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(file.fd()) != 0) return failed("sync", path, errno);
+  const int error = file.close();
+  return error == 0 ? Status() : failed("close", path, error);
+}
+
+// Creates a file nobody else has. The process id keeps two workers on one maildir apart.
+int create_unique(const std::string& prefix, std::string& path) {
+  static std::atomic<unsigned> counter{0};
+  for (int attempt = 0; attempt < kTmpNameTriesMax; ++attempt) {
+    path = prefix + "." + std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1));
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0 || errno != EEXIST) return fd;
+  }
+  return -1;
+}
+
+}  // namespace
+
+std::string maildir_file_name(std::string_view message_id) {
+  std::string name = "edged.";
+  for (const char c : message_id.substr(0, kReadablePartMax)) {
+    const bool safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '.' || c == '@';
+    name += safe ? c : '_';
+  }
+  return name + "." + stable_hash(message_id);
+}
+
+Status MaildirTransport::prepare() const {
+  for (const char* folder : {"", "/tmp", "/new", "/cur"}) {
+    const Status made = make_directories(path_ + folder);
+    if (!made.ok()) return made;
+  }
+  return {};
+}
+
+Status MaildirTransport::store(const Message& message) const {
+  const Status prepared = prepare();
+  if (!prepared.ok()) return prepared;
+  const std::string name = maildir_file_name(message.message_id);
+  // new/ before cur/: a reader moves files in that direction, so none is missed between the looks.
+  for (const char* folder : {"/new", "/cur"}) {
+    const Result<bool> present = holds(path_ + folder, name);
+    if (!present) return present.error();
+    // An earlier attempt may have died between its rename and its sync.
+    if (*present) return sync_directory(path_ + folder);
+  }
+  std::string tmp_path;
+  File file(create_unique(path_ + "/tmp/" + name, tmp_path));
+  if (file.fd() < 0) return failed("create", tmp_path, errno);
+  Status status = write_all(file, tmp_path, message.content);
+  const std::string new_path = path_ + "/new/" + name;
+  if (status.ok() && ::rename(tmp_path.c_str(), new_path.c_str()) != 0) {
+    status = failed("rename to", new_path, errno);
+  }
+  if (!status.ok()) {
+    ::unlink(tmp_path.c_str());
+    return status;
+  }
+  return sync_directory(path_ + "/new");
+}
+
+boost::asio::awaitable<Status> MaildirTransport::deliver(Message message) {
+  co_return store(message);
+}
+
+}  // namespace edged::mail

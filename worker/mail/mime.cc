@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mail text encodings; see mime.h.
+#include "worker/mail/mime.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+
+namespace edged::mail {
+namespace {
+
+constexpr std::size_t kFoldColumn = 78;        // RFC 5322, 2.1.1
+constexpr std::size_t kEncodedWordBytes = 39;  // 52 base64 characters + 12: below RFC 2047's 75
+constexpr std::size_t kQuotedPrintableColumn = 76;  // RFC 2045, 6.7
+constexpr std::size_t kAddressBytesMax = 254;       // RFC 5321, erratum 1690
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+unsigned char byte_at(std::string_view text, std::size_t at) {
+  return static_cast<unsigned char>(text[at]);
+}
+
+bool is_continuation(unsigned char byte) {
+  return (byte & 0xC0) == 0x80;
+}
+
+// Length of the valid UTF-8 sequence at `at`, 0 if there is none (RFC 3629, section 4).
+std::size_t sequence_length(std::string_view text, std::size_t at) {
+  const unsigned char first = byte_at(text, at);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || at + length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if (!is_continuation(byte_at(text, at + i))) return 0;
+  }
+  const unsigned char second = byte_at(text, at + 1);
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool surrogate = first == 0xED && second >= 0xA0;
+  const bool too_high = first == 0xF4 && second >= 0x90;
+  return overlong || surrogate || too_high ? 0 : length;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = static_cast<std::uint32_t>(byte_at(bytes, i)) << 16;
+    if (i + 1 < bytes.size()) group |= static_cast<std::uint32_t>(byte_at(bytes, i + 1)) << 8;
+    if (i + 2 < bytes.size()) group |= byte_at(bytes, i + 2);
+    out += kAlphabet[group >> 18];
+    out += kAlphabet[(group >> 12) & 63];
+    out += i + 1 < bytes.size() ? kAlphabet[(group >> 6) & 63] : '=';
+    out += i + 2 < bytes.size() ? kAlphabet[group & 63] : '=';
+  }
+  return out;
+}
+
+// Encoded-words of `text` (valid UTF-8), each whole characters, one per line.
+std::string encoded_words(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    std::size_t take = std::min(text.size(), kEncodedWordBytes);
+    while (take < text.size() && is_continuation(byte_at(text, take))) --take;
+    if (!out.empty()) out += "\r\n ";
+    out += "=?UTF-8?B?" + base64(text.substr(0, take)) + "?=";
+    text.remove_prefix(take);
+  }
+  return out;
+}
+
+bool needs_encoding(std::string_view text) {
+  std::size_t word = 0;
+  for (const char c : text) {
+    if (c < 0x20 || c > 0x7E) return true;
+    word = c == ' ' ? 0 : word + 1;
+    if (word > kFoldColumn - 24) return true;  // would not fold after the longest field name
+  }
+  return text.find("=?") != std::string_view::npos;
+}
+
+// Plain words from `column` on, folded at spaces.
+std::string folded_words(std::string_view text, std::size_t column) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t space = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, space);
+    if (!out.empty()) {
+      const bool fits = column + 1 + word.size() <= kFoldColumn;
+      out += fits ? " " : "\r\n ";
+      column = fits ? column + 1 : 1;
+    }
+    out += word;
+    column += word.size();
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+  return out;
+}
+
+bool is_address_char(char c) {
+  return c > 0x20 && c < 0x7F &&
+         std::string_view("()<>[]:;,\\\"@").find(c) == std::string_view::npos;
+}
+
+bool is_domain_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '.';
+}
+
+}  // namespace
+
+std::string one_line(std::string_view text, std::size_t bytes_max) {
+  std::string out;
+  bool space = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = sequence_length(text, at);
+    const unsigned char first = byte_at(text, at);
+    const bool control = length == 1 && (first <= 0x20 || first == 0x7F);
+    // U+0080..U+009F, and U+2028 and U+2029, break lines in some readers.
+    const bool wide_control = (length == 2 && first == 0xC2 && byte_at(text, at + 1) < 0xA0) ||
+                              text.substr(at, 3) == "\xE2\x80\xA8" ||
+                              text.substr(at, 3) == "\xE2\x80\xA9";
+    const std::string_view piece = length == 0 ? kReplacement : text.substr(at, length);
+    at += length == 0 ? 1 : length;
+    if (control || wide_control) {
+      space = !out.empty();
+      continue;
+    }
+    if (out.size() + piece.size() + (space ? 1 : 0) > bytes_max) return out + "…";
+    if (space) out += ' ';
+    space = false;
+    out += piece;
+  }
+  return out;
+}
+
+std::string header_field(std::string_view name, std::string_view text) {
+  const std::string line = one_line(text, text.size() * kReplacement.size());
+  std::string out(name);
+  out += ": ";
+  out += needs_encoding(line) ? encoded_words(line) : folded_words(line, out.size());
+  return out + "\r\n";
+}
+
+std::string quoted_printable(std::string_view text) {
+  std::string out;
+  std::size_t column = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const unsigned char byte = byte_at(text, at);
+    if (byte == '\n') {
+      out += "\r\n";
+      column = 0;
+      continue;
+    }
+    const bool line_ends = at + 1 == text.size() || text[at + 1] == '\n';
+    const bool blank_at_end = (byte == ' ' || byte == '\t') && line_ends;
+    // A dot that starts a line would need stuffing in SMTP; "From " would in an mbox.
+    const bool fragile_start = column == 0 && (byte == '.' || byte == 'F');
+    const bool literal = (byte >= 0x20 && byte < 0x7F && byte != '=') || byte == '\t';
+    std::string piece(1, static_cast<char>(byte));
+    if (!literal || blank_at_end || fragile_start) {
+      std::array<char, 4> hex{};
+      std::snprintf(hex.data(), hex.size(), "=%02X", byte);
+      piece = hex.data();
+    }
+    if (column + piece.size() > kQuotedPrintableColumn - 1) {
+      out += "=\r\n";
+      column = 0;
+    }
+    out += piece;
+    column += piece.size();
+  }
+  if (column > 0) out += "\r\n";
+  return out;
+}
+
+std::string mail_date(WallTime time) {
+  static constexpr std::array<const char*, 7> kDays{
+      "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::array<const char*, 12> kMonths{
+      "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
+  std::array<char, 64> out{};
+  std::snprintf(out.data(),
+                out.size(),
+                "%s, %02u %s %04d %02d:%02d:%02d +0000",
+                kDays[std::chrono::weekday(day).c_encoding()],
+                static_cast<unsigned>(date.day()),
+                kMonths[static_cast<unsigned>(date.month()) - 1],
+                static_cast<int>(date.year()),
+                static_cast<int>(clock.hours().count()),
+                static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return out.data();
+}
+
+std::string html_escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+Result<Address> parse_address(std::string_view text) {
+  const auto invalid = [text](std::string_view why) {
+    return Status(Code::kInvalidArgument,
+                  "invalid mail address \"" + one_line(text, 100) + "\": " + std::string(why));
+  };
+  if (text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
+    return invalid("it holds a line break");
+  }
+  Address address;
+  std::string_view bare = text;
+  if (const std::size_t open = text.rfind('<'); open != std::string_view::npos) {
+    if (text.back() != '>') return invalid("'<' without '>' at the end");
+    bare = text.substr(open + 1, text.size() - open - 2);
+    std::string name = one_line(text.substr(0, open), 200);
+    if (name.size() >= 2 && name.front() == '"' && name.back() == '"') {
+      name = name.substr(1, name.size() - 2);
+    }
+    address.display_name = name;
+  }
+  const std::size_t at = bare.find('@');
+  if (at == std::string_view::npos) return invalid("no '@'");
+  const std::string_view local = bare.substr(0, at);
+  const std::string_view domain = bare.substr(at + 1);
+  if (local.empty() || domain.empty()) return invalid("nothing before or after '@'");
+  if (bare.size() > kAddressBytesMax) return invalid("longer than 254 bytes");
+  for (const char c : local) {
+    if (!is_address_char(c)) return invalid("a character that is not allowed before '@'");
+  }
+  for (const char c : domain) {
+    if (!is_domain_char(c)) return invalid("a character that is not allowed in a domain");
+  }
+  address.bare = bare;
+  address.domain = domain;
+  return address;
+}
+
+std::string address_field(std::string_view name, const Address& address) {
+  std::string out(name);
+  out += ": ";
+  if (address.display_name.empty()) return out + address.bare + "\r\n";
+  if (needs_encoding(address.display_name)) {
+    out += encoded_words(address.display_name);
+  } else {
+    std::string quoted = "\"";
+    for (const char c : address.display_name) {
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
+    }
+    out += folded_words(quoted + "\"", out.size());
+  }
+  return out + "\r\n <" + address.bare + ">\r\n";
+}
+
+std::string stable_hash(std::string_view text) {
+  std::uint64_t hash = 0xCBF29CE484222325ULL;  // FNV-1a, 64 bits
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001B3ULL;
+  }
+  std::array<char, 17> out{};
+  std::snprintf(out.data(), out.size(), "%016llx", static_cast<unsigned long long>(hash));
+  return out.data();
+}
+
+}  // namespace edged::mail

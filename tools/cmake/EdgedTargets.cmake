@@ -38,3 +38,21 @@ function(edged_use_asio name)
     target_precompile_headers(${name} REUSE_FROM edged_net)
   endif()
 endfunction()
+
+# edged_embed_sql(TARGET file.sql...)
+# Makes "<folder>/sql.gen.h" (folder = the calling CMakeLists' one) for TARGET and its users: each
+# "-- name: claim_due" block as edged::sql::<folder's name>::kClaimDue, each file without such blocks
+# as one constant, kFiles with all of those. Programs carry their SQL with them.
+function(edged_embed_sql target)
+  file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  get_filename_component(namespace ${folder} NAME)
+  set(header ${PROJECT_BINARY_DIR}/generated/${folder}/sql.gen.h)
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE files)
+  list(JOIN files "|" joined)
+  set(script ${PROJECT_SOURCE_DIR}/tools/cmake/embed_sql.cmake)
+  add_custom_command(OUTPUT ${header}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${header} -DNAMESPACE=${namespace} "-DFILES=${joined}" -P ${script}
+    DEPENDS ${files} ${script} VERBATIM)
+  target_sources(${target} PRIVATE ${header})
+  target_include_directories(${target} PUBLIC ${PROJECT_BINARY_DIR}/generated)
+endfunction()

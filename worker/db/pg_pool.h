@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small pool of PostgreSQL connections for Asio coroutines. A statement waits for a free connection
-// (at most its timeout), a broken connection is replaced with back-off, and statements are counted per
-// caller. All calls on the executor's thread.
+// A small pool of PostgreSQL connections for Asio coroutines. A statement waits for a free
+// connection (at most its timeout), a broken connection is replaced with back-off, and statements
+// are counted per caller. All calls on the executor's thread.
 #pragma once
-
-#include <chrono>
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
 
 #include "proto/base/metrics.h"
 #include "proto/base/status.h"
 #include "worker/db/pg_result.h"
+#include "worker/db/pg_statement.h"
 
 namespace edged::db {
 
@@ -28,14 +26,6 @@ struct PgPoolOptions {
   std::string application_name = "edged";
 };
 
-// Text-format parameters; an empty optional is NULL.
-using PgParameters = std::vector<std::optional<std::string>>;
-
-// Counts the client messages a caller caused. One statement is one message.
-struct StatementCounter {
-  std::uint64_t statements = 0;
-};
-
 class PgPool {
  public:
   PgPool(boost::asio::any_io_executor executor, PgPoolOptions options, MetricsRegistry& metrics);
@@ -45,10 +35,10 @@ class PgPool {
 
   // Runs one statement in its own transaction. `counter`, if given, outlives the call and is
   // incremented once the statement was handed to a connection.
-  // Errors: kUnavailable (no connection; nothing was executed), kDeadlineExceeded, kUnknownOutcome (the
-  // connection died while it ran), kConflict (serialization failure or deadlock: try again),
-  // kDenied (insufficient privilege), kInvalidArgument (the server rejected the statement; message has
-  // the SQLSTATE).
+  // Errors: kUnavailable (no connection; nothing was executed), kDeadlineExceeded, kUnknownOutcome
+  // (the connection died while it ran), kConflict (serialization failure or deadlock: try again),
+  // kDenied (insufficient privilege), kInvalidArgument (the server rejected the statement; message
+  // has the SQLSTATE).
   boost::asio::awaitable<Result<PgResult>> execute(std::string sql,
                                                    PgParameters parameters,
                                                    StatementCounter* counter = nullptr);

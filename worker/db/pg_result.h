@@ -3,6 +3,7 @@
 // Not thread-safe; may be moved between threads.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// One PostgreSQL connection: libpq's non-blocking calls as awaitables, with a deadline on every
+// step. The server ends a statement at statement_timeout; if nothing is heard for a second longer
+// the connection is given up. One statement at a time. Owned and called on the executor's thread; a
+// coroutine inside a call keeps the object alive.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <string>
+
+#include "proto/base/status.h"
+#include "worker/db/pg_result.h"
+#include "worker/db/pg_statement.h"
+#include "worker/db/pg_target.h"
+
+namespace edged::db {
+
+class PgConnection {
+ public:
+  // Errors: kUnavailable (no server, no answer within connect_timeout), kDenied (the server refused
+  // the user), kInvalidArgument (the URL).
+  static boost::asio::awaitable<Result<std::unique_ptr<PgConnection>>> connect(
+      boost::asio::any_io_executor executor, PgConnectOptions options);
+
+  ~PgConnection();
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
+
+  // Errors: those of PgPool::execute.
+  boost::asio::awaitable<Result<PgResult>> execute(std::string sql,
+                                                   PgParameters parameters = {},
+                                                   StatementCounter* counter = nullptr);
+
+  // Several statements separated by semicolons; the result is the last one's.
+  boost::asio::awaitable<Result<PgResult>> execute_script(std::string sql);
+
+  // Looks at the socket without waiting: false if the server has closed the connection meanwhile.
+  bool alive();
+  // False if the connection is lost or not idle outside a transaction: it must not be used again.
+  bool reusable() const;
+  // Ends a statement under way with kUnknownOutcome. The connection is of no use afterwards.
+  void abandon();
+
+ private:
+  class Impl;
+  explicit PgConnection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace edged::db

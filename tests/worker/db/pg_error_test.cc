@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which SQLSTATE becomes which code, and what is left of libpq's connection messages.
+#include "worker/db/pg_error.h"
+
+#include <gtest/gtest.h>
+
+namespace edged::db {
+namespace {
+
+TEST(PgErrorTest, TranslatesSqlstates) {
+  const struct {
+    const char* sqlstate;
+    Code code;
+  } cases[] = {
+      {"40001", Code::kConflict},
+      {"40P01", Code::kConflict},
+      {"57014", Code::kDeadlineExceeded},
+      {"57P01", Code::kUnknownOutcome},
+      {"08006", Code::kUnknownOutcome},
+      {"42501", Code::kDenied},
+      {"42P01", Code::kInvalidArgument},
+      {"23505", Code::kInvalidArgument},
+      {"53100", Code::kDiskFull},
+      {"53200", Code::kUnavailable},
+      {"25006", Code::kUnavailable},
+      {"XX001", Code::kCorruption},
+      {"XX000", Code::kInternal},
+      {"", Code::kUnknownOutcome},
+  };
+  for (const auto& test : cases)
+    EXPECT_EQ(code_for_sqlstate(test.sqlstate), test.code) << test.sqlstate;
+}
+
+TEST(PgErrorTest, NamesTheSqlstateAndTheDetail) {
+  const Status status = statement_error("23505", "duplicate key", "Key (id)=(1) already exists.");
+  EXPECT_EQ(status.message(), "duplicate key (Key (id)=(1) already exists.) (SQLSTATE 23505)");
+}
+
+TEST(PgErrorTest, ReadsTheCodeOfARefusedConnection) {
+  const Status status = connect_error(
+      "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  28P01: password "
+      "authentication "
+      "failed for user \"x\"\nLOCATION:  auth_failed, auth.c:330\n");
+  EXPECT_EQ(status.code(), Code::kDenied);
+  EXPECT_EQ(
+      status.message(),
+      "could not connect to PostgreSQL: connection to server at \"127.0.0.1\", port 5432 failed: "
+      "FATAL: password authentication failed for user \"x\"");
+}
+
+TEST(PgErrorTest, OtherConnectionFailuresAreUnavailable) {
+  const Status starting =
+      connect_error("failed: FATAL:  57P03: the database system is starting up\n");
+  EXPECT_EQ(starting.code(), Code::kUnavailable);
+  EXPECT_EQ(starting.message(),
+            "could not connect to PostgreSQL: failed: FATAL: the database system is starting up");
+  EXPECT_EQ(connect_error("Connection refused\n\tIs the server running?\n").message(),
+            "could not connect to PostgreSQL: Connection refused");
+  EXPECT_EQ(connect_error("").message(), "could not connect to PostgreSQL: no connection");
+}
+
+}  // namespace
+}  // namespace edged::db

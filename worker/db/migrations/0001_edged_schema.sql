@@ -13,10 +13,12 @@ create table edged.cron_runs (
     due_at       timestamptz not null,           -- the tick; for a manual start the moment it was asked for
     cause        text not null constraint cron_runs_cause_known check (cause in ('schedule', 'manual')),
     status       text not null constraint cron_runs_status_known
-                 check (status in ('running', 'succeeded', 'failed', 'abandoned')),
-    epoch        bigint not null,
-    worker       text not null,                  -- host:pid:random, for people
-    lease_until  timestamptz not null,           -- a running row past it may be taken over
+                 check (status in ('running', 'succeeded', 'failed')),
+    epoch        bigint not null,                -- renewed at a take-over; completion names it
+    attempts     integer not null default 1,     -- starts of this run, take-overs included
+    worker       text not null,                  -- the installation; survives restarts
+    process      text not null,                  -- the process; a later one of the same worker may take over at once
+    lease_until  timestamptz not null,           -- a running row past it may be taken over by anyone
     started_at   timestamptz not null,
     finished_at  timestamptz,
     summary      jsonb,
@@ -45,6 +47,7 @@ create table edged.mails (
     term              text not null,
     recipient         text not null,
     facts             jsonb not null,            -- what the mail says, frozen at the claim
+    claimed           boolean not null default true, -- false: recorded only, with the reason why it is not sent
     status            text not null default 'pending' constraint mails_status_known
                       check (status in ('pending', 'sending', 'sent', 'dropped', 'dead')),
     reason            text,                      -- why it was dropped or is dead

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// One page of a namespace.
+#include "kvstore/storage/entry_lister.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "kvstore/storage/rocks_status.h"
+
+namespace edged::storage {
+namespace {
+
+constexpr std::uint32_t kLimitMax = 1000;
+constexpr std::size_t kSkippedMax = 10'000;
+constexpr std::size_t kPageBytesMax = 8 * 1024 * 1024;
+constexpr std::chrono::milliseconds kTimeMax{5};
+constexpr std::size_t kStepsPerTimeCheck = 64;
+// Read ahead only where whole values are wanted; a page of keys is short.
+constexpr std::size_t kReadaheadBytes = 256 * 1024;
+
+Status check(const ListRequest& request) {
+  if (request.limit < 1 || request.limit > kLimitMax) {
+    return Status(Code::kInvalidArgument, "limit must be 1 to 1000");
+  }
+  if (request.prefix.size() > kKeyBytesMax || request.start_after.size() > kKeyBytesMax) {
+    return Status(Code::kInvalidArgument, "prefix and cursor must have at most 512 bytes");
+  }
+  return Status();
+}
+
+}  // namespace
+
+Entry to_entry(const RecordView& record, bool with_value) {
+  Entry entry;
+  if (with_value) entry.value = record.value;
+  entry.metadata = record.metadata;
+  if (record.header.expiry_ms != 0) {
+    entry.expires_at = from_unix_ms(static_cast<std::int64_t>(record.header.expiry_ms));
+  }
+  entry.version = record.header.version;
+  return entry;
+}
+
+Result<ListPage> list_entries(const Database& database,
+                              std::uint32_t prefix,
+                              const ListRequest& request,
+                              WallTime now,
+                              const Clock& clock) {
+  if (Status status = check(request); !status.ok()) return status;
+  const std::string first = encode_key(prefix, request.prefix);
+  const std::string bound = successor_of_prefix(first);
+  const rocksdb::Slice bound_slice(bound);
+  rocksdb::ReadOptions options;
+  if (!bound.empty()) options.iterate_upper_bound = &bound_slice;
+  options.fill_cache = false;
+  if (request.with_values) options.readahead_size = kReadaheadBytes;
+  const std::unique_ptr<rocksdb::Iterator> it(
+      database.db().NewIterator(options, database.entries()));
+
+  std::string start = first;
+  if (!request.start_after.empty()) {
+    start = std::max(start, encode_key(prefix, request.start_after) + '\0');
+  }
+  const std::int64_t now_ms = to_unix_ms(now);
+  const auto deadline = clock.boot_now() + kTimeMax;
+  ListPage page;
+  std::size_t skipped = 0;
+  std::size_t bytes = 0;
+  for (it->Seek(start); it->Valid(); it->Next()) {
+    const bool full =
+        page.items.size() >= request.limit || skipped >= kSkippedMax || bytes >= kPageBytesMax;
+    const std::size_t steps = skipped + page.items.size();
+    const bool late = steps != 0 && steps % kStepsPerTimeCheck == 0 && clock.boot_now() > deadline;
+    if (full || late) {
+      page.complete = false;
+      return page;
+    }
+    const std::string_view stored_key(it->key().data(), it->key().size());
+    const auto record = decode_record(stored_key, {it->value().data(), it->value().size()});
+    if (!record) return record.error();
+    page.next_after = stored_key.substr(kPrefixBytes);
+    if (is_expired(record->header.expiry_ms, now_ms)) {
+      ++skipped;
+      continue;
+    }
+    ListItem item;
+    item.key = page.next_after;
+    item.entry = to_entry(*record, request.with_values);
+    item.value_bytes = record->value.size();
+    bytes += item.key.size() + item.entry.value.size() + item.entry.metadata.size();
+    page.items.push_back(std::move(item));
+  }
+  if (!it->status().ok()) return from_rocksdb(it->status(), "could not list");
+  return page;
+}
+
+}  // namespace edged::storage

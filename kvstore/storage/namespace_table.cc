@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Namespace records in "meta": docs/storage-format.md, section 4.
+#include "kvstore/storage/namespace_table.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "kvstore/storage/bytes.h"
+#include "kvstore/storage/crc32c.h"
+#include "kvstore/storage/record.h"
+#include "kvstore/storage/rocks_status.h"
+#include "proto/base/hex.h"
+
+namespace edged::storage {
+namespace {
+
+constexpr char kRowKey = 'n';        // then u32be number
+constexpr char kNextKey[] = "next";  // u32le
+constexpr std::uint8_t kRowFormat = 1;
+constexpr std::size_t kIdBytes = 16;
+constexpr std::size_t kRowFixedBytes = 1 + 4 + 8 + kIdBytes + 4;
+
+std::string encode_row(const Namespace& ns, std::uint32_t prefix) {
+  std::string row;
+  append_le(row, kRowFormat);
+  append_le(row, prefix);
+  append_le(row, to_unix_ms(ns.created_at));
+  row.append(from_hex(ns.id).value());
+  row.append(ns.title);
+  append_le(row, extend_crc32c(0, row));
+  return row;
+}
+
+std::string row_key(NamespaceNumber number) {
+  std::string key(1, kRowKey);
+  append_be32(key, number);
+  return key;
+}
+
+Status check_new(const std::string& title, const std::string& id) {
+  if (title.empty() || title.size() > kTitleBytesMax) {
+    return Status(Code::kInvalidArgument, "namespace title must have 1 to 512 bytes");
+  }
+  const auto bytes = from_hex(id);
+  if (!bytes || bytes->size() != kIdBytes || to_hex(*bytes) != id) {
+    return Status(
+        Code::kInvalidArgument,
+        "namespace id \"" + id.substr(0, 64) + "\" must be 32 lower-case hexadecimal digits");
+  }
+  return Status();
+}
+
+}  // namespace
+
+Status NamespaceTable::load() {
+  std::string next;
+  const auto found = database_.db().Get({}, database_.meta(), kNextKey, &next);
+  if (found.ok() && next.size() == 4) next_ = load_le<std::uint32_t>(next, 0);
+  if (!found.ok() && !found.IsNotFound()) return from_rocksdb(found, "could not read namespaces");
+  const std::unique_ptr<rocksdb::Iterator> it(database_.db().NewIterator({}, database_.meta()));
+  const std::string start(1, kRowKey);
+  for (it->Seek(start); it->Valid(); it->Next()) {
+    const std::string_view key(it->key().data(), it->key().size());
+    if (key.size() != 5 || key[0] != kRowKey) continue;  // "next" begins with the same letter
+    Status status = load_row(key, {it->value().data(), it->value().size()});
+    if (!status.ok()) return status;
+  }
+  return it->status().ok() ? Status() : from_rocksdb(it->status(), "could not read namespaces");
+}
+
+Status NamespaceTable::load_row(std::string_view key, std::string_view value) {
+  NamespaceNumber number = 0;
+  for (const char byte : key.substr(1)) number = number << 8 | static_cast<unsigned char>(byte);
+  if (value.size() < kRowFixedBytes || load_le<std::uint32_t>(value, value.size() - 4) !=
+                                           extend_crc32c(0, value.substr(0, value.size() - 4))) {
+    return Status(Code::kCorruption, "stored namespace " + std::to_string(number) + " is damaged");
+  }
+  if (load_le<std::uint8_t>(value, 0) != kRowFormat) {
+    return Status(
+        Code::kUnsupported,
+        "stored namespace " + std::to_string(number) + " has a layout of another release");
+  }
+  Row row;
+  row.prefix = load_le<std::uint32_t>(value, 1);
+  row.ns.number = number;
+  row.ns.created_at = from_unix_ms(load_le<std::int64_t>(value, 5));
+  row.ns.id = to_hex(value.substr(13, kIdBytes));
+  row.ns.title = value.substr(13 + kIdBytes, value.size() - kRowFixedBytes);
+  next_ = std::max({next_, number + 1, row.prefix + 1});
+  rows_.emplace(number, std::move(row));
+  return Status();
+}
+
+std::optional<std::uint32_t> NamespaceTable::prefix_of(NamespaceNumber number) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = rows_.find(number);
+  if (found == rows_.end()) return std::nullopt;
+  return found->second.prefix;
+}
+
+std::vector<Namespace> NamespaceTable::list() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Namespace> all;
+  all.reserve(rows_.size());
+  for (const auto& [number, row] : rows_) all.push_back(row.ns);
+  return all;
+}
+
+Result<Namespace> NamespaceTable::find(std::string_view id_or_title) const {
+  const std::shared_lock lock(mutex_);
+  const Namespace* by_title = nullptr;
+  for (const auto& [number, row] : rows_) {
+    if (row.ns.id == id_or_title) return row.ns;
+    if (row.ns.title == id_or_title) by_title = &row.ns;
+  }
+  if (by_title != nullptr) return *by_title;
+  return Status(
+      Code::kNamespaceNotFound,
+      "KV namespace \"" + std::string(id_or_title.substr(0, kTitleBytesMax)) + "\" not found");
+}
+
+Result<Namespace> NamespaceTable::create(std::string title, std::string id, WallTime now) {
+  if (id.empty()) id = to_hex(random_bytes(kIdBytes));
+  if (Status status = check_new(title, id); !status.ok()) return status;
+  for (const Namespace& other : list()) {
+    if (other.id == id) {
+      return Status(Code::kExists, "a namespace with id \"" + id + "\" exists already");
+    }
+    if (other.title == title) {
+      return Status(Code::kExists, "a namespace with title \"" + title + "\" exists already");
+    }
+  }
+  Row row;
+  row.prefix = next_;
+  row.ns = Namespace{next_, std::move(id), std::move(title), now};
+  std::string next;
+  append_le(next, next_ + 1);
+  rocksdb::WriteBatch batch;
+  batch.Put(database_.meta(), kNextKey, next);
+  batch.Put(database_.meta(), row_key(row.ns.number), encode_row(row.ns, row.prefix));
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  if (const auto status = database_.db().Write(synced, &batch); !status.ok()) {
+    return from_rocksdb(status, "could not create namespace");
+  }
+  ++next_;
+  const Namespace created = row.ns;
+  const std::unique_lock lock(mutex_);
+  rows_.emplace(created.number, std::move(row));
+  return created;
+}
+
+}  // namespace edged::storage

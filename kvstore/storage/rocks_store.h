@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens the Store of a data directory on RocksDB. One process at a time; the directory is locked.
+// Inside it: db/ (RocksDB), store.lock, store.mark. Format: docs/storage-format.md.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kvstore/storage/store.h"
+#include "kvstore/storage/store_clock.h"
+
+namespace edged::storage {
+
+struct RocksStoreOptions {
+  std::string data_dir;
+  // Block cache, memtables and table readers together; at least 8 MiB.
+  std::uint64_t memory_budget_bytes = 128ULL * 1024 * 1024;
+  // How long expired entries stay on disk, out of sight. A clock error up to this destroys nothing.
+  std::chrono::milliseconds expiry_grace{10 * 60'000};
+  std::chrono::milliseconds reclaim_interval{10'000};
+  // Must outlive the store. Null: the system's clock.
+  const Clock* clock = nullptr;
+  SynchronisedProbe synchronised = kernel_says_synchronised;
+  bool create_if_missing = true;
+  // For tools on a stopped node: nothing is written, submit() answers kDenied.
+  bool read_only = false;
+  // Bounds of what waits for the writer thread; past either, submit() answers kBusy.
+  std::size_t queue_operations_max = 65'536;
+  std::size_t queue_bytes_max = 96ULL * 1024 * 1024;
+};
+
+// Blocks on disk. Errors name the directory in one line: kUnavailable (lock held by another
+// process); kCorruption (damaged, or acknowledged writes missing: names the file, leaves everything
+// in place); kNotFound (create_if_missing is off); kIoError; kDiskFull; kUnsupported (a later
+// format).
+Result<std::unique_ptr<Store>> open_rocks_store(RocksStoreOptions options);
+
+}  // namespace edged::storage

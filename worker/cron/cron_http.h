@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker's HTTP routes for jobs: GET /cron lists them, POST /cron/NAME starts one.
+// docs/jobs.md, "Triggering by HTTP". The executor's thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/base/clock.h"
+#include "proto/http/server.h"
+#include "worker/cron/job_runner.h"
+
+namespace edged::worker {
+
+struct CronJob {
+  std::string name;
+  std::vector<std::string> schedules;  // as configured
+  std::string time_zone;
+  std::function<std::optional<WallTime>()> next_due;
+  JobRunner* runner = nullptr;
+};
+
+// An empty `secret` lets no one in: POST is answered 503. `clock` and the runners outlive the
+// server.
+void add_cron_routes(http::Server& server,
+                     std::string secret,
+                     std::vector<CronJob> jobs,
+                     const Clock& clock);
+
+// True if `header` is "Bearer " and the secret. Takes the same time wherever the two differ.
+bool bearer_matches(std::string_view header, std::string_view secret);
+
+}  // namespace edged::worker

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kvstore/http/node_http.h"
+
+#include <utility>
+
+#include "proto/http/health.h"
+#include "proto/http/process_metrics.h"
+
+namespace edged::kv_http {
+namespace {
+
+// One rendering asks for each figure by itself; the store is asked once per rendering, not per
+// figure.
+constexpr std::chrono::milliseconds kStatsAge{100};
+
+}  // namespace
+
+NodeHttp::NodeHttp(boost::asio::any_io_executor executor,
+                   http::ServerOptions options,
+                   const storage::Store& store,
+                   MetricsRegistry& metrics,
+                   const Clock& clock,
+                   std::function<Status()> ready)
+    : server_(std::move(executor), std::move(options)), store_(store), clock_(clock) {
+  http::add_health_routes(server_, metrics, std::move(ready));
+  http::add_process_metrics(metrics, clock);
+  add_store_metrics(metrics);
+}
+
+storage::StoreStats NodeHttp::stats() {
+  const std::lock_guard lock(mutex_);
+  const std::chrono::milliseconds now = clock_.boot_now();
+  if (now - read_at_ >= kStatsAge) {
+    stats_ = store_.stats();
+    read_at_ = now;
+  }
+  return stats_;
+}
+
+void NodeHttp::add_store_metrics(MetricsRegistry& metrics) {
+  const auto add =
+      [&](const char* name, const char* help, std::uint64_t storage::StoreStats::*figure) {
+        metrics.callback_gauge(
+            name, help, [this, figure] { return static_cast<double>(stats().*figure); });
+      };
+  using storage::StoreStats;
+  add("edged_storage_disk_bytes", "Bytes of the store's files.", &StoreStats::disk_bytes);
+  add("edged_storage_memory_bytes",
+      "Bytes of block cache, memtables and table readers.",
+      &StoreStats::memory_bytes);
+  add("edged_storage_keys_estimate",
+      "Entries of all namespaces, with those that expired and are not reclaimed yet.",
+      &StoreStats::keys_estimate);
+  add("edged_storage_expired_reclaimed",
+      "Expired entries that compaction dropped since start.",
+      &StoreStats::expired_reclaimed);
+  add("edged_storage_writes", "Write operations since start.", &StoreStats::writes);
+  add("edged_storage_syncs", "Syncs of the log since start.", &StoreStats::syncs);
+  add("edged_storage_write_groups",
+      "Batches that the write operations were grouped in since start.",
+      &StoreStats::write_groups);
+  metrics.callback_gauge("edged_storage_engine_info",
+                         "The store's engine.",
+                         [] { return 1.0; },
+                         {{"engine", store_.stats().engine}});
+}
+
+}  // namespace edged::kv_http

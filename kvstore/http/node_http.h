@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The node's HTTP face: /healthz, /readyz and /metrics with the store's and the process's figures.
+// The figures are read when the page is asked for. The executor's thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <mutex>
+
+#include "kvstore/storage/store.h"
+#include "proto/base/clock.h"
+#include "proto/base/metrics.h"
+#include "proto/base/status.h"
+#include "proto/http/server.h"
+
+namespace edged::kv_http {
+
+class NodeHttp {
+ public:
+  // `store`, `metrics` and `clock` outlive the object, and the object outlives the registry's last
+  // rendering: its gauges ask it. `ready` must not block.
+  NodeHttp(boost::asio::any_io_executor executor,
+           http::ServerOptions options,
+           const storage::Store& store,
+           MetricsRegistry& metrics,
+           const Clock& clock,
+           std::function<Status()> ready);
+
+  // For routes of other parts, before listen().
+  http::Server& server() { return server_; }
+
+  Status listen() { return server_.listen(); }
+  std::string address() const { return server_.address(); }
+  boost::asio::awaitable<void> drain(std::chrono::milliseconds timeout) {
+    return server_.drain(timeout);
+  }
+
+ private:
+  void add_store_metrics(MetricsRegistry& metrics);
+  storage::StoreStats stats();
+
+  http::Server server_;
+  const storage::Store& store_;
+  const Clock& clock_;
+
+  std::mutex mutex_;  // guards the two below
+  std::chrono::milliseconds read_at_{-1'000'000};
+  storage::StoreStats stats_;
+};
+
+}  // namespace edged::kv_http

@@ -198,7 +198,7 @@ void PostgresCluster::initialise() {
   if (status != 0) fail("initdb failed: " + read_file(directory_ + "/control.log"));
   std::ofstream(directory_ + "/data/postgresql.conf", std::ios::app)
       << "listen_addresses = '127.0.0.1'\nunix_socket_directories = '" << directory_
-      << "'\nfsync = off\nfull_page_writes = off\nsynchronous_commit = off\nwal_level = logical\n"
+      << "'\nfsync = off\nfull_page_writes = off\nwal_level = logical\n"
          "shared_buffers = 32MB\nmax_connections = 60\nmax_wal_size = 256MB\n";
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A throwaway PostgreSQL for one test program: its own directory, a unix socket and a port of
-// 127.0.0.1, nothing synced to disk. It is stopped and removed when the program ends, however it
-// ends: a watcher process sees the end. As root the server runs as user "postgres". One thread.
+// 127.0.0.1. Nothing is synced to disk, but what was committed survives stop_immediately(). It is
+// stopped and removed when the program ends, however it ends: a watcher process sees the end. As
+// root the server runs as user "postgres". One thread.
 #pragma once
 
 #include <optional>

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+// The delivery loop. Each mail costs two statements: the last look, which renews the lease, and the
+// completion.
+#include "worker/mail/outbox.h"
+
+#include <algorithm>
+#include <boost/asio.hpp>
+#include <charconv>
+#include <optional>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "proto/base/log.h"
+#include "worker/mail/outbox_row.h"
+#include "worker/mail/sql.gen.h"
+
+namespace edged::mail {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr const char* kClosedAgain = "closed again before sending";
+
+// What the last look said.
+struct LastLook {
+  bool lease_lost = false;
+  std::optional<std::string> refusal;
+  bool is_late = false;
+  bool is_open = false;
+  bool is_recent = false;
+};
+
+// What becomes of a mail.
+struct Verdict {
+  enum class Kind { kSend, kDrop, kDropAndRelease, kDead, kRetry, kLost };
+  Kind kind = Kind::kSend;
+  std::string reason;
+};
+
+struct MailCounters {
+  explicit MailCounters(MetricsRegistry& registry)
+      : sent(by_result(registry, "sent")),
+        dropped(by_result(registry, "dropped")),
+        dead(by_result(registry, "dead")),
+        retried(by_result(registry, "retried")) {}
+
+  static Counter& by_result(MetricsRegistry& registry, const char* result) {
+    return registry.counter("edged_mails_total",
+                            "Mails taken from the outbox, by what became of them.",
+                            {{"result", result}});
+  }
+
+  Counter& sent;
+  Counter& dropped;
+  Counter& dead;
+  Counter& retried;
+};
+
+}  // namespace
+
+class OutboxDelivery::Impl {
+ public:
+  Impl(asio::any_io_executor executor,
+       db::PgPool& pool,
+       Transport& transport,
+       const Clock& clock,
+       MetricsRegistry& metrics,
+       OutboxOptions options,
+       StillOpen still_open)
+      : pool_(pool),
+        transport_(transport),
+        clock_(clock),
+        counters_(metrics),
+        options_(std::move(options)),
+        still_open_(std::move(still_open)),
+        timer_(executor),
+        random_(options_.seed) {}
+
+  asio::awaitable<Result<OutboxCounts>> deliver_due() {
+    OutboxCounts counts;
+    for (;;) {
+      Result<std::vector<OutboxRow>> rows = co_await claim();
+      if (!rows) co_return rows.error();
+      for (OutboxRow& row : *rows) {
+        if (stopped_) co_return counts;  // the leases of the rest run out
+        Status done = co_await deliver(std::move(row), &counts);
+        if (!done.ok()) co_return done;
+      }
+      if (rows->size() < static_cast<std::size_t>(options_.batch_size)) co_return counts;
+    }
+  }
+
+  asio::awaitable<void> run() {
+    while (!stopped_) {
+      woken_ = false;
+      Result<OutboxCounts> delivered = co_await deliver_due();
+      note_outcome(delivered ? Status() : delivered.error());
+      if (woken_ || stopped_) continue;
+      timer_.expires_after(options_.poll_interval);
+      co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+  }
+
+  void wake() {
+    woken_ = true;
+    timer_.cancel();
+  }
+
+  void stop() {
+    stopped_ = true;
+    timer_.cancel();
+  }
+
+  asio::awaitable<Result<int>> pending_of_run(std::int64_t run_id) {
+    db::PgParameters parameters;
+    parameters.emplace_back(std::to_string(run_id));
+    Result<db::PgResult> found =
+        co_await pool_.execute(std::string(sql::mail::kCountPendingOfRun), std::move(parameters));
+    if (!found) co_return found.error();
+    const std::string_view text = found->text(0, 0);
+    int count = 0;
+    std::from_chars(text.data(), text.data() + text.size(), count);
+    co_return count;
+  }
+
+ private:
+  std::string now_text(std::chrono::milliseconds offset = {}) const {
+    return format_rfc3339(clock_.wall_now() + offset);
+  }
+
+  asio::awaitable<Result<std::vector<OutboxRow>>> claim() {
+    db::PgParameters parameters{
+        now_text(), std::to_string(options_.batch_size), now_text(options_.lease)};
+    Result<db::PgResult> claimed =
+        co_await pool_.execute(std::string(sql::mail::kClaimDue), std::move(parameters));
+    if (!claimed) co_return claimed.error().with_context("could not claim mails");
+    co_return read_claimed_rows(*claimed);
+  }
+
+  // Takes one row to its next status. Errors: of PostgreSQL only.
+  asio::awaitable<Status> deliver(OutboxRow row, OutboxCounts* counts) {
+    Result<LastLook> look = co_await look_again(&row);
+    if (!look) co_return look.error().with_context("could not check a mail before sending it");
+    Result<Verdict> verdict = co_await judge(&row, std::move(*look));
+    if (!verdict) co_return verdict.error();
+    if (verdict->kind == Verdict::Kind::kSend) {
+      Verdict sent = co_await send(&row);
+      *verdict = std::move(sent);
+    }
+    Status recorded = co_await record(&row, std::move(*verdict), counts);
+    co_return recorded;
+  }
+
+  asio::awaitable<Result<LastLook>> look_again(const OutboxRow* row) {
+    db::PgParameters parameters{std::to_string(row->id),
+                                std::to_string(row->lease_number),
+                                now_text(),
+                                now_text(options_.lease),
+                                now_text(-options_.state_age_max)};
+    Result<db::PgResult> found =
+        co_await pool_.execute(std::string(sql::mail::kRenewAndCheck), std::move(parameters));
+    if (!found) co_return found.error();
+    LastLook look;
+    look.lease_lost = found->rows() == 0;
+    look.refusal = found->optional_text(0, 0);
+    look.is_late = found->text(0, 1) == "t";
+    look.is_open = found->text(0, 2) == "t";
+    look.is_recent = found->text(0, 3) == "t";
+    co_return look;
+  }
+
+  // Truth table rows 11 and 12. An instructor's name does not go stale: only seats are judged
+  // again.
+  asio::awaitable<Result<Verdict>> judge(const OutboxRow* row, LastLook look) {
+    using Kind = Verdict::Kind;
+    if (look.lease_lost) co_return Verdict{Kind::kLost, {}};
+    if (look.refusal) co_return Verdict{Kind::kDrop, *look.refusal};
+    const bool about_seats =
+        row->notification_type == notification_type_name(NotificationType::kSeatAvailable);
+    if (!look.is_late || !about_seats) co_return Verdict{};
+    bool is_open = look.is_open;
+    if (!look.is_recent && still_open_) {
+      Result<bool> answer = co_await still_open_(row->class_nbr, row->term);
+      if (!answer) {
+        co_return failed(
+            row, answer.error().with_context("could not ask whether the section is still open"));
+      }
+      is_open = *answer;
+    }
+    if (!is_open) co_return Verdict{Kind::kDropAndRelease, kClosedAgain};
+    if (look.is_recent || !still_open_) co_return Verdict{};
+    // The upstream may have taken longer than the lease.
+    Result<LastLook> again = co_await look_again(row);
+    if (!again) co_return again.error().with_context("could not renew a mail's lease");
+    if (again->lease_lost) co_return Verdict{Kind::kLost, {}};
+    co_return Verdict{};
+  }
+
+  // kSend in the answer: it was sent.
+  asio::awaitable<Verdict> send(const OutboxRow* row) {
+    using Kind = Verdict::Kind;
+    Result<MailFacts> facts = read_facts(*row);
+    if (!facts) co_return Verdict{Kind::kDead, facts.error().message()};
+    Result<Message> message = render_message(*facts, options_.identity);
+    if (!message) co_return Verdict{Kind::kDead, message.error().message()};
+    Status accepted = co_await transport_.deliver(std::move(*message));
+    if (accepted.ok()) co_return Verdict{Kind::kSend, {}};
+    if (accepted.code() == Code::kInvalidArgument) {
+      co_return Verdict{Kind::kDead, accepted.message()};
+    }
+    co_return failed(row, accepted);
+  }
+
+  Verdict failed(const OutboxRow* row, const Status& why) {
+    if (row->attempts < options_.attempts_max) return {Verdict::Kind::kRetry, why.message()};
+    return {Verdict::Kind::kDead,
+            std::to_string(row->attempts) + " attempts failed, the last: " + why.message()};
+  }
+
+  asio::awaitable<Status> record(const OutboxRow* row, Verdict verdict, OutboxCounts* counts) {
+    using Kind = Verdict::Kind;
+    std::string_view statement = sql::mail::kFinish;
+    db::PgParameters parameters{std::to_string(row->id), std::to_string(row->lease_number)};
+    if (verdict.kind == Kind::kLost) {
+      ++counts->lost;
+      co_return Status();
+    }
+    if (verdict.kind == Kind::kRetry) {
+      statement = sql::mail::kRetry;
+      parameters.emplace_back(now_text(retry_delay(row->attempts)));
+      log::warn("[MAIL] mail " + row->notification_id + " will be tried again: " + verdict.reason);
+    } else if (verdict.kind == Kind::kDropAndRelease) {
+      statement = sql::mail::kDropAndRelease;
+      parameters.emplace_back(verdict.reason);
+      parameters.emplace_back(now_text());
+    } else {
+      const bool sent = verdict.kind == Kind::kSend;
+      parameters.emplace_back(sent ? "sent" : verdict.kind == Kind::kDead ? "dead" : "dropped");
+      parameters.push_back(sent ? std::nullopt : std::optional<std::string>(verdict.reason));
+      parameters.emplace_back(now_text());
+    }
+    Result<db::PgResult> recorded =
+        co_await pool_.execute(std::string(statement), std::move(parameters));
+    if (!recorded) co_return recorded.error().with_context("could not record a mail's delivery");
+    if (recorded->affected_rows() == 0) {
+      ++counts->lost;
+    } else {
+      count(verdict.kind, counts);
+    }
+    co_return Status();
+  }
+
+  void count(Verdict::Kind kind, OutboxCounts* counts) {
+    switch (kind) {
+      case Verdict::Kind::kSend:
+        ++counts->sent;
+        counters_.sent.add();
+        return;
+      case Verdict::Kind::kDrop:
+      case Verdict::Kind::kDropAndRelease:
+        ++counts->dropped;
+        counters_.dropped.add();
+        return;
+      case Verdict::Kind::kDead:
+        ++counts->dead;
+        counters_.dead.add();
+        return;
+      case Verdict::Kind::kRetry:
+        ++counts->retried;
+        counters_.retried.add();
+        return;
+      case Verdict::Kind::kLost:
+        ++counts->lost;
+        return;
+    }
+  }
+
+  // Doubles with each attempt; the upper half is jitter.
+  std::chrono::milliseconds retry_delay(int attempts) {
+    const int doublings = std::clamp(attempts - 1, 0, 20);
+    const std::int64_t ceiling = std::min<std::int64_t>(options_.retry_max.count(),
+                                                        options_.retry_first.count() << doublings);
+    return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(
+        ceiling / 2, std::max<std::int64_t>(ceiling, 1))(random_));
+  }
+
+  // Says once that the loop fails, and once that it works again.
+  void note_outcome(const Status& status) {
+    if (status.ok() != last_pass_ok_) {
+      if (status.ok()) {
+        log::info("[MAIL] delivering from the outbox again");
+      } else {
+        log::warn("[MAIL] " + status.message());
+      }
+    }
+    last_pass_ok_ = status.ok();
+  }
+
+  db::PgPool& pool_;
+  Transport& transport_;
+  const Clock& clock_;
+  MailCounters counters_;
+  OutboxOptions options_;
+  StillOpen still_open_;
+  asio::steady_timer timer_;
+  std::mt19937_64 random_;
+  bool woken_ = false;
+  bool stopped_ = false;
+  bool last_pass_ok_ = true;
+};
+
+OutboxDelivery::OutboxDelivery(asio::any_io_executor executor,
+                               db::PgPool& pool,
+                               Transport& transport,
+                               const Clock& clock,
+                               MetricsRegistry& metrics,
+                               OutboxOptions options,
+                               StillOpen still_open)
+    : impl_(std::make_unique<Impl>(std::move(executor),
+                                   pool,
+                                   transport,
+                                   clock,
+                                   metrics,
+                                   std::move(options),
+                                   std::move(still_open))) {}
+OutboxDelivery::~OutboxDelivery() = default;
+
+asio::awaitable<Result<OutboxCounts>> OutboxDelivery::deliver_due() {
+  return impl_->deliver_due();
+}
+asio::awaitable<void> OutboxDelivery::run() {
+  return impl_->run();
+}
+void OutboxDelivery::wake() {
+  impl_->wake();
+}
+void OutboxDelivery::stop() {
+  impl_->stop();
+}
+asio::awaitable<Result<int>> OutboxDelivery::pending_of_run(std::int64_t run_id) {
+  return impl_->pending_of_run(run_id);
+}
+
+}  // namespace edged::mail

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Delivers the mails of the outbox, edged.mails. A row is leased, looked at a last time (may the
+// user be mailed, is a late mail still true), sent, and completed under its lease; rows stay as the
+// record. Any number of deliverers work on one database, each mail goes to one of them; a deliverer
+// that dies leaves its rows to the others when its lease ends, and they send the same bytes under
+// the same Message-ID. A transport must answer within the lease. Executor's thread; the object
+// outlives its coroutines.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "proto/base/clock.h"
+#include "proto/base/metrics.h"
+#include "proto/base/status.h"
+#include "worker/db/pg_pool.h"
+#include "worker/mail/message.h"
+#include "worker/mail/transport.h"
+
+namespace edged::mail {
+
+struct OutboxOptions {
+  MailIdentity identity;
+  int batch_size = 20;
+  std::chrono::milliseconds lease{30'000};
+  std::chrono::milliseconds poll_interval{1000};
+  std::chrono::milliseconds retry_first{2000};
+  std::chrono::milliseconds retry_max{600'000};
+  int attempts_max = 20;
+  // A late mail is judged by a state that was seen within this time; an older one is asked for
+  // anew.
+  std::chrono::milliseconds state_age_max{600'000};
+  std::uint64_t seed = 1;  // of the back-off's jitter
+};
+
+// Asks the upstream whether a section has an open seat now.
+using StillOpen =
+    std::function<boost::asio::awaitable<Result<bool>>(std::string class_nbr, std::string term)>;
+
+struct OutboxCounts {
+  int sent = 0;
+  int dropped = 0;  // recorded with the reason
+  int dead = 0;     // will never be tried again
+  int retried = 0;  // will be tried later
+  int lost = 0;     // another deliverer took the row over
+};
+
+class OutboxDelivery {
+ public:
+  // Everything given by reference outlives the object. Without `still_open` a late mail is judged
+  // by the state in PostgreSQL, however old.
+  OutboxDelivery(boost::asio::any_io_executor executor,
+                 db::PgPool& pool,
+                 Transport& transport,
+                 const Clock& clock,
+                 MetricsRegistry& metrics,
+                 OutboxOptions options,
+                 StillOpen still_open = {});
+  ~OutboxDelivery();
+  OutboxDelivery(const OutboxDelivery&) = delete;
+  OutboxDelivery& operator=(const OutboxDelivery&) = delete;
+
+  // Delivers what is due now, batch by batch, until nothing is.
+  // Errors: those of PgPool::execute. What was claimed and not finished is tried again later.
+  boost::asio::awaitable<Result<OutboxCounts>> deliver_due();
+
+  // Delivers what is due each poll interval, and at once after wake(), until stop(). Errors are
+  // logged and tried again.
+  boost::asio::awaitable<void> run();
+  void wake();
+  // run() returns after the mail it is sending.
+  void stop();
+
+  // How many mails of a run are neither sent nor given up.
+  boost::asio::awaitable<Result<int>> pending_of_run(std::int64_t run_id);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace edged::mail

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading rows and facts. The row was written by the monitor's statement, but an operator can write
+// rows too, so nothing in it is trusted.
+#include "worker/mail/outbox_row.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <charconv>
+#include <utility>
+
+namespace edged::mail {
+namespace {
+
+namespace json = boost::json;
+
+template <typename Number>
+Number to_number(std::string_view text) {
+  Number value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// Takes exactly `digits` digits off the front of `text`.
+std::optional<int> take_number(std::string_view& text, std::size_t digits) {
+  if (text.size() < digits) return std::nullopt;
+  int value = 0;
+  for (const char c : text.substr(0, digits)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
+  text.remove_prefix(digits);
+  return value;
+}
+
+bool take_character(std::string_view& text, std::string_view any_of) {
+  if (text.empty() || any_of.find(text.front()) == std::string_view::npos) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// ".123456" gives 123; nothing there gives 0.
+std::chrono::milliseconds take_fraction(std::string_view& text) {
+  if (!take_character(text, ".")) return {};
+  int milliseconds = 0;
+  int scale = 100;
+  while (const std::optional<int> digit = take_number(text, 1)) {
+    milliseconds += *digit * scale;
+    scale /= 10;
+  }
+  return std::chrono::milliseconds(milliseconds);
+}
+
+std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
+  if (take_character(text, "Zz")) return std::chrono::minutes(0);
+  const bool is_west = !text.empty() && text.front() == '-';
+  if (!take_character(text, "+-")) return std::nullopt;
+  const std::optional<int> hours = take_number(text, 2);
+  take_character(text, ":");
+  const std::optional<int> minutes = text.empty() ? 0 : take_number(text, 2);
+  if (!hours || !minutes || *hours > 23 || *minutes > 59) return std::nullopt;
+  const std::chrono::minutes offset(*hours * 60 + *minutes);
+  return is_west ? -offset : offset;
+}
+
+Status wrong_fact(std::string_view key) {
+  return Status(Code::kInvalidArgument,
+                "could not read the mail's facts: wrong value of \"" + std::string(key) + "\"");
+}
+
+// Copies facts[key] into `field`; false if it is there with another type.
+bool read_field(const json::object& facts, const char* key, std::optional<std::string>& field) {
+  const json::value* value = facts.if_contains(key);
+  if (value == nullptr || value->is_null()) return true;
+  if (!value->is_string()) return false;
+  field = std::string(value->get_string());
+  return true;
+}
+
+bool read_field(const json::object& facts, const char* key, std::optional<std::int64_t>& field) {
+  const json::value* value = facts.if_contains(key);
+  if (value == nullptr || value->is_null()) return true;
+  if (!value->is_int64()) return false;
+  field = value->get_int64();
+  return true;
+}
+
+}  // namespace
+
+std::optional<WallTime> parse_rfc3339(std::string_view text) {
+  const std::optional<int> year = take_number(text, 4);
+  const bool dash = take_character(text, "-");
+  const std::optional<int> month = take_number(text, 2);
+  const bool second_dash = take_character(text, "-");
+  const std::optional<int> day = take_number(text, 2);
+  const bool separator = take_character(text, "Tt ");
+  const std::optional<int> hour = take_number(text, 2);
+  const bool colon = take_character(text, ":");
+  const std::optional<int> minute = take_number(text, 2);
+  const bool second_colon = take_character(text, ":");
+  const std::optional<int> second = take_number(text, 2);
+  if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
+  if (!dash || !second_dash || !separator || !colon || !second_colon) return std::nullopt;
+  const std::chrono::milliseconds fraction = take_fraction(text);
+  const std::optional<std::chrono::minutes> offset = take_offset(text);
+  if (!offset || !text.empty() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(*year),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
+         std::chrono::seconds(*second) + fraction - *offset;
+}
+
+std::vector<OutboxRow> read_claimed_rows(const db::PgResult& result) {
+  std::vector<OutboxRow> rows;
+  const auto text = [&result](int row, const char* name) {
+    return std::string(result.text(row, result.column(name)));
+  };
+  for (int i = 0; i < result.rows(); ++i) {
+    OutboxRow row;
+    row.id = to_number<std::int64_t>(text(i, "id"));
+    row.lease_number = to_number<std::int64_t>(text(i, "lease_number"));
+    row.attempts = to_number<int>(text(i, "attempts"));
+    row.notification_id = text(i, "notification_id");
+    row.notification_type = text(i, "notification_type");
+    row.class_nbr = text(i, "class_nbr");
+    row.term = text(i, "term");
+    row.recipient = text(i, "recipient");
+    row.facts = text(i, "facts");
+    row.created_at = from_unix_ms(to_number<std::int64_t>(text(i, "created_at_ms")));
+    rows.push_back(std::move(row));
+  }
+  std::sort(
+      rows.begin(), rows.end(), [](const OutboxRow& a, const OutboxRow& b) { return a.id < b.id; });
+  return rows;
+}
+
+Result<MailFacts> read_facts(const OutboxRow& row) {
+  const std::optional<NotificationType> type = parse_notification_type(row.notification_type);
+  if (!type) return wrong_fact("type");
+  boost::system::error_code error;
+  const json::value parsed = json::parse(row.facts, error);
+  if (error || !parsed.is_object()) {
+    return Status(Code::kInvalidArgument, "could not read the mail's facts: no JSON object");
+  }
+  const json::object& object = parsed.get_object();
+  MailFacts facts;
+  facts.notification_id = row.notification_id;
+  facts.type = *type;
+  facts.recipient = row.recipient;
+  facts.class_nbr = row.class_nbr;
+  facts.term = row.term;
+  facts.created_at = row.created_at;
+  const std::pair<const char*, std::optional<std::string>*> texts[] = {
+      {"subject", &facts.subject},
+      {"catalog_nbr", &facts.catalog_nbr},
+      {"title", &facts.title},
+      {"instructor", &facts.instructor},
+      {"location", &facts.location},
+      {"meeting_times", &facts.meeting_times},
+  };
+  for (const auto& [key, field] : texts) {
+    if (!read_field(object, key, *field)) return wrong_fact(key);
+  }
+  const std::pair<const char*, std::optional<std::int64_t>*> numbers[] = {
+      {"seats_available", &facts.seats_available},
+      {"seats_capacity", &facts.seats_capacity},
+      {"non_reserved_seats", &facts.non_reserved_seats},
+  };
+  for (const auto& [key, field] : numbers) {
+    if (!read_field(object, key, *field)) return wrong_fact(key);
+  }
+  std::optional<std::string> checked_at;
+  if (!read_field(object, "checked_at", checked_at)) return wrong_fact("checked_at");
+  const std::optional<WallTime> time = parse_rfc3339(checked_at.value_or(""));
+  if (!time) return wrong_fact("checked_at");
+  facts.checked_at = *time;
+  return facts;
+}
+
+}  // namespace edged::mail

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// A claimed row of edged.mails, and the facts in it. Pure; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/base/clock.h"
+#include "proto/base/status.h"
+#include "worker/db/pg_result.h"
+#include "worker/mail/message.h"
+
+namespace edged::mail {
+
+struct OutboxRow {
+  std::int64_t id = 0;
+  std::int64_t lease_number = 0;
+  int attempts = 0;  // this one included
+  std::string notification_id, notification_type, class_nbr, term, recipient;
+  std::string facts;  // JSON object
+  WallTime created_at{};
+};
+
+// The rows that the statement claim_due returned, by id.
+std::vector<OutboxRow> read_claimed_rows(const db::PgResult& result);
+
+// The facts of a row. The keys of its JSON are MailFacts' field names; an absent or null one is
+// unknown. Errors: kInvalidArgument if the type is unknown, the JSON is no object, a field has
+// another type, or checked_at is no RFC 3339 time.
+Result<MailFacts> read_facts(const OutboxRow& row);
+
+// "2026-11-24T14:33:35.123Z", "…+00:00"; a space may stand for the T. Nothing if it is no such
+// time.
+std::optional<WallTime> parse_rfc3339(std::string_view text);
+
+}  // namespace edged::mail

@@ -235,7 +235,7 @@ Result<std::unique_ptr<Database>> Database::open(const RocksStoreOptions& option
   if (!opener.exists() && (options.read_only || !options.create_if_missing) && !mark) {
     return Status(Code::kNotFound, opening(options.data_dir) + ": no database there");
   }
-  if (Status status = opener.choose_recovery(mark, read_boot_id()); !status.ok()) return status;
+  if (Status status = opener.choose_recovery(mark, options.boot_id); !status.ok()) return status;
   const auto status = opener.open(options.read_only, database->db_, database->handles_);
   if (!status.ok()) return opener.explain(status);
   database->logger_->set_quiet(false);

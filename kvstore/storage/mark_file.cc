@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two slots of 128 bytes, 512 bytes apart so that they never share a sector.
+// Two slots of 80 bytes, 512 bytes apart so that they never share a sector.
 #include "kvstore/storage/mark_file.h"
 
 #include <fcntl.h>

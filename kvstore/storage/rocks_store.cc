@@ -26,6 +26,11 @@ namespace {
 constexpr char kStoreFormatKey[] = "format";  // u32le, in "meta"
 constexpr std::uint32_t kStoreFormat = 1;
 
+RocksStoreOptions with_boot_id(RocksStoreOptions options) {
+  if (options.boot_id.empty()) options.boot_id = read_boot_id();
+  return options;
+}
+
 // The parts in the order in which they are made; they end in the opposite order.
 struct Parts {
   SystemClock system_clock;
@@ -41,7 +46,7 @@ struct Parts {
 
 class RocksStore final : public Store {
  public:
-  explicit RocksStore(RocksStoreOptions options) : options_(std::move(options)) {}
+  explicit RocksStore(RocksStoreOptions options) : options_(with_boot_id(std::move(options))) {}
 
   Status open();
 
@@ -75,7 +80,7 @@ Status RocksStore::open() {
   const auto clock_mark = mark ? std::optional(mark->clock) : std::nullopt;
   // Versions carry the time of their write, so the last one is a floor for node time too.
   const WallTime floor = from_unix_ms(mark ? static_cast<std::int64_t>(mark->version / 1000) : 0);
-  parts_.clock.emplace(clock, options_.synchronised, read_boot_id(), clock_mark, floor);
+  parts_.clock.emplace(clock, options_.synchronised, options_.boot_id, clock_mark, floor);
   parts_.filter = std::make_shared<TtlFilterFactory>(*parts_.clock, options_.expiry_grace);
 
   auto database = Database::open(options_, mark, parts_.filter);

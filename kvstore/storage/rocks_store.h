@@ -24,6 +24,8 @@ struct RocksStoreOptions {
   // Must outlive the store. Null: the system's clock.
   const Clock* clock = nullptr;
   SynchronisedProbe synchronised = kernel_says_synchronised;
+  // Of this boot of the machine, 16 bytes. Empty: the kernel's.
+  std::string boot_id;
   bool create_if_missing = true;
   // For tools on a stopped node: nothing is written, submit() answers kDenied.
   bool read_only = false;

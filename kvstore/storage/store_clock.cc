@@ -18,6 +18,8 @@ namespace {
 
 // A pending step whose size changes by more than this is another step.
 constexpr std::int64_t kSameStepMs = 1000;
+// Below this a difference is the rounding of two clocks to milliseconds.
+constexpr std::int64_t kJitterMs = 3;
 // Node time that is ahead runs at nine tenths until the wall clock has caught up.
 constexpr std::int64_t kSlewDivisor = 10;
 
@@ -83,10 +85,22 @@ WallTime StoreClock::now() const {
   return from_unix_ms(std::max(node_ms, floor_ms_.load()));
 }
 
+// Wall and boot time of one moment: read again if the thread was put aside between the two.
+std::optional<std::pair<WallTime, std::int64_t>> StoreClock::read_both() const {
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    const auto before = clock_.boot_now();
+    const WallTime wall = clock_.wall_now();
+    const auto after = clock_.boot_now();
+    if ((after - before).count() <= 1) return std::pair(wall, after.count());
+  }
+  return std::nullopt;
+}
+
 void StoreClock::tick() {
   const std::lock_guard lock(mutex_);
-  const WallTime wall = clock_.wall_now();
-  const std::int64_t boot_ms = clock_.boot_now().count();
+  const auto both = read_both();
+  if (!both) return;  // the next second will do
+  const auto [wall, boot_ms] = *both;
   const std::int64_t elapsed_ms = std::max<std::int64_t>(0, boot_ms - last_tick_boot_ms_);
   last_tick_boot_ms_ = boot_ms;
   const std::chrono::milliseconds difference(to_unix_ms(wall) - (boot_ms + offset_ms_.load()));
@@ -99,9 +113,9 @@ void StoreClock::tick() {
     pending_ms_ = 0;
     steady_since_boot_ms_ = boot_ms;
   }
-  if (difference.count() > 0) {
+  if (difference.count() > kJitterMs) {
     offset_ms_.fetch_add(difference.count());
-  } else if (difference.count() < 0) {
+  } else if (difference.count() < -kJitterMs) {
     floor_ms_ = std::max(floor_ms_.load(), boot_ms + offset_ms_.load() + 1);
     offset_ms_.fetch_sub(std::min(-difference.count(), elapsed_ms / kSlewDivisor));
   }

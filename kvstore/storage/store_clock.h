@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "proto/base/clock.h"
 
@@ -67,6 +68,7 @@ class StoreClock {
   ClockMark mark() const;
 
  private:
+  std::optional<std::pair<WallTime, std::int64_t>> read_both() const;
   void judge_step(std::chrono::milliseconds difference, WallTime wall, std::int64_t boot_ms);
   void follow(std::int64_t difference_ms, std::int64_t boot_ms);
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store's contract (kvstore/storage/store.h) on RocksDB: expiry, conditions, versions,
-// namespaces, lists, bounds, and what it says when it cannot be opened.
+// namespaces, lists and bounds.
 #include <gmock/gmock.h>
 
 #include <atomic>
-#include <filesystem>
-#include <fstream>
 #include <future>
 #include <thread>
 #include <vector>
@@ -18,7 +16,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using ::testing::HasSubstr;
 
 class RocksStoreTest : public StoreFixture {
  protected:
@@ -370,33 +367,6 @@ TEST_F(RocksStoreTest, StatsTellWhatHappened) {
   EXPECT_EQ(stats.write_groups, 2U);
   EXPECT_GT(stats.disk_bytes, 0U);
   EXPECT_THAT(stats.engine, ::testing::StartsWith("rocksdb "));
-}
-
-class RocksStoreOpenTest : public StoreFixture {};
-
-TEST_F(RocksStoreOpenTest, SaysThatTheDirectoryCannotBeMade) {
-  std::ofstream(dir_.path() + "/file") << "x";
-  options_.data_dir = dir_.path() + "/file/data";
-  const auto opened = open_rocks_store(options_);
-  EXPECT_EQ(opened.code(), Code::kIoError);
-  EXPECT_THAT(opened.error().message(),
-              HasSubstr("could not create data directory \"" + options_.data_dir + "\": "));
-}
-
-TEST_F(RocksStoreOpenTest, SaysThatTheDirectoryIsAFile) {
-  std::ofstream(dir_.path() + "/data") << "x";
-  const auto opened = open_rocks_store(options_);
-  EXPECT_EQ(opened.code(), Code::kIoError);
-  EXPECT_THAT(opened.error().message(), HasSubstr(options_.data_dir));
-}
-
-TEST_F(RocksStoreOpenTest, DoesNotCreateUnlessAsked) {
-  options_.create_if_missing = false;
-  EXPECT_EQ(open_rocks_store(options_).code(), Code::kNotFound);
-  options_.create_if_missing = true;
-  options_.read_only = true;
-  EXPECT_EQ(open_rocks_store(options_).code(), Code::kNotFound);
-  EXPECT_FALSE(std::filesystem::exists(options_.data_dir));
 }
 
 }  // namespace

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The job "class-monitor": starts runs, at most one at a time in the whole fleet, takes over runs
+// whose worker died, and tells what became of each. On the executor's thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "proto/base/metrics.h"
+#include "worker/cron/job_runner.h"
+#include "worker/monitor/run.h"
+
+namespace edged::monitor {
+
+struct ClassMonitorOptions {
+  RunOptions run;
+  std::chrono::milliseconds take_over_interval{10'000};
+};
+
+class ClassMonitor final : public worker::JobRunner {
+ public:
+  // Everything in `tools` outlives this object.
+  ClassMonitor(boost::asio::any_io_executor executor,
+               RunTools tools,
+               ClassMonitorOptions options,
+               MetricsRegistry& metrics);
+
+  // Starts the run of a tick and returns its id while it goes on. kConflict: the tick was run
+  // already, or a run is under way. kUnavailable: PostgreSQL does not answer.
+  boost::asio::awaitable<Result<std::int64_t>> start(WallTime due_at, worker::Cause cause) override;
+
+  // The summary of a run of this fleet, as JSON, once it is over.
+  boost::asio::awaitable<Result<std::string>> wait(std::int64_t run_id) override;
+
+  boost::asio::awaitable<Result<std::optional<worker::RunRecord>>> last_run() override;
+
+  // Looks for runs to take over, at once and then at every interval, until stop().
+  boost::asio::awaitable<void> take_over_abandoned();
+
+  // Starts no more runs and waits for the one under way. False if it still goes on at `timeout`:
+  // another process of this worker takes it over.
+  boost::asio::awaitable<bool> drain(std::chrono::milliseconds timeout);
+
+ private:
+  boost::asio::awaitable<Result<std::int64_t>> begin(std::optional<WallTime> due_at,
+                                                     std::string cause);
+  boost::asio::awaitable<void> execute(std::shared_ptr<Run> run);
+  void report_ignored_terms(const BegunRun& begun);
+
+  boost::asio::any_io_executor executor_;
+  RunTools tools_;
+  ClassMonitorOptions options_;
+  bool stopping_ = false;
+  std::shared_ptr<Run> current_;
+  boost::asio::steady_timer finished_;  // cancelled when current_ ends
+  boost::asio::steady_timer take_over_;
+  std::map<std::int64_t, Result<std::string>> outcomes_;  // of this process's last runs
+  std::set<std::string> reported_;                        // sections whose older terms were logged
+
+  Counter& succeeded_;
+  Counter& failed_;
+  Counter& sections_checked_;
+  Counter& sections_failed_;
+  Gauge& last_success_seconds_;
+  Histogram& run_seconds_;
+};
+
+}  // namespace edged::monitor

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/monitor/kv_states.h"
+
+#include <optional>
+#include <utility>
+
+#include "proto/base/log.h"
+
+namespace edged::monitor {
+namespace {
+
+using boost::asio::awaitable;
+
+std::string state_key(const std::string& class_nbr) {
+  return "class_state:" + class_nbr;
+}
+
+// The one status that says most about a group of writes: its first failure.
+Status first_failure(const Result<std::vector<Result<std::uint64_t>>>& results) {
+  if (!results) return results.error();
+  for (const auto& result : *results) {
+    if (!result) return result.error();
+  }
+  return {};
+}
+
+}  // namespace
+
+KvStates::KvStates(net::Client* client, KvStatesOptions options, MetricsRegistry& metrics)
+    : client_(client),
+      options_(std::move(options)),
+      available_gauge_(
+          metrics.gauge("edged_worker_kv_available",
+                        "1 while the KV node answers the worker, 0 while it does not")),
+      failures_(
+          metrics.counter("edged_worker_kv_failures_total",
+                          "Calls to the KV node that failed and were made up for by PostgreSQL")) {
+  available_gauge_.set(configured() ? 1 : 0);
+}
+
+awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<WatchedSection> sections) {
+  std::map<std::string, StoredState> fresh;
+  if (!configured() || sections.empty()) co_return fresh;
+  std::vector<std::string> keys;
+  for (const WatchedSection& section : sections) keys.push_back(state_key(section.class_nbr));
+  const auto entries = co_await client_->multi_get(options_.ns, std::move(keys));
+  note(entries ? Status() : entries.error());
+  if (!entries) co_return fresh;
+  for (std::size_t i = 0; i < sections.size() && i < entries->size(); ++i) {
+    const std::optional<net::KvEntry>& entry = (*entries)[i];
+    const WatchedSection& section = sections[i];
+    if (!entry || !section.settled_epoch) continue;
+    auto stored = decode_state(entry->value);
+    if (!stored || stored->epoch != *section.settled_epoch) continue;
+    if (stored->state.class_nbr != section.class_nbr || stored->state.term != section.term)
+      continue;
+    fresh.emplace(section.class_nbr, std::move(*stored));
+  }
+  co_return fresh;
+}
+
+awaitable<void> KvStates::write(std::vector<StoredState> states) {
+  if (!configured() || states.empty()) co_return;
+  std::vector<net::PutItem> items;
+  for (const StoredState& stored : states) {
+    net::PutItem item;
+    item.key = state_key(stored.state.class_nbr);
+    item.value = encode_state(stored.state, stored.epoch);
+    item.ttl = options_.state_ttl;
+    items.push_back(std::move(item));
+  }
+  const auto results = co_await client_->multi_put(options_.ns, std::move(items));
+  note(first_failure(results));
+}
+
+awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
+                                       std::vector<std::string> resets) {
+  if (!configured()) co_return;
+  for (const std::string& reset : resets) {
+    const Status status = co_await client_->remove(options_.ns, "notif:" + reset);
+    note(status);
+    if (!status.ok()) co_return;
+  }
+  if (claims.empty()) co_return;
+  std::vector<net::PutItem> items;
+  for (const std::string& claim : claims) {
+    net::PutItem item;
+    item.key = "notif:" + claim;
+    item.value = "sent";
+    item.ttl = options_.claim_ttl;
+    items.push_back(std::move(item));
+  }
+  const auto results = co_await client_->multi_put(options_.ns, std::move(items));
+  note(first_failure(results));
+}
+
+// Logs the way down and the way up once each, however many calls and keys are concerned.
+void KvStates::note(const Status& status) {
+  if (!status.ok()) failures_.add();
+  if (status.ok() == available_) return;
+  available_ = status.ok();
+  available_gauge_.set(available_ ? 1 : 0);
+  if (available_) {
+    log::info("[KV] KV namespace available again");
+    return;
+  }
+  log::warn("[KV] KV namespace not available, falling back to PostgreSQL");
+  log::warn("[KV] the reason: " + status.message());
+}
+
+}  // namespace edged::monitor

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/monitor/run.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "proto/base/log.h"
+
+namespace edged::monitor {
+namespace {
+
+using boost::asio::awaitable;
+using std::chrono::steady_clock;
+constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
+
+bool worth_repeating(const Status& status) {
+  return retryable(status.code()) || status.code() == Code::kUnknownOutcome ||
+         status.code() == Code::kConflict;
+}
+
+}  // namespace
+
+Run::Run(boost::asio::any_io_executor executor,
+         RunTools tools,
+         RunOptions options,
+         BegunRun begun,
+         db::StatementCounter counter)
+    : executor_(std::move(executor)),
+      tools_(std::move(tools)),
+      options_(options),
+      begun_(std::move(begun)),
+      counter_(counter),
+      progress_(executor_),
+      renewal_(executor_) {
+  summary_.run_id = begun_.id;
+  summary_.sections = begun_.sections.size();
+}
+
+// A task's exception is a bug or exhausted memory: it leaves the event loop and ends the process.
+void Run::spawn(awaitable<void> task) {
+  auto rethrow = [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  };
+  boost::asio::co_spawn(executor_, std::move(task), rethrow);
+}
+
+awaitable<Result<std::string>> Run::execute() {
+  const auto self = shared_from_this();
+  fresh_ = co_await tools_.kv.read(begun_.sections);
+  if (tools_.kv.configured()) {
+    summary_.kv_hits = fresh_.size();
+    summary_.kv_misses = begun_.sections.size() - fresh_.size();
+  }
+  spawn(renew_lease());
+  pullers_ = std::min(options_.concurrency, begun_.sections.size());
+  const std::size_t pullers = pullers_;
+  for (std::size_t i = 0; i < pullers; ++i) spawn(check_sections());
+
+  Status outcome = co_await apply_pending();
+  stopped_ = true;
+  while (pullers_ > 0) {
+    progress_.expires_after(std::chrono::hours(1));
+    co_await progress_.async_wait(kAwait);
+  }
+  auto closed = co_await close(outcome);
+  done_ = true;
+  renewal_.cancel();
+  if (!closed) co_return closed.error();
+  if (!closed->summary) {
+    co_return Status(Code::kConflict,
+                     "run " + std::to_string(begun_.id) + " was taken over by another worker");
+  }
+  const std::string summary = *closed->summary;
+  if (outcome.ok()) co_await settle_confirmed(std::move(*closed));
+  if (!outcome.ok()) co_return outcome;
+  co_return summary;
+}
+
+awaitable<void> Run::check_sections() {
+  const auto self = shared_from_this();
+  while (!stopped_ && next_ < begun_.sections.size()) {
+    const std::size_t index = next_++;
+    co_await check_section(begun_.sections[index]);
+  }
+  --pullers_;
+  progress_.cancel();
+}
+
+awaitable<void> Run::check_section(WatchedSection watched) {
+  CheckedSection checked;
+  checked.requested_at = tools_.clock.wall_now();
+  // A named key: g++ 12 destroys an aggregate temporary in a co_await expression twice.
+  upstream::SectionKey key{watched.class_nbr, watched.term};
+  auto seen = co_await tools_.source.fetch(std::move(key), std::to_string(begun_.id));
+  if (seen) {
+    ++summary_.fetched;
+    checked.watched = std::move(watched);
+    checked.observation = normalize(std::move(*seen));
+    settle(std::move(checked));
+  } else if (seen.code() == Code::kNotFound) {
+    ++summary_.absent;
+  } else {
+    ++summary_.failed;
+    if (first_failure_.empty()) first_failure_ = watched.class_nbr + ": " + seen.error().message();
+  }
+}
+
+// Decides whether PostgreSQL must be asked about an observation.
+void Run::settle(CheckedSection checked) {
+  checked_.emplace_back(checked.watched.class_nbr, checked.requested_at);
+  const auto fresh = fresh_.find(checked.watched.class_nbr);
+  if (fresh != fresh_.end() &&
+      merge(fresh->second.state, checked.observation) == fresh->second.state) {
+    confirmed_.push_back(std::move(checked));
+    return;
+  }
+  if (pending_.empty()) oldest_pending_ = steady_clock::now();
+  pending_.push_back(std::move(checked));
+  progress_.cancel();
+}
+
+bool Run::batch_is_due() const {
+  if (pending_.empty()) return false;
+  return pullers_ == 0 || pending_.size() >= options_.batch ||
+         steady_clock::now() - oldest_pending_ >= options_.apply_delay;
+}
+
+// Applies batches until every section was asked for and nothing is left to apply.
+awaitable<Status> Run::apply_pending() {
+  while (pullers_ > 0 || !pending_.empty()) {
+    if (!batch_is_due()) {
+      progress_.expires_at(pending_.empty() ? steady_clock::now() + std::chrono::hours(1)
+                                            : oldest_pending_ + options_.apply_delay);
+      co_await progress_.async_wait(kAwait);
+      continue;
+    }
+    const auto count = static_cast<std::ptrdiff_t>(std::min(options_.batch, pending_.size()));
+    std::vector<CheckedSection> batch(std::make_move_iterator(pending_.begin()),
+                                      std::make_move_iterator(pending_.begin() + count));
+    pending_.erase(pending_.begin(), pending_.begin() + count);
+    oldest_pending_ = steady_clock::now();
+    Status status = co_await apply_batch(std::move(batch));
+    if (!status.ok()) co_return status;
+  }
+  co_return Status();
+}
+
+Run::Retry Run::new_retry() const {
+  return {Backoff({}, static_cast<std::uint64_t>(begun_.epoch)),
+          steady_clock::now() + options_.database_patience};
+}
+
+awaitable<bool> Run::pause_before_retry(Status status, Retry& retry) {
+  const auto delay = retry.backoff.next();
+  if (!worth_repeating(status) || steady_clock::now() + delay > retry.give_up_at) co_return false;
+  log::warn("run " + std::to_string(begun_.id) + ": " + status.message() + "; trying again");
+  boost::asio::steady_timer pause(executor_, delay);
+  co_await pause.async_wait(kAwait);
+  co_return true;
+}
+
+awaitable<Status> Run::apply_batch(std::vector<CheckedSection> batch) {
+  Retry retry = new_retry();
+  while (true) {
+    const auto applied = co_await tools_.store.apply(
+        batch, begun_.id, begun_.epoch, tools_.clock.wall_now(), &counter_);
+    if (!applied) {
+      const bool again = co_await pause_before_retry(applied.error(), retry);
+      if (!again) co_return applied.error();
+      continue;
+    }
+    std::vector<StoredState> states;
+    std::vector<std::string> claims, resets;
+    for (const AppliedSection& section : *applied) {
+      summary_.changed += section.changed;
+      summary_.openings += section.opened;
+      summary_.instructor_assignments += section.assigned;
+      if (section.stored) states.push_back({section.state, begun_.epoch});
+      claims.insert(claims.end(), section.claims.begin(), section.claims.end());
+      resets.insert(resets.end(), section.resets.begin(), section.resets.end());
+    }
+    if (!claims.empty() && tools_.on_mails) tools_.on_mails();
+    co_await tools_.kv.write(std::move(states));
+    co_await tools_.kv.write_claims(std::move(claims), std::move(resets));
+    co_return Status();
+  }
+}
+
+awaitable<void> Run::renew_lease() {
+  const auto self = shared_from_this();
+  while (!done_) {
+    renewal_.expires_after(options_.lease_renewal);
+    co_await renewal_.async_wait(kAwait);
+    if (done_) break;
+    const auto ours =
+        co_await tools_.store.renew_lease(begun_.id, begun_.epoch, tools_.clock.wall_now());
+    if (ours && !*ours) {
+      log::warn("run " + std::to_string(begun_.id) +
+                " was taken over by another worker, giving it up");
+      stopped_ = true;
+      break;
+    }
+    if (!ours) log::warn(ours.error().message());
+  }
+}
+
+RunEnd Run::describe_end(const Status& outcome) {
+  summary_.sql_statements = counter_.statements + 1;  // the one that stores this
+  summary_.seconds = std::chrono::duration<double>(steady_clock::now() - started_).count();
+  RunEnd end;
+  end.succeeded = outcome.ok();
+  end.error = outcome.message();
+  end.summary = to_json(summary_);
+  if (!outcome.ok()) return end;  // what was not applied must not count as settled
+  for (const CheckedSection& section : confirmed_) {
+    const StoredState& fresh = fresh_.at(section.watched.class_nbr);
+    end.confirmed.push_back({section.watched.class_nbr, fresh.epoch, section.requested_at});
+  }
+  if (options_.touch_last_checked) end.checked = checked_;
+  return end;
+}
+
+awaitable<Result<ClosedRun>> Run::close(Status outcome) {
+  if (!first_failure_.empty()) {
+    log::warn("run " + std::to_string(begun_.id) + ": " + std::to_string(summary_.failed) +
+              " sections could not be checked, the first " + first_failure_);
+  }
+  Retry retry = new_retry();
+  while (true) {
+    auto closed = co_await tools_.store.finish(
+        describe_end(outcome), begun_.id, begun_.epoch, tools_.clock.wall_now(), &counter_);
+    if (closed) co_return closed;
+    const bool again = co_await pause_before_retry(closed.error(), retry);
+    if (!again) co_return closed.error();
+  }
+}
+
+// Renews the KV entries of the confirmed sections under this run's epoch. A section that another
+// run settled since it was listed is judged by PostgreSQL after all.
+awaitable<void> Run::settle_confirmed(ClosedRun closed) {
+  const std::set<std::string> conflicts(closed.conflicts.begin(), closed.conflicts.end());
+  std::vector<StoredState> states;
+  std::vector<CheckedSection> disputed;
+  for (CheckedSection& section : confirmed_) {
+    if (conflicts.contains(section.watched.class_nbr)) {
+      disputed.push_back(std::move(section));
+    } else {
+      states.push_back({fresh_.at(section.watched.class_nbr).state, begun_.epoch});
+    }
+  }
+  co_await tools_.kv.write(std::move(states));
+  if (disputed.empty()) co_return;
+  const Status status = co_await apply_batch(std::move(disputed));
+  if (!status.ok()) log::warn("run " + std::to_string(begun_.id) + ": " + status.message());
+}
+
+}  // namespace edged::monitor

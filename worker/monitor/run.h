@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run of class-monitor, from the listed sections to the closed run. Sections are asked for in a
+// sliding window; what equals its fresh KV state is confirmed in bulk at the end, the rest is
+// applied in batches as it comes. A run may be cut off anywhere: what it applied stands, the rest
+// is seen by the next run. On the executor's thread; kept alive by its own coroutines.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proto/base/backoff.h"
+#include "proto/base/clock.h"
+#include "worker/monitor/kv_states.h"
+#include "worker/monitor/run_store.h"
+#include "worker/monitor/run_summary.h"
+#include "worker/upstream/section_source.h"
+
+namespace edged::monitor {
+
+struct RunOptions {
+  std::size_t concurrency = 10;
+  std::size_t batch = 100;  // sections per apply_results
+  // How long an observation waits for others to share its statement while the upstream is still
+  // asked.
+  std::chrono::milliseconds apply_delay{10'000};
+  // How long a statement is repeated while PostgreSQL does not answer, before the run gives up.
+  std::chrono::milliseconds database_patience{60'000};
+  std::chrono::milliseconds lease_renewal{15'000};
+  bool touch_last_checked = true;
+};
+
+// What a run works with; all of it outlives the run.
+struct RunTools {
+  RunStore& store;
+  KvStates& kv;
+  upstream::SectionSource& source;
+  const Clock& clock;
+  std::function<void()> on_mails;  // mails were written
+};
+
+class Run : public std::enable_shared_from_this<Run> {
+ public:
+  Run(boost::asio::any_io_executor executor,
+      RunTools tools,
+      RunOptions options,
+      BegunRun begun,
+      db::StatementCounter counter);
+
+  // The run's summary as JSON, or why it failed. Call once.
+  boost::asio::awaitable<Result<std::string>> execute();
+
+  std::int64_t id() const { return begun_.id; }
+  const RunSummary& summary() const { return summary_; }
+
+ private:
+  template <typename T>
+  using Awaitable = boost::asio::awaitable<T>;
+
+  Awaitable<void> check_sections();
+  Awaitable<void> check_section(WatchedSection watched);
+  void settle(CheckedSection checked);
+  Awaitable<Status> apply_pending();
+  bool batch_is_due() const;
+  Awaitable<Status> apply_batch(std::vector<CheckedSection> batch);
+  Awaitable<void> renew_lease();
+  Awaitable<Result<ClosedRun>> close(Status outcome);
+  Awaitable<void> settle_confirmed(ClosedRun closed);
+  struct Retry {
+    Backoff backoff;
+    std::chrono::steady_clock::time_point give_up_at;
+  };
+  Retry new_retry() const;
+  // False: the failure is not worth repeating, or patience is at an end. `retry` outlives the call.
+  Awaitable<bool> pause_before_retry(Status status, Retry& retry);
+  RunEnd describe_end(const Status& outcome);
+  void spawn(boost::asio::awaitable<void> task);
+
+  boost::asio::any_io_executor executor_;
+  RunTools tools_;
+  RunOptions options_;
+  BegunRun begun_;
+  db::StatementCounter counter_;
+  RunSummary summary_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+
+  std::map<std::string, StoredState> fresh_;
+  std::size_t next_ = 0;     // the next section to ask for
+  std::size_t pullers_ = 0;  // coroutines that still ask
+  bool stopped_ = false;     // ask no more: the run was lost or cannot be stored
+  bool done_ = false;
+  std::string first_failure_;
+
+  std::vector<CheckedSection> pending_;
+  std::chrono::steady_clock::time_point oldest_pending_{};
+  boost::asio::steady_timer progress_;  // cancelled whenever pending_ or pullers_ changes
+  boost::asio::steady_timer renewal_;
+  std::vector<CheckedSection> confirmed_;
+  std::vector<std::pair<std::string, WallTime>> checked_;
+};
+
+}  // namespace edged::monitor

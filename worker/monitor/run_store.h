@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run's statements (statements.sql) as typed calls. What a run may rely on is said there; this
+// file only carries values in and out. On the executor's thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/base/clock.h"
+#include "proto/base/status.h"
+#include "worker/cron/job_runner.h"
+#include "worker/db/pg_pool.h"
+#include "worker/monitor/section_state.h"
+
+namespace edged::monitor {
+
+struct WatchedSection {
+  std::string class_nbr;
+  std::string term;
+  std::string subject;
+  std::string catalog_nbr;
+  std::string ignored_terms;                  // older terms that watches name too; empty: none
+  std::optional<std::int64_t> settled_epoch;  // of the run that last settled its state
+};
+
+struct BegunRun {
+  std::int64_t id = 0;
+  std::int64_t epoch = 0;
+  bool resumed = false;  // taken over from a worker that died
+  std::vector<WatchedSection> sections;
+};
+
+struct CheckedSection {
+  WatchedSection watched;
+  upstream::SectionObservation observation;  // normalized
+  WallTime requested_at{};
+};
+
+struct AppliedSection {
+  SectionState state;
+  bool stored = false;  // PostgreSQL holds exactly `state`
+  bool changed = false;
+  bool opened = false;
+  bool assigned = false;
+  std::vector<std::string> claims;  // "{class_watch_id}:{type}"
+  std::vector<std::string> resets;
+};
+
+struct ConfirmedSection {
+  std::string class_nbr;
+  std::int64_t settled_epoch = 0;
+  WallTime requested_at{};
+};
+
+struct RunEnd {
+  bool succeeded = true;
+  std::string summary;  // a JSON object
+  std::string error;
+  std::vector<ConfirmedSection> confirmed;
+  // Sections whose last_checked_at is brought up to date; empty: none.
+  std::vector<std::pair<std::string, WallTime>> checked;
+};
+
+struct ClosedRun {
+  std::optional<std::string>
+      summary;  // with notifications; nothing: another worker took the run over
+  std::vector<std::string> conflicts;  // confirmed sections that another run settled meanwhile
+};
+
+struct RunStoreOptions {
+  std::string job = "class-monitor";
+  std::string worker;   // the installation: the same after a restart
+  std::string process;  // this process alone
+  std::chrono::seconds lease{60};
+  std::chrono::seconds claim_lifetime{std::chrono::hours(24)};
+  std::chrono::seconds mail_valid_for{std::chrono::minutes(30)};
+  std::vector<std::string> placeholders;  // lower case, trimmed
+};
+
+class RunStore {
+ public:
+  RunStore(db::PgPool& pool, RunStoreOptions options);
+
+  template <typename T>
+  using Awaitable = boost::asio::awaitable<T>;
+
+  // Nothing: the tick was run already, or a run is under way. Without `due_at` only a run whose
+  // worker died is taken over.
+  Awaitable<Result<std::optional<BegunRun>>> begin(std::optional<WallTime> due_at,
+                                                   std::string cause,
+                                                   WallTime now,
+                                                   db::StatementCounter* counter);
+  // False: the run was taken over.
+  Awaitable<Result<bool>> renew_lease(std::int64_t run_id, std::int64_t epoch, WallTime now);
+  // Safe to repeat with the same run and epoch after an unknown outcome.
+  Awaitable<Result<std::vector<AppliedSection>>> apply(std::vector<CheckedSection> sections,
+                                                       std::int64_t run_id,
+                                                       std::int64_t epoch,
+                                                       WallTime now,
+                                                       db::StatementCounter* counter);
+  // Safe to repeat, as apply.
+  Awaitable<Result<ClosedRun>> finish(RunEnd end,
+                                      std::int64_t run_id,
+                                      std::int64_t epoch,
+                                      WallTime now,
+                                      db::StatementCounter* counter);
+  // kNotFound if there is no such run.
+  Awaitable<Result<worker::RunRecord>> record(std::int64_t run_id);
+  // Nothing if the job never ran.
+  Awaitable<Result<std::optional<worker::RunRecord>>> last_run();
+
+ private:
+  db::PgPool& pool_;
+  RunStoreOptions options_;
+};
+
+}  // namespace edged::monitor

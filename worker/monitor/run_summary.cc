@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/monitor/run_summary.h"
+
+#include <boost/json.hpp>
+#include <cmath>
+
+namespace edged::monitor {
+
+std::string to_json(const RunSummary& summary) {
+  boost::json::object object;
+  object["run_id"] = summary.run_id;
+  object["sections"] = summary.sections;
+  object["fetched"] = summary.fetched;
+  object["absent"] = summary.absent;
+  object["failed"] = summary.failed;
+  object["changed"] = summary.changed;
+  object["openings"] = summary.openings;
+  object["instructor_assignments"] = summary.instructor_assignments;
+  object["sql_statements"] = summary.sql_statements;
+  object["kv_hits"] = summary.kv_hits;
+  object["kv_misses"] = summary.kv_misses;
+  object["seconds"] = std::round(summary.seconds * 1000) / 1000;
+  return boost::json::serialize(object);
+}
+
+}  // namespace edged::monitor

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A section's last known state, as class_states stores it, and how an observation is laid over it.
+// The rules are those of apply_results in statements.sql; here they only decide whether PostgreSQL
+// must be asked at all, and PostgreSQL's judgement is the one that counts. Pure; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/base/clock.h"
+#include "proto/base/status.h"
+#include "worker/upstream/section_source.h"
+
+namespace edged::monitor {
+
+struct SectionState {
+  std::string class_nbr;
+  std::string term;
+  std::string subject;
+  std::string catalog_nbr;
+  std::optional<std::string> title, instructor, location, meeting_times;
+  std::int64_t seats_available = 0;
+  std::int64_t seats_capacity = 0;
+  std::optional<std::int64_t> non_reserved_seats;
+
+  bool operator==(const SectionState&) const = default;
+};
+
+// The observation as apply_results takes it: negative seats are 0, seats beyond PostgreSQL's
+// integer are unknown, a blank instructor is "Staff".
+upstream::SectionObservation normalize(upstream::SectionObservation observation);
+
+// The state after a normalized observation of a section whose state was seen before.
+SectionState merge(const SectionState& known, const upstream::SectionObservation& observation);
+
+// The KV value of a state: a JSON object with class_states' column names, and the epoch of the run
+// that settled it.
+std::string encode_state(const SectionState& state, std::int64_t epoch);
+
+struct StoredState {
+  SectionState state;
+  std::int64_t epoch = 0;
+};
+
+// Errors: kCorruption if `json` is not what encode_state writes.
+Result<StoredState> decode_state(std::string_view json);
+
+}  // namespace edged::monitor

@@ -1,0 +1,253 @@
+-- The statements of a class-monitor run. A run of unchanged sections is begin_run and finish_run; what
+-- may have changed goes through apply_results in batches. Every statement takes the time as a parameter.
+
+-- name: begin_run
+-- Takes over a run whose worker died, or starts the tick's run, and lists the watched sections with the
+-- epoch that last settled each. No row: the tick was run already, or another run is under way.
+-- $1 job, $2 due_at (null: only take over), $3 cause, $4 worker, $5 process, $6 now, $7 lease in seconds
+with taken_over as (
+    update edged.cron_runs
+    set epoch = nextval('edged.run_epoch'), attempts = attempts + 1, worker = $4, process = $5,
+        lease_until = $6::timestamptz + make_interval(secs => $7::double precision)
+    where job = $1 and status = 'running'
+      and (lease_until <= $6::timestamptz or (worker = $4 and process <> $5))
+    returning id, epoch
+), started as (
+    insert into edged.cron_runs (job, due_at, cause, status, epoch, worker, process, lease_until, started_at)
+    select $1, $2::timestamptz, $3, 'running', nextval('edged.run_epoch'), $4, $5,
+           $6::timestamptz + make_interval(secs => $7::double precision), $6::timestamptz
+    where $2::timestamptz is not null and not exists (select from taken_over)
+    on conflict do nothing
+    returning id, epoch
+), run as (
+    select id, epoch, true as resumed from taken_over
+    union all
+    select id, epoch, false from started
+), watched as (
+    -- class_nbr is unique over all terms: the newest term is monitored, the others are reported.
+    select distinct on (w.class_nbr) w.class_nbr, w.term, w.subject, w.catalog_nbr,
+           (select string_agg(distinct o.term, ', ') from public.class_watches o
+            where o.class_nbr = w.class_nbr and o.term <> w.term) as ignored_terms
+    from public.class_watches w
+    order by w.class_nbr, w.term desc
+)
+select run.id as run_id, run.epoch as run_epoch, run.resumed, watched.*, c.epoch as settled_epoch
+from run
+left join watched on true
+left join edged.section_checks c on c.class_nbr = watched.class_nbr
+order by watched.class_nbr;
+
+-- name: renew_lease
+-- $1 run id, $2 epoch, $3 now, $4 lease in seconds. No row: the run was taken over.
+update edged.cron_runs
+set lease_until = $3::timestamptz + make_interval(secs => $4::double precision)
+where id = $1::bigint and epoch = $2::bigint and status = 'running'
+returning id;
+
+-- name: apply_results
+-- Judges a batch of observations against the stored states, by the truth table of docs/class-monitor.md, and
+-- writes all that follows in one transaction: changed states, reset and new claims, mails. Each CTE
+-- reads the one before it, which is what makes PostgreSQL lock the old rows before it updates them.
+-- Returns a row per accepted section; an observation of an older run is not accepted.
+-- $1 observations (JSON array), $2 run id, $3 epoch, $4 now, $5 placeholders for an unassigned
+-- instructor (lower case), $6 seconds a claim lasts, $7 seconds a mail is worth sending
+with input as (
+    select * from jsonb_to_recordset($1::jsonb) as i(
+        class_nbr text, term text, watch_subject text, watch_catalog_nbr text,
+        subject text, catalog_nbr text, title text, instructor text, location text, meeting_times text,
+        seats_available integer, seats_capacity integer, non_reserved_seats integer,
+        requested_at timestamptz)
+), accepted as (
+    insert into edged.section_checks as c (class_nbr, epoch, requested_at)
+    select class_nbr, $3::bigint, requested_at from input order by class_nbr
+    on conflict (class_nbr) do update set epoch = excluded.epoch, requested_at = excluded.requested_at
+        where c.epoch <= excluded.epoch
+    returning class_nbr
+), stored as materialized (
+    select s.* from accepted join public.class_states s using (class_nbr) order by s.class_nbr for update of s
+), paired as (
+    -- A stored state of another term is of another course: the observation is a first sight.
+    select i.*, s.term is not null as row_exists, coalesce(s.term = i.term, false) as seen,
+           s.subject as old_subject, s.catalog_nbr as old_catalog_nbr, s.title as old_title,
+           s.instructor_name as old_instructor, s.location as old_location,
+           s.meeting_times as old_meeting_times, s.seats_available as old_available,
+           s.seats_capacity as old_capacity, s.non_reserved_seats as old_non_reserved,
+           -- The reserved-seat detail was known and could not be read now: the seats are unknown,
+           -- unless there are none at all.
+           coalesce(s.term = i.term, false) and s.non_reserved_seats is not null
+               and i.non_reserved_seats is null
+               and i.seats_available is distinct from 0 as seats_hidden
+    from accepted join input i using (class_nbr)
+    left join stored s using (class_nbr)
+), merged as (
+    select *,
+           coalesce(subject, case when seen then old_subject end, watch_subject) as new_subject,
+           coalesce(catalog_nbr, case when seen then old_catalog_nbr end, watch_catalog_nbr) as new_catalog_nbr,
+           coalesce(title, case when seen then old_title end) as new_title,
+           coalesce(instructor, case when seen then old_instructor end) as new_instructor,
+           coalesce(location, case when seen then old_location end) as new_location,
+           coalesce(meeting_times, case when seen then old_meeting_times end) as new_meeting_times,
+           case when seats_hidden then old_available
+                else coalesce(seats_available, case when seen then old_available end, non_reserved_seats)
+           end as new_available,
+           coalesce(seats_capacity, case when seen then old_capacity end, 0) as new_capacity,
+           coalesce(non_reserved_seats,
+                    case when seen and old_non_reserved is not null
+                         then case when seats_available = 0 then 0 else old_non_reserved end
+                    end) as new_non_reserved
+    from paired
+), judged as (
+    select *,
+           case when seen then greatest(0, coalesce(old_non_reserved, old_available)) end as open_before,
+           greatest(0, coalesce(new_non_reserved, new_available)) as open_after,
+           new_available is not null
+               and (not seen
+                    or (old_subject, old_catalog_nbr, old_title, old_instructor, old_location,
+                        old_meeting_times, old_available, old_capacity, old_non_reserved)
+                       is distinct from
+                       (new_subject, new_catalog_nbr, new_title, new_instructor, new_location,
+                        new_meeting_times, new_available, new_capacity, new_non_reserved)) as changed,
+           coalesce(seen and lower(btrim(old_instructor)) = any ($5::text[])
+               and not lower(btrim(instructor)) = any ($5::text[]), false) as assigned
+    from merged
+), updated as (
+    update public.class_states s
+    set term = j.term, subject = j.new_subject, catalog_nbr = j.new_catalog_nbr, title = j.new_title,
+        instructor_name = j.new_instructor, location = j.new_location, meeting_times = j.new_meeting_times,
+        seats_available = j.new_available, seats_capacity = j.new_capacity,
+        non_reserved_seats = j.new_non_reserved,
+        last_checked_at = j.requested_at, last_changed_at = $4::timestamptz
+    from judged j
+    where s.class_nbr = j.class_nbr and j.row_exists and j.changed
+    returning s.class_nbr
+), inserted as (
+    -- A row that another run inserted meanwhile stays as it is; the next run compares with it.
+    insert into public.class_states (term, subject, catalog_nbr, class_nbr, title, instructor_name,
+        seats_available, seats_capacity, non_reserved_seats, location, meeting_times,
+        last_checked_at, last_changed_at)
+    select term, new_subject, new_catalog_nbr, class_nbr, new_title, new_instructor,
+           new_available, new_capacity, new_non_reserved, new_location, new_meeting_times,
+           requested_at, $4::timestamptz
+    from judged where not row_exists and changed
+    on conflict (class_nbr) do nothing
+    returning class_nbr
+), reset as (
+    -- A section that filled up may be announced again.
+    delete from public.notifications_sent n
+    using judged j, public.class_watches w
+    where j.open_before > 0 and j.open_after = 0
+      and w.class_nbr = j.class_nbr and w.term = j.term
+      and n.class_watch_id = w.id and n.notification_type = 'seat_available'
+    returning j.class_nbr, n.class_watch_id
+), events as (
+    select class_nbr, 'seat_available' as type from judged where open_before = 0 and open_after > 0
+    union all
+    select class_nbr, 'instructor_assigned' from judged where assigned
+), wanted as (
+    select j.*, e.type, w.id as watch_id, w.user_id, coalesce(u.email::text, '') as email,
+           case when coalesce(u.email::text, '') = '' then 'the user has no address'
+                when p.is_disabled then 'the account is disabled'
+                when not coalesce(p.notifications_enabled, true) then 'notifications are switched off'
+                when p.email_bounced then 'the address bounced'
+                when p.spam_complained then 'the user complained of spam'
+           end as refusal
+    from events e
+    join judged j using (class_nbr)
+    join public.class_watches w on w.class_nbr = j.class_nbr and w.term = j.term
+    left join auth.users u on u.id = w.user_id
+    left join public.user_profiles p on p.user_id = w.user_id
+), claimed as (
+    -- An expired claim does not block a new one.
+    insert into public.notifications_sent as n (class_watch_id, notification_type, sent_at, expires_at)
+    select watch_id, type, $4::timestamptz, $4::timestamptz + make_interval(secs => $6::double precision)
+    from wanted where refusal is null order by watch_id, type
+    on conflict (class_watch_id, notification_type)
+        do update set sent_at = excluded.sent_at, expires_at = excluded.expires_at
+        where n.expires_at <= $4::timestamptz
+    returning n.class_watch_id, n.notification_type
+), mailed as (
+    insert into edged.mails (notification_id, run_id, class_watch_id, user_id, notification_type, class_nbr,
+        term, recipient, facts, claimed, status, reason, next_attempt_at, valid_until, created_at, finished_at)
+    select w.watch_id || '.' || w.type || '.' || $3::bigint, $2::bigint, w.watch_id, w.user_id, w.type,
+           w.class_nbr, w.term, w.email,
+           jsonb_strip_nulls(jsonb_build_object(
+               'subject', w.new_subject, 'catalog_nbr', w.new_catalog_nbr, 'title', w.new_title,
+               'instructor', w.new_instructor, 'location', w.new_location,
+               'meeting_times', w.new_meeting_times, 'seats_available', w.new_available,
+               'seats_capacity', nullif(w.new_capacity, 0), 'non_reserved_seats', w.new_non_reserved,
+               'checked_at', to_char(w.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
+           c.class_watch_id is not null,
+           case when c.class_watch_id is null then 'dropped' else 'pending' end,
+           case when c.class_watch_id is null then coalesce(w.refusal, 'already notified, the claim is still valid') end,
+           $4::timestamptz, $4::timestamptz + make_interval(secs => $7::double precision), $4::timestamptz,
+           case when c.class_watch_id is null then $4::timestamptz end
+    from wanted w
+    left join claimed c on c.class_watch_id = w.watch_id and c.notification_type = w.type
+    on conflict (notification_id) do nothing
+    returning class_nbr, class_watch_id, notification_type, claimed
+)
+select j.class_nbr, j.term, j.new_subject, j.new_catalog_nbr, j.new_title, j.new_instructor, j.new_location,
+       j.new_meeting_times, j.new_available, j.new_capacity, j.new_non_reserved,
+       -- Whether PostgreSQL now holds exactly this state.
+       (j.new_available is not null
+            and (j.row_exists or exists (select from inserted i where i.class_nbr = j.class_nbr))) as stored,
+       (j.changed and (j.row_exists or exists (select from inserted i where i.class_nbr = j.class_nbr))) as changed,
+       (j.open_before = 0 and j.open_after > 0) as opened,
+       j.assigned,
+       (select jsonb_agg(m.class_watch_id || ':' || m.notification_type) from mailed m
+        where m.class_nbr = j.class_nbr and m.claimed) as claims,
+       (select jsonb_agg(r.class_watch_id || ':seat_available') from reset r
+        where r.class_nbr = j.class_nbr) as resets
+from judged j
+order by j.class_nbr;
+
+-- name: finish_run
+-- Settles the sections whose observation equals their fresh KV state, if no other run settled them since
+-- they were listed, brings last_checked_at up to date and closes the run. One row per section that
+-- another run settled meanwhile, and one with a null class_nbr that says whether the run was still ours.
+-- $1 confirmed sections [{class_nbr, settled_epoch, requested_at}], $2 all checked sections
+-- [{class_nbr, requested_at}] or null to leave last_checked_at alone, $3 run id, $4 epoch, $5 now,
+-- $6 status, $7 summary (JSON object), $8 error or null
+with confirmed as (
+    select * from jsonb_to_recordset($1::jsonb) as i(class_nbr text, settled_epoch bigint, requested_at timestamptz)
+), locked as materialized (
+    select c.class_nbr from edged.section_checks c join confirmed i using (class_nbr)
+    order by c.class_nbr for update of c
+), settled as (
+    update edged.section_checks c
+    set epoch = $4::bigint, requested_at = i.requested_at
+    from locked l join confirmed i using (class_nbr)
+    where c.class_nbr = l.class_nbr and c.epoch = i.settled_epoch
+    returning c.class_nbr
+), touched as (
+    update public.class_states s
+    set last_checked_at = i.requested_at
+    from jsonb_to_recordset($2::jsonb) as i(class_nbr text, requested_at timestamptz)
+    where s.class_nbr = i.class_nbr and s.last_checked_at < i.requested_at
+), closed as (
+    update edged.cron_runs
+    set status = $6, finished_at = $5::timestamptz, error = $8,
+        summary = $7::jsonb || jsonb_build_object('notifications',
+            (select count(*) from edged.mails m where m.run_id = $3::bigint and m.claimed))
+    where id = $3::bigint and epoch = $4::bigint and status in ('running', $6)
+    returning summary
+)
+select null as class_nbr, (select summary from closed)::text as summary
+union all
+select i.class_nbr, null from confirmed i where i.class_nbr not in (select class_nbr from settled);
+
+-- name: run_record
+-- $1 run id
+select id, cause, status, summary::text as summary, error,
+       floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms,
+       floor(extract(epoch from started_at) * 1000)::bigint as started_at_ms,
+       floor(extract(epoch from finished_at) * 1000)::bigint as finished_at_ms
+from edged.cron_runs where id = $1::bigint;
+
+-- name: last_run
+-- $1 job
+select id, cause, status, summary::text as summary, error,
+       floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms,
+       floor(extract(epoch from started_at) * 1000)::bigint as started_at_ms,
+       floor(extract(epoch from finished_at) * 1000)::bigint as finished_at_ms
+from edged.cron_runs where job = $1 order by id desc limit 1;

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/cron_once.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <utility>
+
+#include "proto/base/hex.h"
+#include "proto/base/log.h"
+#include "tools/edged/worker_parts.h"
+#include "worker/db/schema_check.h"
+
+namespace edged {
+namespace {
+
+using boost::asio::awaitable;
+using std::chrono::steady_clock;
+constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
+constexpr std::chrono::seconds kMailPatience{30};
+constexpr std::chrono::milliseconds kMailPause{200};
+
+int exit_code(const Status& status) {
+  switch (status.code()) {
+    case Code::kUnavailable:
+    case Code::kDeadlineExceeded:
+      return 4;
+    case Code::kDenied:
+    case Code::kUnauthenticated:
+      return 5;
+    default:
+      return 1;
+  }
+}
+
+int fail(const Status& status) {
+  std::cerr << "edged cron run: " << status.message() << "\n";
+  return exit_code(status);
+}
+
+void print_summary(const std::string& summary, bool json) {
+  if (json) {
+    std::cout << summary << std::endl;
+    return;
+  }
+  const boost::json::value value = boost::json::parse(summary);
+  for (const auto& [name, number] : value.as_object()) {
+    std::cout << std::string(name) << ": " << number << "\n";
+  }
+  std::cout.flush();
+}
+
+// Delivers until the run has no mail left to send, or patience is at an end.
+awaitable<Status> deliver_mails(WorkerParts& parts, std::int64_t run_id) {
+  const auto give_up_at = steady_clock::now() + kMailPatience;
+  while (true) {
+    const auto delivered = co_await parts.outbox.deliver_due();
+    if (!delivered) co_return delivered.error().with_context("could not deliver the run's mails");
+    const auto pending = co_await parts.outbox.pending_of_run(run_id);
+    if (!pending) co_return pending.error().with_context("could not deliver the run's mails");
+    if (*pending == 0) co_return Status();
+    if (steady_clock::now() >= give_up_at) {
+      co_return Status(Code::kInternal,
+                       std::to_string(*pending) + " mails of the run are still queued after 30 s");
+    }
+    boost::asio::steady_timer pause(co_await boost::asio::this_coro::executor, kMailPause);
+    co_await pause.async_wait(kAwait);
+  }
+}
+
+awaitable<int> run_job(WorkerParts& parts, CronOnceOptions options) {
+  const Status schema = co_await db::check_schema(parts.pool);
+  if (!schema.ok()) co_return fail(schema);
+  const auto id =
+      co_await parts.class_monitor.start(parts.clock.wall_now(), worker::Cause::kManual);
+  if (!id) co_return fail(id.error());
+  const auto summary = co_await parts.class_monitor.wait(*id);
+  if (!summary) co_return fail(summary.error());
+  Status delivered;
+  if (options.deliver_mail) delivered = co_await deliver_mails(parts, *id);
+  print_summary(*summary, options.json);
+  if (!delivered.ok()) co_return fail(delivered);
+  co_return 0;
+}
+
+}  // namespace
+
+int run_cron_once(const config::Config& config, const CronOnceOptions& options) {
+  if (options.job != "class-monitor") {
+    std::cerr << "edged cron run: no such job: \"" << options.job << "\". Jobs: class-monitor\n";
+    return 2;
+  }
+  boost::asio::io_context io(1);
+  // A name of its own: this process must not take over the run of a worker that is alive.
+  WorkerParts parts(io.get_executor(), config, to_hex(random_bytes(16)));
+  const Status maildir = options.deliver_mail ? parts.transport.prepare() : Status();
+  if (!maildir.ok()) return fail(maildir);
+  int code = 1;
+  auto finish = [&io, &code](std::exception_ptr error, int result) {
+    if (error) std::rethrow_exception(error);
+    code = result;
+    io.stop();
+  };
+  boost::asio::co_spawn(io, run_job(parts, options), finish);
+  io.run();
+  return code;
+}
+
+}  // namespace edged

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// `edged cron run NAME`: one run of a job in the foreground, with the mails it causes.
+#pragma once
+
+#include <string>
+
+#include "tools/edged/config.h"
+
+namespace edged {
+
+struct CronOnceOptions {
+  std::string job;
+  bool json = false;
+  bool deliver_mail = true;  // --no-mail leaves the mails queued
+};
+
+// Prints the run's summary on stdout. The exit code: 0 done, 1 failed or already running, 2 no such
+// job, 4 PostgreSQL cannot be reached.
+int run_cron_once(const config::Config& config, const CronOnceOptions& options);
+
+}  // namespace edged

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/state_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "proto/base/hex.h"
+
+namespace edged {
+namespace {
+
+Status failure(const std::string& what, const std::string& path, int error) {
+  return Status(error == ENOSPC ? Code::kDiskFull : Code::kIoError,
+                "could not " + what + " \"" + path + "\": " + std::strerror(error));
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::string content;
+  std::getline(file, content);
+  return content;
+}
+
+Status write_all(int fd, const std::string& content, const std::string& path) {
+  std::size_t written = 0;
+  while (written < content.size()) {
+    const ssize_t count = ::write(fd, content.data() + written, content.size() - written);
+    if (count < 0 && errno != EINTR) return failure("write", path, errno);
+    if (count > 0) written += static_cast<std::size_t>(count);
+  }
+  return ::fsync(fd) == 0 ? Status() : failure("write", path, errno);
+}
+
+}  // namespace
+
+Result<StateDir> StateDir::open(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return failure("create the state directory", path, error.value());
+  const std::string lock_path = path + "/lock";
+  const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return failure("open", lock_path, errno);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd);
+    return Status(Code::kBusy, "state directory \"" + path + "\" is in use by another worker");
+  }
+  StateDir dir(path, fd);
+  dir.worker_name_ = read_file(path + "/worker-name");
+  if (!from_hex(dir.worker_name_) || dir.worker_name_.size() != 32) {
+    dir.worker_name_ = to_hex(random_bytes(16));
+    const Status status = dir.write("worker-name", dir.worker_name_ + "\n");
+    if (!status.ok()) return status;
+  }
+  return dir;
+}
+
+StateDir::~StateDir() {
+  if (lock_fd_ >= 0) ::close(lock_fd_);
+}
+
+StateDir::StateDir(StateDir&& other) noexcept
+    : path_(std::move(other.path_)),
+      lock_fd_(std::exchange(other.lock_fd_, -1)),
+      worker_name_(std::move(other.worker_name_)) {}
+
+Status StateDir::write(const std::string& name, const std::string& content) const {
+  const std::string path = path_ + "/" + name;
+  const std::string temporary = path + ".new";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return failure("create", temporary, errno);
+  const Status status = write_all(fd, content, temporary);
+  ::close(fd);
+  if (!status.ok()) return status;
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return failure("replace", path, errno);
+  return {};
+}
+
+void StateDir::remove(const std::string& name) const {
+  ::unlink((path_ + "/" + name).c_str());
+}
+
+}  // namespace edged

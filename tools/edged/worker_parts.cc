@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/worker_parts.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+#include <vector>
+
+#include "proto/base/hex.h"
+#include "worker/monitor/section_state.h"
+
+namespace edged {
+namespace {
+
+using boost::asio::awaitable;
+
+db::PgPoolOptions pool_options(const config::Config& config) {
+  db::PgPoolOptions options;
+  options.url = config.postgres.url;
+  options.size = static_cast<std::size_t>(config.postgres.pool_size);
+  options.connect_timeout = config.postgres.connect_timeout;
+  options.statement_timeout = config.postgres.statement_timeout;
+  options.application_name = "edged worker";
+  return options;
+}
+
+std::unique_ptr<net::Client> make_kv_client(boost::asio::any_io_executor executor,
+                                            const config::Config& config) {
+  if (config.worker_namespace_id().empty()) return nullptr;
+  net::ClientOptions options;
+  options.address = config.node_address();
+  options.call_timeout = config.worker.node_timeout;
+  options.connect_timeout = std::min(options.connect_timeout, options.call_timeout);
+  return std::make_unique<net::Client>(std::move(executor), std::move(options));
+}
+
+upstream::ScraperOptions scraper_options(const config::Config& config) {
+  return {config.upstream.url, config.upstream.token, config.upstream.timeout};
+}
+
+upstream::FetcherOptions fetcher_options(const config::Config& config) {
+  upstream::FetcherOptions options;
+  options.concurrency = config.upstream.concurrency;
+  options.retries_max = config.upstream.retries;
+  options.seed = std::hash<std::string>()(random_bytes(8));
+  return options;
+}
+
+mail::OutboxOptions outbox_options(const config::Config& config) {
+  mail::OutboxOptions options;
+  options.identity = {config.mail.from, config.worker.public_url};
+  options.seed = std::hash<std::string>()(random_bytes(8));
+  return options;
+}
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
+  return text;
+}
+
+monitor::RunStoreOptions run_store_options(const config::Config& config, std::string worker_name) {
+  monitor::RunStoreOptions options;
+  options.worker = std::move(worker_name);
+  options.process = to_hex(random_bytes(8));
+  options.mail_valid_for = std::chrono::duration_cast<std::chrono::seconds>(config.mail.valid_for);
+  options.placeholders = {"", "staff", "tba", "instructor unassigned"};
+  for (const std::string& placeholder : config.class_monitor.instructor_placeholders) {
+    options.placeholders.push_back(lower(placeholder));
+  }
+  return options;
+}
+
+monitor::ClassMonitorOptions monitor_options(const config::Config& config) {
+  monitor::ClassMonitorOptions options;
+  options.run.concurrency = static_cast<std::size_t>(config.upstream.concurrency);
+  options.run.touch_last_checked = config.class_monitor.touch_last_checked;
+  return options;
+}
+
+// Open now, by the rule of docs/class-monitor.md: the seats that are not reserved, where they are
+// known.
+awaitable<Result<bool>> still_open(upstream::SectionSource* source,
+                                   std::string class_nbr,
+                                   std::string term) {
+  upstream::SectionKey key{std::move(class_nbr), std::move(term)};
+  auto answer = co_await source->fetch(std::move(key), "recheck");
+  if (!answer) co_return answer.error();
+  const upstream::SectionObservation seen = monitor::normalize(std::move(*answer));
+  const auto seats = seen.non_reserved_seats ? seen.non_reserved_seats : seen.seats_available;
+  if (!seats)
+    co_return Status(Code::kUnavailable, "the upstream did not say how many seats are open");
+  co_return *seats > 0;
+}
+
+}  // namespace
+
+WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
+                         const config::Config& config,
+                         std::string worker_name)
+    : pool(executor, pool_options(config), metrics),
+      kv_client(make_kv_client(executor, config)),
+      kv(kv_client.get(), {.ns = config.worker_namespace_id()}, metrics),
+      http_client(executor, {}),
+      scraper(http_client, scraper_options(config)),
+      fetcher(executor, scraper, fetcher_options(config), clock, metrics),
+      transport(config.maildir_path()),
+      outbox(executor,
+             pool,
+             transport,
+             clock,
+             metrics,
+             outbox_options(config),
+             [this](std::string class_nbr, std::string term) {
+               return still_open(&fetcher, std::move(class_nbr), std::move(term));
+             }),
+      run_store(pool, run_store_options(config, std::move(worker_name))),
+      class_monitor(executor,
+                    {run_store, kv, fetcher, clock, [this] { outbox.wake(); }},
+                    monitor_options(config),
+                    metrics) {}
+
+}  // namespace edged

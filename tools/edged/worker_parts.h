@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything a worker is made of, built in order from the configuration: PostgreSQL, the KV client,
+// the upstream, the job, the outbox. Shared by `edged worker` and `edged cron run`. One thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <memory>
+#include <string>
+
+#include "proto/base/clock.h"
+#include "proto/base/metrics.h"
+#include "proto/net/client.h"
+#include "tools/edged/config.h"
+#include "worker/db/pg_pool.h"
+#include "worker/mail/maildir.h"
+#include "worker/mail/outbox.h"
+#include "worker/monitor/class_monitor.h"
+#include "worker/upstream/fetcher.h"
+#include "worker/upstream/http_client.h"
+#include "worker/upstream/scraper_source.h"
+
+namespace edged {
+
+class WorkerParts {
+ public:
+  // `worker_name` is the same after a restart. Connects to nothing yet.
+  WorkerParts(boost::asio::any_io_executor executor,
+              const config::Config& config,
+              std::string worker_name);
+  WorkerParts(const WorkerParts&) = delete;
+  WorkerParts& operator=(const WorkerParts&) = delete;
+
+  SystemClock clock;
+  MetricsRegistry metrics;
+  db::PgPool pool;
+  std::unique_ptr<net::Client> kv_client;  // null: no namespace is configured
+  monitor::KvStates kv;
+  upstream::HttpClient http_client;
+  upstream::ScraperSource scraper;
+  upstream::Fetcher fetcher;
+  mail::MaildirTransport transport;
+  mail::OutboxDelivery outbox;
+  monitor::RunStore run_store;
+  monitor::ClassMonitor class_monitor;
+};
+
+}  // namespace edged

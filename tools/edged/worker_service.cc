@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/worker_service.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+#include <csignal>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/base/backoff.h"
+#include "proto/base/log.h"
+#include "proto/http/health.h"
+#include "proto/http/server.h"
+#include "tools/edged/state_dir.h"
+#include "tools/edged/worker_parts.h"
+#include "worker/cron/cron_http.h"
+#include "worker/cron/ticker.h"
+#include "worker/db/schema_check.h"
+
+namespace edged {
+namespace {
+
+using boost::asio::awaitable;
+constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
+constexpr const char* kJob = "class-monitor";
+constexpr const char* kPortsFile = "worker-ports.json";
+constexpr std::chrono::milliseconds kDrainTimeout{8'000};
+
+class WorkerService {
+ public:
+  WorkerService(const config::Config& config, StateDir state_dir, std::function<void()> reload)
+      : config_(config),
+        state_dir_(std::move(state_dir)),
+        reload_(std::move(reload)),
+        parts_(io_.get_executor(), config, state_dir_.worker_name()),
+        http_(io_.get_executor(), {.address = config.worker.http}),
+        end_(io_, SIGTERM, SIGINT),
+        hangup_(io_, SIGHUP),
+        pause_(io_) {}
+
+  Status start();
+  void run() { io_.run(); }
+
+ private:
+  Result<std::vector<worker::Schedule>> parse_schedules() const;
+  Status listen();
+  Status readiness() const;
+  void spawn(awaitable<void> task);
+  awaitable<void> begin_work();
+  awaitable<void> run_tick(WallTime due_at);
+  awaitable<void> wait_for_end();
+  awaitable<void> wait_for_hangup();
+
+  const config::Config& config_;
+  StateDir state_dir_;
+  std::function<void()> reload_;
+  boost::asio::io_context io_{1};
+  WorkerParts parts_;
+  http::Server http_;
+  boost::asio::signal_set end_;
+  boost::asio::signal_set hangup_;
+  boost::asio::steady_timer pause_;
+  Status schema_{Code::kUnavailable, "the database was not checked yet"};
+  std::vector<worker::Schedule> schedules_;
+  std::unique_ptr<worker::Ticker> ticker_;
+  bool stopping_ = false;
+};
+
+// A task's exception is a bug or exhausted memory: it ends the process, and the supervisor restarts
+// it.
+void WorkerService::spawn(awaitable<void> task) {
+  auto rethrow = [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  };
+  boost::asio::co_spawn(io_, std::move(task), rethrow);
+}
+
+Result<std::vector<worker::Schedule>> WorkerService::parse_schedules() const {
+  auto zone = worker::TimeZone::load(config_.class_monitor.time_zone);
+  if (!zone) return zone.error();
+  std::vector<worker::Schedule> schedules;
+  for (const std::string& cron : config_.class_monitor_crons()) {
+    auto schedule = worker::Schedule::parse(cron, *zone);
+    if (!schedule) return schedule.error();
+    if (const std::string warning = schedule->warning(); !warning.empty()) log::warn(warning);
+    schedules.push_back(std::move(*schedule));
+  }
+  return schedules;
+}
+
+Status WorkerService::start() {
+  auto schedules = parse_schedules();
+  if (!schedules) return schedules.error();
+  schedules_ = std::move(*schedules);
+  const Status maildir = parts_.transport.prepare();
+  if (!maildir.ok()) return maildir;
+  const Status listening = listen();
+  if (!listening.ok()) return listening;
+  if (!parts_.kv.configured()) {
+    log::warn("[KV] KV namespace not available, falling back to PostgreSQL");
+    log::warn("[KV] the reason: no kv_namespaces are configured");
+  }
+  spawn(begin_work());
+  spawn(wait_for_end());
+  spawn(wait_for_hangup());
+  return {};
+}
+
+Status WorkerService::listen() {
+  http::add_health_routes(http_, parts_.metrics, [this] { return readiness(); });
+  worker::CronJob job;
+  job.name = kJob;
+  job.schedules = config_.class_monitor_crons();
+  job.time_zone = config_.class_monitor.time_zone;
+  job.next_due = [this] { return ticker_ ? ticker_->next_due() : std::optional<WallTime>(); };
+  job.runner = &parts_.class_monitor;
+  worker::add_cron_routes(http_, config_.worker.cron_secret, {job}, parts_.clock);
+  const Status status = http_.listen();
+  if (!status.ok()) return status;
+  log::info("worker HTTP on " + http_.address());
+  boost::json::object ports;
+  ports["worker_http"] = http_.address();
+  return state_dir_.write(kPortsFile, boost::json::serialize(ports) + "\n");
+}
+
+Status WorkerService::readiness() const {
+  if (stopping_) return Status(Code::kUnavailable, "the worker is stopping");
+  if (!schema_.ok()) return schema_;
+  if (!parts_.pool.healthy()) return Status(Code::kUnavailable, "PostgreSQL does not answer");
+  return {};
+}
+
+// Waits until the database is there and fit, then starts the outbox, take-overs and the schedule.
+awaitable<void> WorkerService::begin_work() {
+  Backoff backoff({std::chrono::milliseconds(500), std::chrono::milliseconds(10'000)}, 1);
+  std::string told;
+  while (!stopping_) {
+    schema_ = co_await db::check_schema(parts_.pool);
+    if (schema_.ok()) break;
+    if (schema_.message() != told) log::error("cannot work yet: " + schema_.message());
+    told = schema_.message();
+    pause_.expires_after(backoff.next());
+    co_await pause_.async_wait(kAwait);
+  }
+  if (stopping_) co_return;
+  spawn(parts_.outbox.run());
+  spawn(parts_.class_monitor.take_over_abandoned());
+  worker::TickerOptions options;
+  options.job = kJob;
+  options.schedules = schedules_;
+  options.misfire =
+      worker::parse_misfire(config_.class_monitor.misfire).value_or(worker::Misfire::kNone);
+  options.jitter_max = config_.class_monitor.jitter;
+  const auto last = co_await parts_.class_monitor.last_run();
+  if (last && *last) options.last_tick = (*last)->due_at;
+  ticker_ = std::make_unique<worker::Ticker>(
+      io_.get_executor(), std::move(options), parts_.clock, [this](WallTime due_at) {
+        return run_tick(due_at);
+      });
+  ticker_->start();
+  log::info("ready");
+}
+
+// A tick that could not be started because PostgreSQL was away is tried again until the next is
+// due.
+awaitable<void> WorkerService::run_tick(WallTime due_at) {
+  std::optional<WallTime> next;
+  for (const worker::Schedule& schedule : schedules_) {
+    const auto due = schedule.next_after(due_at);
+    if (due && (!next || *due < *next)) next = due;
+  }
+  Backoff backoff({std::chrono::milliseconds(1000), std::chrono::milliseconds(30'000)},
+                  static_cast<std::uint64_t>(to_unix_ms(due_at)));
+  while (!stopping_) {
+    const auto id = co_await parts_.class_monitor.start(due_at, worker::Cause::kSchedule);
+    if (id) {
+      (void)co_await parts_.class_monitor.wait(*id);  // the job logs its outcome
+      co_return;
+    }
+    if (id.code() == Code::kConflict) co_return;  // another worker has the tick, or a run goes on
+    const auto delay = backoff.next();
+    if (next && parts_.clock.wall_now() + delay >= *next) {
+      log::error(std::string(kJob) + " of " + format_rfc3339(due_at) +
+                 " is given up: " + id.error().message());
+      co_return;
+    }
+    log::warn(std::string(kJob) + " of " + format_rfc3339(due_at) +
+              " could not start, trying again: " + id.error().message());
+    pause_.expires_after(delay);
+    co_await pause_.async_wait(kAwait);
+  }
+}
+
+awaitable<void> WorkerService::wait_for_end() {
+  co_await end_.async_wait(kAwait);
+  log::info("stopping");
+  stopping_ = true;
+  pause_.cancel();
+  hangup_.cancel();
+  if (ticker_) ticker_->stop();
+  const bool finished = co_await parts_.class_monitor.drain(kDrainTimeout);
+  if (!finished) log::warn("a run goes on; the next start of this worker takes it over");
+  parts_.outbox.stop();
+  co_await http_.drain(std::chrono::milliseconds(1000));
+  state_dir_.remove(kPortsFile);
+  io_.stop();
+}
+
+awaitable<void> WorkerService::wait_for_hangup() {
+  while (!stopping_) {
+    const auto [error, signal] = co_await hangup_.async_wait(kAwait);
+    if (error) break;
+    if (reload_) reload_();
+  }
+}
+
+}  // namespace
+
+int run_worker(const config::Config& config, std::function<void()> reload) {
+  auto state_dir = StateDir::open(config.worker.state_dir);
+  if (!state_dir) {
+    log::error(state_dir.error().message());
+    return 1;
+  }
+  WorkerService service(config, std::move(*state_dir), std::move(reload));
+  const Status status = service.start();
+  if (!status.ok()) {
+    log::error(status.message());
+    return 1;
+  }
+  service.run();
+  return 0;
+}
+
+}  // namespace edged

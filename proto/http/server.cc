@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that sees Beast. One coroutine accepts, one serves each connection: wait for a
-// byte, read the header, read the body, call the handler, write, again. beast::tcp_stream's
-// deadline covers every step but the handler's.
+// The only file that sees Beast. One coroutine accepts, one serves each connection.
+// beast::tcp_stream's deadline covers every step but the handler's.
 #include "proto/http/server.h"
 
 #include <algorithm>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <charconv>
 #include <list>
 #include <optional>
 #include <set>
 
 #include "proto/base/log.h"
+#include "proto/http/host_port.h"
 #include "proto/http/request.h"
 #include "proto/http/router.h"
 
@@ -108,29 +107,6 @@ Message to_message(Response response, unsigned version, bool keep_alive, bool he
   return message;
 }
 
-struct HostPort {
-  std::string host;
-  std::uint16_t port = 0;
-};
-
-Result<HostPort> split_address(const std::string& address) {
-  const Status bad(Code::kInvalidArgument,
-                   "could not listen on \"" + address + "\": the address must be HOST:PORT");
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0) return bad;
-  HostPort result;
-  result.host = address.substr(0, colon);
-  if (result.host.front() == '[' && result.host.back() == ']') {
-    result.host = result.host.substr(1, result.host.size() - 2);
-  } else if (result.host.find(':') != std::string::npos) {
-    return bad;
-  }
-  const char* end = address.data() + address.size();
-  const auto parsed = std::from_chars(address.data() + colon + 1, end, result.port);
-  if (parsed.ec != std::errc() || parsed.ptr != end || result.host.empty()) return bad;
-  return result;
-}
-
 }  // namespace
 
 class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
@@ -194,7 +170,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
 };
 
 Status Server::Impl::listen() {
-  auto parts = split_address(options_.address);
+  auto parts = split_host_port(options_.address);
   if (!parts) return parts.error();
   const auto failed = [this](const error_code& error) {
     error_code ignored;
@@ -341,9 +317,7 @@ asio::awaitable<Response> Server::Impl::answer(Request request) {
 // True if the connection may carry another request.
 asio::awaitable<bool> Server::Impl::send(Connection& connection, Message message) {
   connection.stream.expires_after(transfer_time(message.body().size()));
-  // The body of an answer to HEAD is empty, its Content-Length is not: write what is there.
-  bhttp::response_serializer<bhttp::string_body> serializer(message);
-  auto [error, bytes] = co_await bhttp::async_write(connection.stream, serializer, kToken);
+  auto [error, bytes] = co_await bhttp::async_write(connection.stream, message, kToken);
   if (error) co_return false;
   if (message.keep_alive()) co_return true;
   error_code ignored;

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The binary protocol's client for Asio coroutines: one connection, pipelined, reconnecting by itself
-// with back-off. docs/protocol.md is the wire; blocking_client.h wraps this for tools.
+// The binary protocol's client for Asio coroutines: one connection, pipelined, reconnecting by
+// itself with back-off. docs/protocol.md is the wire; blocking_client.h wraps this for tools.
 //
 // Namespaces are named by id (32 hexadecimal digits) or title; the client opens each once per
-// connection. All calls must be made on the executor's thread (or strand). Every call has a deadline,
-// options.call_timeout, which covers connecting; a call that met it is kDeadlineExceeded if nothing
-// was sent, kUnknownOutcome if a write was. Reads are repeated once on a new connection if theirs
-// broke; writes never are. While the node is unreachable calls fail at once (kUnavailable) between
-// attempts to connect, so a dead node costs no time.
+// connection. All calls must be made on the executor's thread (or strand). Every call has a
+// deadline, options.call_timeout, which covers connecting; a call that met it is kDeadlineExceeded
+// if nothing was sent, kUnknownOutcome if a write was. Reads are repeated once on a new connection
+// if theirs broke; writes never are. While the node is unreachable calls fail at once
+// (kUnavailable) between attempts to connect, so a dead node costs no time.
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
 
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
@@ -90,8 +89,8 @@ class Client {
 
   // kNotFound if absent or expired.
   Awaitable<Result<KvEntry>> get(std::string ns, std::string key);
-  // One result per key, in order; an absent key is an empty optional. Any number of keys: split into
-  // frames by the client.
+  // One result per key, in order; an absent key is an empty optional. Any number of keys: split
+  // into frames by the client.
   Awaitable<Result<std::vector<std::optional<KvEntry>>>> multi_get(std::string ns,
                                                                    std::vector<std::string> keys);
   // The new version. kExists, kNotFound, kVersionMismatch by the item's mode.

@@ -61,9 +61,8 @@ struct Fields {
   std::optional<std::string_view> title;
 };
 
-// Appends the fields that are present, each padded to 4 bytes; returns their size together. Those
-// that change what a write does (ttl, expiry, if_version, metadata) are marked critical. Requires
-// together at most kExtBytesMax bytes.
+// Appends the fields that are present, each padded to 4 bytes; returns their size together. None is
+// marked critical: every server of version 1 knows them. Requires together at most kExtBytesMax bytes.
 std::uint16_t append_fields(const Fields& fields, std::string& out);
 
 // Errors: kBadFrame (cut short, wrong length, repeated, padding or flag bits set); kUnsupported (a

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+// See connection.h. The life of a connection: hello, then reading; ending_ when no more requests
+// are taken (end of the stream, broken frame, drain); lingering_ when everything is answered and
+// the peer is given time to read it; closed_.
+#include "kvstore/server/connection.h"
+
+#include <algorithm>
+#include <boost/asio.hpp>
+#include <utility>
+
+#include "proto/wire/message.h"
+
+namespace edged::server {
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+Connection::Connection(std::shared_ptr<void> reactor,
+                       Socket socket,
+                       const ConnectionContext& context,
+                       OnClosed on_closed)
+    : reactor_(std::move(reactor)),
+      socket_(std::move(socket)),
+      context_(context),
+      on_closed_(std::move(on_closed)),
+      reader_(wire::FrameReader::Peer::kClient, context.limits.body_bytes_max) {}
+
+void Connection::start() {
+  context_.dispatcher.connections().add(1);
+  last_read_ = last_write_ = frame_since_ = context_.clock.boot_now();
+  read_hello();
+}
+
+void Connection::close() {
+  if (closed_) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    late_.clear();
+  }
+  Error ignored;
+  socket_.close(ignored);
+  context_.dispatcher.connections().add(-1);
+  const OnClosed on_closed = std::move(on_closed_);
+  on_closed(shared_from_this());
+}
+
+void Connection::drain() {
+  if (!hello_done_) {
+    close();
+    return;
+  }
+  // What the kernel holds is still read and answered; behind it the stream ends.
+  Error ignored;
+  socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
+}
+
+void Connection::read_hello() {
+  asio::async_read(
+      socket_, asio::buffer(hello_), [self = shared_from_this()](Error error, std::size_t) {
+        if (error) {
+          self->close();
+        } else if (!self->closed_) {
+          self->on_hello();
+        }
+      });
+}
+
+void Connection::on_hello() {
+  context_.received_bytes.add(hello_.size());
+  Result<wire::Hello> hello = wire::decode_hello({hello_.data(), hello_.size()});
+  if (!hello) {
+    close();  // it does not speak the protocol, so it would not understand an answer
+    return;
+  }
+  hello_done_ = true;
+  peer_body_bytes_max_ = std::min(hello->body_bytes_max, context_.limits.body_bytes_max);
+  wire::Hello answer;
+  answer.version_min = wire::common_version(*hello);
+  answer.body_bytes_max = context_.limits.body_bytes_max;
+  wire::append_hello(answer, out_);
+  last_read_ = frame_since_ = context_.clock.boot_now();
+  ending_ = answer.version_min == 0;
+  on_progress();
+}
+
+bool Connection::may_read() const {
+  return !ending_ &&
+         in_flight_.size() + deferred_.size() < context_.limits.requests_in_flight_max &&
+         in_flight_bytes_ < context_.limits.in_flight_bytes_max &&
+         out_.size() + sending_.size() < context_.limits.out_bytes_max;
+}
+
+void Connection::read() {
+  if (reading_ || closed_) {
+    return;
+  }
+  if (!may_read()) {
+    paused_ = true;
+    return;
+  }
+  if (paused_) {
+    paused_ = false;
+    last_read_ = frame_since_ = context_.clock.boot_now();  // the pause was ours, not the peer's
+  }
+  reading_ = true;
+  const std::span<char> space = reader_.prepare();
+  socket_.async_read_some(asio::buffer(space.data(), space.size()),
+                          [self = shared_from_this()](Error error, std::size_t count) {
+                            self->reading_ = false;
+                            if (!self->closed_) {
+                              self->on_read(error, count);
+                            }
+                          });
+}
+
+void Connection::on_read(Error error, std::size_t count) {
+  if (error && error != asio::error::eof) {
+    close();
+    return;
+  }
+  if (error) {
+    ending_ = true;
+  } else {
+    const bool was_in_frame = reader_.in_frame();
+    reader_.commit(count);
+    context_.received_bytes.add(count);
+    last_read_ = context_.clock.boot_now();
+    if (!was_in_frame) {
+      frame_since_ = last_read_;
+    }
+  }
+  on_progress();
+}
+
+// The one way forward after anything happened: parse what may be parsed, send, read on.
+void Connection::on_progress() {
+  process();
+  flush();
+  read();
+  finish_if_done();
+}
+
+void Connection::process() {
+  while (hello_done_ && may_read()) {
+    switch (reader_.next()) {
+      case wire::FrameReader::Event::kNeedMore:
+        return;
+      case wire::FrameReader::Event::kFrame:
+        on_frame(reader_.frame());
+        break;
+      case wire::FrameReader::Event::kOversized:
+        on_oversized(reader_.frame().header);
+        break;
+      case wire::FrameReader::Event::kBroken:
+        on_broken();
+        return;
+    }
+    frame_since_ = last_read_;
+  }
+}
+
+void Connection::on_frame(const wire::Frame& frame) {
+  Result<wire::Request> request = wire::decode_request(frame);
+  if (!request) {
+    wire::Request unread;
+    unread.opcode = static_cast<wire::Opcode>(frame.header.opcode);
+    unread.flags = frame.header.flags;
+    unread.id = frame.header.id;
+    append_failure(reply_to(unread, peer_body_bytes_max_), request.error(), out_);
+    return;
+  }
+  if (request->key.size() > wire::kKeyBytesMax) {
+    append_failure(reply_to(*request, peer_body_bytes_max_),
+                   Status(Code::kInvalidArgument, "could not use key: it is above 512 bytes"),
+                   out_);
+    return;
+  }
+  // Behind a request that waits for its turn all later ones wait: order is simpler than speed here.
+  if (!deferred_.empty() || order_.conflicts(*request)) {
+    deferred_.push_back(Deferred{OwnedRequest(*request)});
+    in_flight_bytes_ += deferred_.back().request.bytes();
+    return;
+  }
+  execute(*request);
+}
+
+void Connection::execute(const wire::Request& request) {
+  const std::uint64_t ticket = next_ticket_++;
+  const ReplyTo to = reply_to(request, peer_body_bytes_max_);
+  if (context_.dispatcher.dispatch(request, to, shared_from_this(), ticket, out_)) {
+    return;
+  }
+  order_.begin(ticket, request);
+  const std::size_t bytes = wire::kHeaderBytes + request.key.size() + request.value.size();
+  in_flight_.emplace(ticket, bytes);
+  in_flight_bytes_ += bytes;
+}
+
+void Connection::on_oversized(const wire::Header& header) {
+  wire::Request request;
+  request.opcode = static_cast<wire::Opcode>(header.opcode);
+  request.id = header.id;
+  append_failure(
+      reply_to(request, peer_body_bytes_max_),
+      Status(Code::kTooLarge,
+             "could not read frame: its body of " + std::to_string(header.body_bytes) +
+                 " bytes is above the limit of " + std::to_string(context_.limits.body_bytes_max)),
+      out_);
+}
+
+void Connection::on_broken() {
+  wire::Request request;
+  request.opcode = static_cast<wire::Opcode>(reader_.broken_header().opcode);
+  request.id = reader_.broken_header().id;
+  append_failure(reply_to(request, peer_body_bytes_max_), reader_.status(), out_);
+  ending_ = true;
+}
+
+void Connection::complete(std::uint64_t ticket, std::string response) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) {
+    return;
+  }
+  late_.push_back({ticket, std::move(response)});
+  if (!late_posted_) {
+    late_posted_ = true;
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+      if (!self->closed_) {
+        self->take_late();
+      }
+    });
+  }
+}
+
+void Connection::take_late() {
+  std::vector<Late> late;
+  {
+    const std::lock_guard lock(mutex_);
+    late.swap(late_);
+    late_posted_ = false;
+  }
+  for (Late& one : late) {
+    out_.append(one.response);
+    order_.end(one.ticket);
+    const auto found = in_flight_.find(one.ticket);
+    if (found != in_flight_.end()) {
+      in_flight_bytes_ -= found->second;
+      in_flight_.erase(found);
+    }
+  }
+  run_deferred();
+  on_progress();
+}
+
+void Connection::run_deferred() {
+  while (!deferred_.empty()) {
+    const wire::Request request = deferred_.front().request.request();
+    if (order_.conflicts(request)) {
+      return;
+    }
+    in_flight_bytes_ -= deferred_.front().request.bytes();
+    execute(request);
+    deferred_.pop_front();
+  }
+}
+
+void Connection::flush() {
+  if (writing_ || out_.empty() || closed_) {
+    return;
+  }
+  writing_ = true;
+  sending_.clear();
+  sending_.swap(out_);
+  sent_ = 0;
+  last_write_ = context_.clock.boot_now();
+  write_some();
+}
+
+void Connection::write_some() {
+  socket_.async_write_some(asio::buffer(sending_.data() + sent_, sending_.size() - sent_),
+                           [self = shared_from_this()](Error error, std::size_t count) {
+                             if (self->closed_) {
+                               return;
+                             }
+                             if (error) {
+                               self->close();
+                               return;
+                             }
+                             self->context_.sent_bytes.add(count);
+                             self->last_write_ = self->context_.clock.boot_now();
+                             self->sent_ += count;
+                             if (self->sent_ < self->sending_.size()) {
+                               self->write_some();
+                               return;
+                             }
+                             self->writing_ = false;
+                             self->sending_.clear();
+                             self->on_progress();
+                           });
+}
+
+void Connection::finish_if_done() {
+  if (!ending_ || lingering_ || closed_ || writing_ || !out_.empty() || !in_flight_.empty() ||
+      !deferred_.empty()) {
+    return;
+  }
+  // Closing with unread bytes would reset the connection and take the last response with it.
+  lingering_ = true;
+  linger_since_ = context_.clock.boot_now();
+  Error ignored;
+  socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  linger();
+}
+
+void Connection::linger() {
+  socket_.async_read_some(asio::buffer(discarded_),
+                          [self = shared_from_this()](Error error, std::size_t) {
+                            if (self->closed_) {
+                              return;
+                            }
+                            if (error) {
+                              self->close();
+                            } else {
+                              self->linger();
+                            }
+                          });
+}
+
+milliseconds Connection::frame_deadline() const {
+  const std::uint64_t seconds = reader_.frame_bytes_announced() / wire::kFrameBytesPerSecondMin;
+  return frame_since_ + context_.limits.frame_timeout + std::chrono::seconds(seconds);
+}
+
+void Connection::sweep(milliseconds now) {
+  const Limits& limits = context_.limits;
+  const bool idle = in_flight_.empty() && deferred_.empty() && !writing_;
+  bool late = false;
+  if (lingering_) {
+    late = now - linger_since_ > limits.linger_timeout;
+  } else if (writing_ && now - last_write_ > limits.write_timeout) {
+    late = true;
+  } else if (!hello_done_) {
+    late = now - frame_since_ > limits.hello_timeout;
+  } else if (reading_ && reader_.in_frame()) {
+    late = now > frame_deadline();
+  } else if (idle) {
+    late = now - last_read_ > limits.idle_timeout;
+  }
+  if (late) {
+    close();
+  }
+}
+
+}  // namespace edged::server

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the node's binary face can be configured to. Plain values; tools/edged fills them in.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/wire/limits.h"
+
+namespace edged::server {
+
+struct Limits {
+  std::size_t connections_max = wire::kConnectionsMax;
+  std::uint32_t body_bytes_max = wire::kBodyBytesMax;
+  std::size_t requests_in_flight_max = wire::kRequestsInFlightMax;
+  std::size_t in_flight_bytes_max = wire::kInFlightBytesMax;
+  std::size_t out_bytes_max = wire::kOutBytesMax;
+  std::chrono::milliseconds hello_timeout = wire::kHelloTimeout;
+  std::chrono::milliseconds frame_timeout = wire::kFrameTimeout;
+  std::chrono::milliseconds idle_timeout = wire::kIdleTimeout;
+  std::chrono::milliseconds write_timeout = wire::kWriteTimeout;
+  // How long a connection that ended is read on, so that its last response is not lost to a reset.
+  std::chrono::milliseconds linger_timeout{1000};
+  std::chrono::milliseconds drain_timeout{10'000};
+};
+
+struct ServerOptions {
+  std::vector<std::string> listen;  // "127.0.0.1:4780", "[::1]:0"
+  std::string unix_path;            // empty: none
+  std::size_t io_threads = 0;       // 0: cores, at most 4
+  std::size_t storage_threads = 2;
+  Limits limits;
+};
+
+}  // namespace edged::server

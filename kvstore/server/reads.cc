@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// See reads.h.
+#include "kvstore/server/reads.h"
+
+#include <utility>
+
+#include "proto/wire/limits.h"
+
+namespace edged::server {
+namespace {
+
+using storage::Entry;
+using storage::ReadTier;
+using storage::Store;
+
+// What a page of LIST may fill: the cursor's TLV comes on top.
+constexpr std::size_t kCursorBytes = 4 + wire::kKeyBytesMax;
+
+wire::Fields entry_fields(const Entry& entry, std::uint16_t flags) {
+  wire::Fields fields;
+  if ((flags & wire::kFlagInfo) != 0) {
+    fields.version = entry.version;
+    if (entry.expires_at) {
+      fields.expires_at_ms = static_cast<std::uint64_t>(to_unix_ms(*entry.expires_at));
+    }
+  }
+  if ((flags & wire::kFlagMetadata) != 0 && !entry.metadata.empty()) {
+    fields.metadata = entry.metadata;
+  }
+  return fields;
+}
+
+// The item for one key of an MGET; `read` is what the store said and must outlive the item.
+wire::Item result_item(const Result<Entry>& read, std::uint16_t flags) {
+  wire::Item item;
+  item.opcode = wire::Opcode::kGet;
+  item.status = read.code();
+  if (read) {
+    item.fields = entry_fields(*read, flags);
+    item.value = read->value;
+  } else if (read.code() != Code::kNotFound) {
+    item.fields.message = cut_message(read.error().message());
+  }
+  return item;
+}
+
+void drop_value(wire::Item& item, std::uint64_t value_bytes) {
+  item.status = Code::kTooLarge;
+  item.fields.value_bytes = value_bytes;
+  item.value = {};
+}
+
+Status check_multi_get(const wire::Request& request) {
+  wire::ItemReader reader(request.value);
+  wire::Item item;
+  std::size_t count = 0;
+  while (reader.next(item)) {
+    if (item.opcode != wire::Opcode::kGet) {
+      return {Code::kInvalidArgument, "could not read items: an MGET holds GET items only"};
+    }
+    if (item.fields.ns) {
+      return {Code::kUnsupported,
+              "could not read items: an item cannot name its own namespace yet"};
+    }
+    if (++count > wire::kItemsMax) {
+      return {Code::kTooLarge, "could not read items: more than 1000 in one request"};
+    }
+  }
+  if (reader.status().ok() && count == 0) {
+    return {Code::kInvalidArgument, "could not read items: there are none"};
+  }
+  return reader.status();
+}
+
+wire::Item list_item(const storage::ListItem& listed, std::uint16_t flags) {
+  wire::Item item;
+  item.opcode = wire::Opcode::kGet;
+  item.fields = entry_fields(listed.entry, flags);
+  item.fields.value_bytes = listed.value_bytes;
+  item.key = listed.key;
+  item.value = listed.entry.value;
+  return item;
+}
+
+// How many items of a page without values fit a frame once their values are added: 1 or more.
+std::uint32_t values_that_fit(const storage::ListPage& page,
+                              std::uint16_t flags,
+                              std::size_t room) {
+  std::uint32_t count = 0;
+  std::size_t used = 0;
+  for (const storage::ListItem& listed : page.items) {
+    used += wire::item_bytes(list_item(listed, flags)) + listed.value_bytes;
+    if (used > room && count > 0) {
+      break;
+    }
+    ++count;
+  }
+  return count;
+}
+
+Result<storage::ListRequest> list_request(const wire::Request& request) {
+  storage::ListRequest list;
+  list.ns = request.ns;
+  list.prefix = request.key;
+  list.limit = request.fields.limit.value_or(wire::kListLimitMax);
+  if (list.limit == 0 || list.limit > wire::kListLimitMax) {
+    return Status(Code::kInvalidArgument, "could not list keys: limit is not in 1..1000");
+  }
+  if (request.key.size() > wire::kKeyBytesMax) {
+    return Status(Code::kInvalidArgument, "could not list keys: prefix is longer than 512 bytes");
+  }
+  if (request.fields.cursor) {
+    if (request.fields.cursor->size() > wire::kKeyBytesMax) {
+      return Status(Code::kInvalidArgument,
+                    "could not list keys: cursor is not one of this node's");
+    }
+    list.start_after = *request.fields.cursor;
+  }
+  return list;
+}
+
+// Values are loaded only for as many items as one frame holds: a page of a thousand large values
+// would not fit memory.
+Result<storage::ListPage> load_page(const Store& store,
+                                    storage::ListRequest list,
+                                    const wire::Request& request,
+                                    std::size_t room) {
+  Result<storage::ListPage> keys = store.list(list);
+  if (!keys || (request.flags & wire::kFlagWithValues) == 0 || keys->items.empty()) {
+    return keys;
+  }
+  const std::uint32_t count = values_that_fit(*keys, request.flags, room);
+  if (count == 1 && keys->items.front().value_bytes > room) {
+    keys->items.resize(1);
+    keys->next_after = keys->items.front().key;
+    keys->complete = false;
+    return keys;
+  }
+  list.limit = count;
+  list.with_values = true;
+  return store.list(list);
+}
+
+}  // namespace
+
+Status check_key(std::string_view key) {
+  if (key.empty() || key.size() > wire::kKeyBytesMax) {
+    return {Code::kInvalidArgument,
+            "could not use key of " + std::to_string(key.size()) + " bytes: 1 to 512 are allowed"};
+  }
+  return {};
+}
+
+std::optional<Code> answer_get(const Store& store,
+                               const wire::Request& request,
+                               const ReplyTo& to,
+                               ReadTier tier,
+                               KeyCounts& counts,
+                               std::string& out) {
+  Status key = check_key(request.key);
+  if (!key.ok()) {
+    return append_failure(to, key, out);
+  }
+  Result<Entry> read = store.get(request.ns, request.key, tier);
+  if (read) {
+    ++counts.hits;
+    return append_reply(to, entry_fields(*read, request.flags), read->value, out);
+  }
+  if (read.code() == Code::kBusy && tier == ReadTier::kMemory) {
+    return std::nullopt;
+  }
+  counts.misses += read.code() == Code::kNotFound ? 1 : 0;
+  return append_failure(
+      to, read.code() == Code::kNotFound ? Status(Code::kNotFound, "") : read.error(), out);
+}
+
+std::optional<Code> answer_multi_get(const Store& store,
+                                     const wire::Request& request,
+                                     const ReplyTo& to,
+                                     ReadTier tier,
+                                     KeyCounts& counts,
+                                     std::string& out) {
+  Status checked = check_multi_get(request);
+  if (!checked.ok()) {
+    return append_failure(to, checked, out);
+  }
+  KeyCounts counted;
+  std::string items;
+  wire::ItemReader reader(request.value);
+  wire::Item asked;
+  while (reader.next(asked)) {
+    Status key = check_key(asked.key);
+    const Result<Entry> read =
+        key.ok() ? store.get(request.ns, asked.key, tier) : Result<Entry>(std::move(key));
+    if (read.code() == Code::kBusy && tier == ReadTier::kMemory) {
+      return std::nullopt;
+    }
+    if (read.code() == Code::kNamespaceNotFound) {
+      return append_failure(to, read.error(), out);
+    }
+    wire::Item item = result_item(read, request.flags);
+    if (items.size() + wire::item_bytes(item) > to.body_bytes_max) {
+      if (!items.empty()) {
+        break;  // the client asks again for the rest
+      }
+      drop_value(item, item.value.size());
+    }
+    counted.hits += read.has_value() ? 1 : 0;
+    counted.misses += read.code() == Code::kNotFound ? 1 : 0;
+    wire::append_item(item, items);
+  }
+  counts.hits += counted.hits;
+  counts.misses += counted.misses;
+  return append_reply(to, {}, items, out);
+}
+
+Code answer_list(const Store& store,
+                 const wire::Request& request,
+                 const ReplyTo& to,
+                 std::string& out) {
+  Result<storage::ListRequest> list = list_request(request);
+  if (!list) {
+    return append_failure(to, list.error(), out);
+  }
+  const std::size_t room = to.body_bytes_max - kCursorBytes;
+  Result<storage::ListPage> page = load_page(store, *list, request, room);
+  if (!page) {
+    return append_failure(to, page.error(), out);
+  }
+  const bool with_values = (request.flags & wire::kFlagWithValues) != 0;
+  std::string items;
+  std::string cursor = page->complete ? std::string() : page->next_after;
+  for (std::size_t i = 0; i < page->items.size(); ++i) {
+    const storage::ListItem& listed = page->items[i];
+    wire::Item item = list_item(listed, request.flags);
+    const bool missing = with_values && listed.value_bytes != item.value.size();
+    if (missing || items.size() + wire::item_bytes(item) > room) {
+      if (i > 0 && !missing) {
+        cursor = page->items[i - 1].key;
+        break;
+      }
+      drop_value(item, listed.value_bytes);
+    }
+    wire::append_item(item, items);
+  }
+  wire::Fields fields;
+  if (!cursor.empty()) {
+    fields.cursor = cursor;
+  }
+  return append_reply(to, fields, items, out);
+}
+
+}  // namespace edged::server

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// See server.h. One thread per reactor; the listeners live on the first one and spread connections
+// over all of them in turn.
+#include "kvstore/server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio.hpp>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
+#include <utility>
+
+#include "kvstore/server/connection.h"
+#include "kvstore/server/dispatcher.h"
+#include "kvstore/server/listener.h"
+#include "proto/base/log.h"
+
+namespace edged::server {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+struct Reactor : std::enable_shared_from_this<Reactor> {
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  asio::steady_timer sweep_timer{io};
+  std::unordered_set<std::shared_ptr<Connection>> connections;  // this reactor's thread only
+  bool draining = false;                                        // this reactor's thread only
+  std::thread thread;
+};
+
+std::size_t reactor_count(std::size_t configured) {
+  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  return configured > 0 ? configured : std::min<std::size_t>(cores, 4);
+}
+
+// Often enough that no deadline is missed by more than a quarter.
+milliseconds sweep_period(const Limits& limits) {
+  const milliseconds shortest = std::min({limits.hello_timeout,
+                                          limits.frame_timeout,
+                                          limits.idle_timeout,
+                                          limits.write_timeout,
+                                          limits.linger_timeout});
+  return std::clamp(shortest / 4, milliseconds(10), milliseconds(500));
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(ServerOptions options, storage::Store& store, const Clock& clock, MetricsRegistry& registry)
+      : options_(std::move(options)),
+        dispatcher_(store, clock, registry, DispatcherOptions{options_.storage_threads, 4096}),
+        context_{dispatcher_,
+                 options_.limits,
+                 clock,
+                 registry.counter("edged_kv_received_bytes_total", "Bytes received from clients."),
+                 registry.counter("edged_kv_sent_bytes_total", "Bytes sent to clients.")},
+        refused_(registry.counter("edged_kv_connections_refused_total",
+                                  "Connections closed at once because there were too many.")) {}
+
+  ~Impl() { stop(); }
+
+  Status start() {
+    for (std::size_t i = 0; i < reactor_count(options_.io_threads); ++i) {
+      reactors_.push_back(std::make_shared<Reactor>());
+    }
+    Status listening = open_listeners();
+    if (!listening.ok()) {
+      listeners_.clear();
+      reactors_.clear();
+      return listening;
+    }
+    for (auto& listener : listeners_) {
+      listener->start([this]() -> asio::io_context& { return next_reactor().io; },
+                      [this](asio::io_context& io, Listener::Socket socket) {
+                        accepted(io, std::move(socket));
+                      });
+    }
+    for (auto& reactor : reactors_) {
+      schedule_sweep(*reactor);
+      reactor->thread = std::thread([&io = reactor->io] { io.run(); });
+    }
+    return {};
+  }
+
+  void stop() {
+    if (reactors_.empty()) {
+      return;
+    }
+    asio::post(reactors_.front()->io, [this] {
+      for (auto& listener : listeners_) {
+        listener->close();
+      }
+    });
+    each_connection(true, &Connection::drain);
+    wait_until_empty(options_.limits.drain_timeout);
+    each_connection(true, &Connection::close);
+    wait_until_empty(milliseconds(1000));
+    for (auto& reactor : reactors_) {
+      asio::post(reactor->io, [&reactor = *reactor] {
+        reactor.sweep_timer.cancel();
+        reactor.work.reset();
+      });
+    }
+    for (auto& reactor : reactors_) {
+      reactor->thread.join();
+    }
+    listeners_.clear();
+    reactors_.clear();
+  }
+
+  std::vector<std::string> addresses() const { return addresses_; }
+  std::string unix_path() const { return unix_path_; }
+
+ private:
+  Status open_listeners() {
+    asio::io_context& io = reactors_.front()->io;
+    for (const std::string& address : options_.listen) {
+      Result<std::unique_ptr<Listener>> listener = listen_tcp(io, address);
+      if (!listener) {
+        return listener.error();
+      }
+      addresses_.push_back((*listener)->address());
+      listeners_.push_back(*std::move(listener));
+    }
+    if (!options_.unix_path.empty()) {
+      Result<std::unique_ptr<Listener>> listener = listen_unix(io, options_.unix_path);
+      if (!listener) {
+        return listener.error();
+      }
+      unix_path_ = options_.unix_path;
+      listeners_.push_back(*std::move(listener));
+    }
+    return {};
+  }
+
+  Reactor& next_reactor() { return *reactors_[next_reactor_++ % reactors_.size()]; }
+
+  // On the first reactor; the socket already belongs to `io`.
+  void accepted(asio::io_context& io, Listener::Socket socket) {
+    if (open_.load() >= options_.limits.connections_max) {
+      refused_.add();
+      return;  // the socket closes as it goes
+    }
+    open_.fetch_add(1);
+    const auto reactor = std::find_if(
+        reactors_.begin(), reactors_.end(), [&io](const auto& one) { return &one->io == &io; });
+    asio::post(io, [this, &reactor = **reactor, socket = std::move(socket)]() mutable {
+      adopt(reactor, std::move(socket));
+    });
+  }
+
+  void adopt(Reactor& reactor, Listener::Socket socket) {
+    auto connection =
+        std::make_shared<Connection>(reactor.shared_from_this(),
+                                     std::move(socket),
+                                     context_,
+                                     [this, &reactor](const std::shared_ptr<Connection>& closed) {
+                                       reactor.connections.erase(closed);
+                                       const std::lock_guard lock(mutex_);
+                                       open_.fetch_sub(1);
+                                       emptied_.notify_all();
+                                     });
+    reactor.connections.insert(connection);
+    connection->start();
+    if (reactor.draining) {
+      connection->close();
+    }
+  }
+
+  void each_connection(bool draining, void (Connection::*action)()) {
+    for (auto& reactor : reactors_) {
+      asio::post(reactor->io, [&reactor = *reactor, draining, action] {
+        reactor.draining = draining;
+        const auto connections = reactor.connections;  // a copy: the action may close them
+        for (const auto& connection : connections) {
+          ((*connection).*action)();
+        }
+      });
+    }
+  }
+
+  void wait_until_empty(milliseconds timeout) {
+    std::unique_lock lock(mutex_);
+    emptied_.wait_for(lock, timeout, [this] { return open_.load() == 0; });
+  }
+
+  void schedule_sweep(Reactor& reactor) {
+    reactor.sweep_timer.expires_after(sweep_period(options_.limits));
+    reactor.sweep_timer.async_wait([this, &reactor](boost::system::error_code cancelled) {
+      if (cancelled) {
+        return;
+      }
+      const milliseconds now = context_.clock.boot_now();
+      const auto connections = reactor.connections;
+      for (const auto& connection : connections) {
+        connection->sweep(now);
+      }
+      schedule_sweep(reactor);
+    });
+  }
+
+  const ServerOptions options_;
+  Dispatcher dispatcher_;
+  ConnectionContext context_;
+  Counter& refused_;
+  std::vector<std::shared_ptr<Reactor>> reactors_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::string> addresses_;
+  std::string unix_path_;
+  std::size_t next_reactor_ = 0;  // first reactor's thread only
+  std::atomic<std::size_t> open_{0};
+  std::mutex mutex_;  // with emptied_: open_ went down
+  std::condition_variable emptied_;
+};
+
+Server::Server(ServerOptions options,
+               storage::Store& store,
+               const Clock& clock,
+               MetricsRegistry& registry)
+    : impl_(std::make_unique<Impl>(std::move(options), store, clock, registry)) {}
+
+Server::~Server() = default;
+
+Status Server::start() {
+  return impl_->start();
+}
+void Server::stop() {
+  impl_->stop();
+}
+std::vector<std::string> Server::addresses() const {
+  return impl_->addresses();
+}
+std::string Server::unix_path() const {
+  return impl_->unix_path();
+}
+
+}  // namespace edged::server

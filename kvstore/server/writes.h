@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// PUT, DELETE and their conditional and multi forms: from a request to the store's Write, and from
+// the store's outcomes to one response frame. Pure functions; any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kvstore/server/reply.h"
+#include "kvstore/storage/store.h"
+
+namespace edged::server {
+
+// A request turned into operations. Items that are wrong by themselves are answered without them.
+struct PlannedWrite {
+  storage::Write write;
+  std::vector<wire::Opcode> opcodes;            // of each item
+  std::vector<storage::WriteOutcome> outcomes;  // of each item; filled in where refused already
+  std::vector<std::size_t> places;              // operations[i] is item places[i]
+  bool multi = false;
+};
+
+// Errors: kBadFrame, kInvalidArgument, kTooLarge, kUnsupported: nothing of the request is done.
+Result<PlannedWrite> plan_write(const wire::Request& request);
+
+// Appends the response. `written` is what the store answered for plan.write.
+Code answer_write(PlannedWrite plan,
+                  Result<std::vector<storage::WriteOutcome>> written,
+                  const ReplyTo& to,
+                  std::string& out);
+
+bool is_write(wire::Opcode opcode);
+
+}  // namespace edged::server

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// See blocking_client.h.
+#include "proto/net/blocking_client.h"
+
+#include <boost/asio.hpp>
+#include <exception>
+#include <utility>
+
+namespace edged::net {
+namespace asio = boost::asio;
+
+class BlockingClient::Impl {
+ public:
+  explicit Impl(ClientOptions options)
+      : client(std::in_place, io.get_executor(), std::move(options)) {}
+  ~Impl() {
+    client.reset();
+    io.restart();
+    io.poll();  // lets what was cancelled end
+  }
+
+  template <typename T>
+  T wait(asio::awaitable<T> call) {
+    std::optional<T> result;
+    std::exception_ptr thrown;
+    asio::co_spawn(io, store(std::move(call), result), [&thrown](std::exception_ptr error) {
+      thrown = std::move(error);
+    });
+    io.restart();
+    while (!result && !thrown) {
+      io.run_one();
+    }
+    if (!result) {
+      return Status(Code::kInternal, "could not call the node: out of resources");
+    }
+    return *std::move(result);
+  }
+
+  // `result` outlives the coroutine: wait() does not return before it is set.
+  template <typename T>
+  static asio::awaitable<void> store(asio::awaitable<T> call, std::optional<T>& result) {
+    T value = co_await std::move(call);
+    result.emplace(std::move(value));
+  }
+
+  asio::io_context io{1};
+  std::optional<Client> client;
+};
+
+BlockingClient::BlockingClient(ClientOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+BlockingClient::~BlockingClient() = default;
+
+Status BlockingClient::ping() {
+  return impl_->wait(impl_->client->ping());
+}
+
+Result<KvEntry> BlockingClient::get(std::string ns, std::string key) {
+  return impl_->wait(impl_->client->get(std::move(ns), std::move(key)));
+}
+
+Result<std::vector<std::optional<KvEntry>>> BlockingClient::multi_get(
+    std::string ns, std::vector<std::string> keys) {
+  return impl_->wait(impl_->client->multi_get(std::move(ns), std::move(keys)));
+}
+
+Result<std::uint64_t> BlockingClient::put(std::string ns, PutItem item) {
+  return impl_->wait(impl_->client->put(std::move(ns), std::move(item)));
+}
+
+Result<std::vector<Result<std::uint64_t>>> BlockingClient::multi_put(std::string ns,
+                                                                     std::vector<PutItem> items) {
+  return impl_->wait(impl_->client->multi_put(std::move(ns), std::move(items)));
+}
+
+Status BlockingClient::remove(std::string ns,
+                              std::string key,
+                              std::optional<std::uint64_t> if_version) {
+  return impl_->wait(impl_->client->remove(std::move(ns), std::move(key), if_version));
+}
+
+Result<KvListPage> BlockingClient::list(std::string ns, KvListRequest request) {
+  return impl_->wait(impl_->client->list(std::move(ns), std::move(request)));
+}
+
+Result<KvNamespace> BlockingClient::create_namespace(std::string title, std::string id) {
+  return impl_->wait(impl_->client->create_namespace(std::move(title), std::move(id)));
+}
+
+Result<std::vector<KvNamespace>> BlockingClient::list_namespaces() {
+  return impl_->wait(impl_->client->list_namespaces());
+}
+
+Result<std::string> BlockingClient::stats() {
+  return impl_->wait(impl_->client->stats());
+}
+
+}  // namespace edged::net

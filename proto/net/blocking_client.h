@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client for tools: the same operations as net::Client, each blocking the calling thread until
+// it is done or its deadline has passed. It runs its own io_context, and only during calls. One
+// thread at a time.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/net/client.h"
+
+namespace edged::net {
+
+class BlockingClient {
+ public:
+  explicit BlockingClient(ClientOptions options);
+  ~BlockingClient();
+  BlockingClient(const BlockingClient&) = delete;
+  BlockingClient& operator=(const BlockingClient&) = delete;
+
+  // See client.h for each.
+  Status ping();
+  Result<KvEntry> get(std::string ns, std::string key);
+  Result<std::vector<std::optional<KvEntry>>> multi_get(std::string ns,
+                                                        std::vector<std::string> keys);
+  Result<std::uint64_t> put(std::string ns, PutItem item);
+  Result<std::vector<Result<std::uint64_t>>> multi_put(std::string ns, std::vector<PutItem> items);
+  Status remove(std::string ns,
+                std::string key,
+                std::optional<std::uint64_t> if_version = std::nullopt);
+  Result<KvListPage> list(std::string ns, KvListRequest request);
+  Result<KvNamespace> create_namespace(std::string title, std::string id);
+  Result<std::vector<KvNamespace>> list_namespaces();
+  Result<std::string> stats();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace edged::net

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// One live connection of the client: requests go out pipelined, responses come back in any order
+// and are matched by id. It breaks once and for all, and then every call under way ends with
+// kUnavailable. Its executor's thread only.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "proto/base/status.h"
+#include "proto/net/connector.h"
+#include "proto/wire/message.h"
+
+namespace edged::net {
+
+// A response that owns its bytes.
+class OwnedResponse {
+ public:
+  OwnedResponse(const wire::Header& header, std::string body)
+      : header_(header), body_(std::move(body)) {}
+  // Views into this object. Errors: kBadFrame, kUnsupported.
+  Result<wire::Response> response() const { return wire::decode_response({header_, body_}); }
+  Code status() const { return static_cast<Code>(header_.key_bytes); }
+
+ private:
+  wire::Header header_;
+  std::string body_;
+};
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  explicit Link(Connected connected);
+
+  void start();
+  bool alive() const { return alive_; }
+  void close(const Status& why);
+
+  // Sends `frame`, a request whose id is set here, and waits. Errors: kBusy (too many calls under
+  // way; nothing was sent); kUnavailable (the connection broke); kDeadlineExceeded. After the last
+  // two the request may have been executed.
+  boost::asio::awaitable<Result<OwnedResponse>> call(std::string frame, Deadline deadline);
+
+  // The handles that OPEN gave on this connection, by the name that was asked for.
+  std::map<std::string, std::uint32_t>& handles() { return handles_; }
+  std::uint32_t body_bytes_max() const { return body_bytes_max_; }
+
+ private:
+  struct Waiter;
+
+  void read();
+  bool take_frames();
+  void flush();
+  void write_some();
+
+  Socket socket_;
+  std::uint32_t body_bytes_max_;
+  wire::FrameReader reader_;
+  std::unordered_map<std::uint32_t, Waiter*> waiters_;
+  std::map<std::string, std::uint32_t> handles_;
+  std::string out_, sending_;
+  std::size_t sent_ = 0;
+  bool writing_ = false, alive_ = true;
+  Status why_;
+  std::uint32_t next_id_ = 1;
+  std::uint64_t frames_received_ = 0;
+};
+
+}  // namespace edged::net

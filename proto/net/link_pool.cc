@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// See link_pool.h.
+#include "proto/net/link_pool.h"
+
+#include <boost/asio.hpp>
+#include <boost/asio/experimental/as_tuple.hpp>
+#include <random>
+#include <utility>
+
+namespace edged::net {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+constexpr Backoff::Options kReconnect{.first = milliseconds(100), .max = milliseconds(5000)};
+
+}  // namespace
+
+LinkPool::LinkPool(asio::any_io_executor executor,
+                   std::string address,
+                   std::chrono::milliseconds connect_timeout)
+    : executor_(executor),
+      address_(std::move(address)),
+      connect_timeout_(connect_timeout),
+      attempt_ended_(executor),
+      backoff_(kReconnect, std::random_device{}()) {}
+
+void LinkPool::close() {
+  closed_ = true;
+  last_error_ = Status(Code::kUnavailable, "could not call the node: the client is closed");
+  if (link_) {
+    link_->close(last_error_);
+  }
+  attempt_ended_.cancel();
+}
+
+asio::awaitable<Result<std::shared_ptr<Link>>> LinkPool::get(Deadline deadline) {
+  const std::shared_ptr<LinkPool> self = shared_from_this();
+  if (closed_) {
+    co_return last_error_;
+  }
+  if (link_ && link_->alive()) {
+    co_return link_;
+  }
+  if (!connecting_) {
+    if (std::chrono::steady_clock::now() < next_attempt_) {
+      co_return last_error_;
+    }
+    connecting_ = true;
+    // Its own coroutine: a caller that is cancelled must not take the attempt with it.
+    attempt_ended_.expires_at(Deadline::max());
+    asio::co_spawn(executor_, connect_once(), asio::detached);
+  }
+  asio::steady_timer limit(executor_, deadline);
+  limit.async_wait([self](boost::system::error_code cancelled) {
+    if (!cancelled) {
+      self->attempt_ended_.cancel();
+    }
+  });
+  while (connecting_ && !closed_ && std::chrono::steady_clock::now() < deadline) {
+    auto [ended] = co_await attempt_ended_.async_wait(asio::as_tuple(asio::use_awaitable));
+    (void)ended;
+  }
+  limit.cancel();
+  if (link_ && link_->alive()) {
+    co_return link_;
+  }
+  if (connecting_ && !closed_) {
+    co_return Status(Code::kDeadlineExceeded, "could not connect to \"" + address_ + "\" in time");
+  }
+  co_return last_error_;
+}
+
+asio::awaitable<void> LinkPool::connect_once() {
+  const std::shared_ptr<LinkPool> self = shared_from_this();
+  Result<Connected> connected = co_await connect(executor_, address_, connect_timeout_);
+  connecting_ = false;
+  if (connected && !closed_) {
+    link_ = std::make_shared<Link>(*std::move(connected));
+    link_->start();
+    backoff_.reset();
+    last_error_ = Status(Code::kUnavailable, "could not reach the node: connection lost");
+  } else if (!closed_) {
+    last_error_ = connected.error();
+    next_attempt_ = std::chrono::steady_clock::now() + backoff_.next();
+  }
+  attempt_ended_.cancel();
+}
+
+}  // namespace edged::net

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gives the client its connection: one Link, made when it is needed, made again after it broke.
+// While the node is unreachable, callers between two attempts are refused at once, so that a dead
+// node costs no time. Its executor's thread only.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "proto/base/backoff.h"
+#include "proto/base/status.h"
+#include "proto/net/link.h"
+
+namespace edged::net {
+
+class LinkPool : public std::enable_shared_from_this<LinkPool> {
+ public:
+  LinkPool(boost::asio::any_io_executor executor,
+           std::string address,
+           std::chrono::milliseconds connect_timeout);
+
+  // Errors: kUnavailable, and what connect() says; kDeadlineExceeded.
+  boost::asio::awaitable<Result<std::shared_ptr<Link>>> get(Deadline deadline);
+  // Ends everything under way; get() is refused from now on.
+  void close();
+
+ private:
+  boost::asio::awaitable<void> connect_once();
+
+  boost::asio::any_io_executor executor_;
+  std::string address_;
+  std::chrono::milliseconds connect_timeout_;
+  std::shared_ptr<Link> link_;
+  boost::asio::steady_timer attempt_ended_;  // cancelled when an attempt to connect ends
+  bool connecting_ = false, closed_ = false;
+  Status last_error_;
+  Backoff backoff_;
+  Deadline next_attempt_{};
+};
+
+}  // namespace edged::net

@@ -28,9 +28,9 @@ struct Limits {
 };
 
 struct ServerOptions {
-  std::vector<std::string> listen;  // "127.0.0.1:4780", "[::1]:0"
-  std::string unix_path;            // empty: none
-  std::size_t io_threads = 0;       // 0: cores, at most 4
+  std::vector<std::string> listen{};  // "127.0.0.1:4780", "[::1]:0"
+  std::string unix_path;              // empty: none
+  std::size_t io_threads = 0;         // 0: cores, at most 4
   std::size_t storage_threads = 2;
   Limits limits;
 };

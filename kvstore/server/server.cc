@@ -30,6 +30,7 @@ struct Reactor : std::enable_shared_from_this<Reactor> {
   asio::steady_timer sweep_timer{io};
   std::unordered_set<std::shared_ptr<Connection>> connections;  // this reactor's thread only
   bool draining = false;                                        // this reactor's thread only
+  bool stopped = false;                                         // this reactor's thread only
   std::thread thread;
 };
 
@@ -103,6 +104,7 @@ class Server::Impl {
     wait_until_empty(milliseconds(1000));
     for (auto& reactor : reactors_) {
       asio::post(reactor->io, [&reactor = *reactor] {
+        reactor.stopped = true;
         reactor.sweep_timer.cancel();
         reactor.work.reset();
       });
@@ -193,7 +195,7 @@ class Server::Impl {
   void schedule_sweep(Reactor& reactor) {
     reactor.sweep_timer.expires_after(sweep_period(options_.limits));
     reactor.sweep_timer.async_wait([this, &reactor](boost::system::error_code cancelled) {
-      if (cancelled) {
+      if (cancelled || reactor.stopped) {  // a cancelled timer may have expired already
         return;
       }
       const milliseconds now = context_.clock.boot_now();

@@ -22,15 +22,16 @@ class BlockingClient::Impl {
   template <typename T>
   T wait(asio::awaitable<T> call) {
     std::optional<T> result;
-    std::exception_ptr thrown;
-    asio::co_spawn(io, store(std::move(call), result), [&thrown](std::exception_ptr error) {
-      thrown = std::move(error);
+    bool done = false;
+    asio::co_spawn(io, store(std::move(call), result), [&done](std::exception_ptr) {
+      done = true;  // nothing of this call is used after it
     });
     io.restart();
-    while (!result && !thrown) {
+    while (!done) {
       io.run_one();
     }
     if (!result) {
+      // The coroutine ended with an exception.
       return Status(Code::kInternal, "could not call the node: out of resources");
     }
     return *std::move(result);

@@ -26,52 +26,52 @@ namespace edged::net {
 
 struct ClientOptions {
   // "unix:/path/kv.sock" or "127.0.0.1:4780".
-  std::string address;
+  std::string address{};
   std::chrono::milliseconds connect_timeout{1000};
   std::chrono::milliseconds call_timeout{2000};
 };
 
 struct KvEntry {
-  std::string value;
-  std::string metadata;
-  std::optional<WallTime> expires_at;
+  std::string value{};
+  std::string metadata{};
+  std::optional<WallTime> expires_at{};
   std::uint64_t version = 0;
 };
 
 enum class PutMode { kAlways, kIfAbsent, kIfPresent, kIfVersion };
 
 struct PutItem {
-  std::string key;
-  std::string value;
-  std::string metadata;
-  std::optional<std::chrono::milliseconds> ttl;
-  std::optional<WallTime> expires_at;
+  std::string key{};
+  std::string value{};
+  std::string metadata{};
+  std::optional<std::chrono::milliseconds> ttl{};
+  std::optional<WallTime> expires_at{};
   PutMode mode = PutMode::kAlways;
   std::uint64_t if_version = 0;
   bool sync = false;  // durable against power loss before the answer
 };
 
 struct KvListRequest {
-  std::string prefix;
-  std::string cursor;  // empty: from the start
+  std::string prefix{};
+  std::string cursor{};  // empty: from the start
   std::uint32_t limit = 1000;
   bool with_values = false;
 };
 
 struct KvListItem {
-  std::string key;
+  std::string key{};
   KvEntry entry;  // value empty unless with_values
   std::uint64_t value_bytes = 0;
 };
 
 struct KvListPage {
   std::vector<KvListItem> items;
-  std::string cursor;  // empty: complete
+  std::string cursor{};  // empty: complete
 };
 
 struct KvNamespace {
-  std::string id;
-  std::string title;
+  std::string id{};
+  std::string title{};
   WallTime created_at{};
 };
 

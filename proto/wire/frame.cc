@@ -155,7 +155,8 @@ std::span<char> FrameReader::prepare() {
   if (begin_ == end_) {
     begin_ = end_ = 0;
     if (buffer_.size() > kKeptBufferBytesMax) {
-      buffer_ = {};  // one large frame must not keep its memory for the life of the connection
+      std::vector<char>().swap(
+          buffer_);  // one large frame must not keep its memory for the life of the connection
     }
   } else if (begin_ > 0 && buffer_.size() - end_ < kFreeBytesMin) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);

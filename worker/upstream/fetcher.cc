@@ -13,6 +13,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/log.h"
+#include "proto/base/units.h"
 #include "worker/upstream/rate_limit.h"
 
 namespace edged::upstream {
@@ -165,8 +166,7 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
     }
     if (const milliseconds pause = window_.pause(); pause > options_.wait_max) {
       return Status(Code::kUnavailable,
-                    "the upstream asked to be left alone for " +
-                        std::to_string(pause.count() / 1000) + " more seconds");
+                    "the upstream asked to be left alone for another " + format_duration(pause));
     }
     return {};
   }
@@ -274,7 +274,7 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
     if (now == before) return;
     if (now == CircuitBreaker::State::kOpen) {
       log::warn("upstream: circuit opened, asking nothing for " +
-                std::to_string(options_.circuit.open_for.count() / 1000) + " s");
+                format_duration(options_.circuit.open_for));
     } else if (now == CircuitBreaker::State::kClosed) {
       log::info("upstream: circuit closed");
     }

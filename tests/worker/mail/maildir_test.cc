@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Maildir delivery on a real file system: one file per Message-ID whatever happened before, and
+// what full disks and unusable directories give.
+#include "worker/mail/maildir.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/run_awaitable.h"
+#include "tests/worker/mail/sample_facts.h"
+
+namespace edged::mail {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> names_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory))
+    names.push_back(entry.path().filename());
+  return names;
+}
+
+class MaildirTransportTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = fs::temp_directory_path() / "edged-maildir-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+    path_ = root_ / "some" / "mail";
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  Message message(const std::string& id = "") {
+    MailFacts facts = sample_facts();
+    if (!id.empty()) facts.notification_id = id;
+    return render_message(facts, sample_identity()).value();
+  }
+
+  Status deliver(const Message& mail) {
+    boost::asio::io_context io(1);
+    MaildirTransport transport(path_);
+    return test::run_awaitable(io, transport.deliver(mail));
+  }
+
+  fs::path root_, path_;
+};
+
+TEST_F(MaildirTransportTest, WritesTheWholeMessageIntoNew) {
+  const Message mail = message();
+  const Status status = deliver(mail);
+  ASSERT_TRUE(status.ok()) << status.to_string();
+  const std::string name = maildir_file_name(mail.message_id);
+  EXPECT_EQ(names_in(path_ / "new"), std::vector<std::string>{name});
+  EXPECT_TRUE(names_in(path_ / "tmp").empty());
+  EXPECT_TRUE(names_in(path_ / "cur").empty());
+  std::ifstream file(path_ / "new" / name, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), mail.content);
+}
+
+TEST_F(MaildirTransportTest, KeepsOneFilePerMessageId) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(deliver(message("a.seat_available.1")).ok());
+    EXPECT_TRUE(deliver(message("a.seat_available.10")).ok());
+  }
+  EXPECT_EQ(names_in(path_ / "new").size(), 2u);
+}
+
+TEST_F(MaildirTransportTest, LeavesAloneWhatAReaderMoved) {
+  for (const char* flags : {"", ":2,", ":2,FS", ",S=123:2,S"}) {
+    const Message mail = message("a.seat_available." + std::to_string(std::strlen(flags)));
+    const std::string name = maildir_file_name(mail.message_id);
+    ASSERT_TRUE(deliver(mail).ok());
+    fs::rename(path_ / "new" / name, path_ / "cur" / (name + flags));
+    EXPECT_TRUE(deliver(mail).ok());
+    EXPECT_TRUE(names_in(path_ / "new").empty()) << flags;
+  }
+  EXPECT_EQ(names_in(path_ / "cur").size(), 4u);
+}
+
+TEST_F(MaildirTransportTest, LeftoverOfACrashDoesNotMatter) {
+  const Message mail = message();
+  ASSERT_TRUE(MaildirTransport(path_).prepare().ok());
+  std::ofstream(path_ / "tmp" / (maildir_file_name(mail.message_id) + ".1.0")) << "half";
+  EXPECT_TRUE(deliver(mail).ok());
+  EXPECT_EQ(names_in(path_ / "new").size(), 1u);
+}
+
+TEST_F(MaildirTransportTest, SimultaneousDeliveriesKeepOneFile) {
+  const Message mail = message();
+  std::vector<std::thread> threads;
+  std::vector<Status> results(8);
+  for (auto& result : results) {
+    threads.emplace_back([this, &mail, &result] { result = MaildirTransport(path_).store(mail); });
+  }
+  for (auto& thread : threads) thread.join();
+  for (const auto& result : results) EXPECT_TRUE(result.ok()) << result.to_string();
+  EXPECT_EQ(names_in(path_ / "new").size(), 1u);
+  EXPECT_TRUE(names_in(path_ / "tmp").empty());
+}
+
+TEST_F(MaildirTransportTest, UnusableDirectoryIsNamed) {
+  std::ofstream(root_ / "some") << "a file where a directory should be";
+  const Status blocked = deliver(message());
+  EXPECT_EQ(blocked.code(), Code::kIoError);
+  EXPECT_NE(blocked.message().find("\"" + (root_ / "some").string()), std::string::npos)
+      << blocked.message();
+  path_ = "/proc/edged-mail";  // even root cannot write there
+  const Status denied = deliver(message());
+  EXPECT_EQ(denied.code(), Code::kIoError);
+  EXPECT_NE(denied.message().find("\"/proc/edged-mail\""), std::string::npos) << denied.message();
+}
+
+TEST_F(MaildirTransportTest, FullDiskIsDiskFullAndLaterDeliveryWorks) {
+  fs::create_directories(path_);
+  if (::mount("tmpfs", path_.c_str(), "tmpfs", 0, "size=64k") != 0) {
+    GTEST_SKIP() << "no tmpfs may be mounted here: " << std::strerror(errno);
+  }
+  ASSERT_TRUE(MaildirTransport(path_).prepare().ok());
+  std::ofstream ballast(path_ / "ballast");
+  ballast << std::string(128 * 1024, 'x') << std::flush;
+  const Status full = deliver(message());
+  EXPECT_EQ(full.code(), Code::kDiskFull) << full.to_string();
+  EXPECT_TRUE(names_in(path_ / "tmp").empty());
+  EXPECT_TRUE(names_in(path_ / "new").empty());
+  ballast.close();
+  fs::remove(path_ / "ballast");
+  EXPECT_TRUE(deliver(message()).ok());
+  EXPECT_EQ(names_in(path_ / "new").size(), 1u);
+  EXPECT_EQ(::umount(path_.c_str()), 0);
+}
+
+TEST(MaildirFileNameTest, IsSafeAndDistinguishes) {
+  const std::string name = maildir_file_name("../a:b/c@d");
+  EXPECT_EQ(name.find_first_of("/:"), std::string::npos);
+  EXPECT_TRUE(name.starts_with("edged."));
+  EXPECT_NE(maildir_file_name("a/b"), maildir_file_name("a:b"));
+  EXPECT_NE(maildir_file_name(std::string(200, 'a') + "1"),
+            maildir_file_name(std::string(200, 'a') + "2"));
+  EXPECT_LT(maildir_file_name(std::string(1000, 'a')).size(), 200u);
+}
+
+}  // namespace
+}  // namespace edged::mail

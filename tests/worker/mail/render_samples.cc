@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Renders the mails that check_mails.py reads: `render_samples DIR` writes DIR/NAME.eml for each
+// case.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/worker/mail/sample_facts.h"
+
+namespace edged::mail {
+namespace {
+
+std::vector<std::pair<std::string, MailFacts>> samples() {
+  MailFacts unicode = sample_facts();
+  unicode.title = "Économie & société: 経済学入門 — <b>bold</b>";
+  unicode.instructor = "Zoë Ñandú-Łukasz";
+  unicode.non_reserved_seats = 1;
+  unicode.location = "Bâtiment 3, salle « B »";
+
+  MailFacts hostile = sample_facts();
+  hostile.title = "X\r\nBcc: victim@example.com\r\n\r\n<script>alert(1)</script>";
+  hostile.class_nbr = "1\nX-Evil: yes";
+  hostile.term = std::string(
+                     "2\0"
+                     "2",
+                     3) +
+                 "\r\nX-Evil: yes";
+  hostile.subject = "\xE2\x80\xA8Z\xC2\x85\xFF";
+  hostile.instructor = "=?UTF-8?B?ZXZpbA==?=";
+  hostile.meeting_times = "--=_edged_0\r\n.\r\nFrom me";
+
+  MailFacts long_subject = sample_facts();
+  for (int i = 0; i < 60; ++i) *long_subject.title += i % 3 == 0 ? " intermédiaire" : " of course";
+  long_subject.location = std::string(400, 'x');
+
+  MailFacts sparse = sample_facts();
+  sparse.type = NotificationType::kInstructorAssigned;
+  sparse.notification_id = "6f1c2e4a-0000-4000-8000-000000000001.instructor_assigned.42";
+  sparse.subject = sparse.catalog_nbr = sparse.title = std::nullopt;
+  sparse.location = sparse.meeting_times = std::nullopt;
+  sparse.seats_available = sparse.seats_capacity = std::nullopt;
+
+  return {{"plain", sample_facts()},
+          {"unicode", unicode},
+          {"hostile", hostile},
+          {"long", long_subject},
+          {"sparse", sparse}};
+}
+
+int run(const std::filesystem::path& directory) {
+  for (const auto& [name, facts] : samples()) {
+    MailIdentity identity = sample_identity();
+    if (name == "unicode") identity.from = "Mein \"Kurs\" für alle <notify@example.org>";
+    const Result<Message> message = render_message(facts, identity);
+    if (!message) {
+      std::fprintf(stderr, "%s: %s\n", name.c_str(), message.error().to_string().c_str());
+      return 1;
+    }
+    std::ofstream out(directory / (name + ".eml"), std::ios::binary);
+    out << message->content;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace edged::mail
+
+int main(int count, char** arguments) {
+  return count == 2 ? edged::mail::run(arguments[1]) : 2;
+}

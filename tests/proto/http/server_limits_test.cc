@@ -161,6 +161,9 @@ TEST_F(ServerTest, SaysWhyItCannotListen) {
 }
 
 TEST_F(ServerTest, AcceptsAgainWhenDescriptorsRanOut) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "UBSan's vptr check probes memory with a pipe and needs descriptors itself";
+#endif
   start();
   RawClient before(address);  // makes sure that accepting works, and what it needs is open
   before.send("GET /hello HTTP/1.1\r\n" + kHost + "\r\n");

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole configuration of edged as plain values with their defaults, as docs/configuration.md
+// lists them. config_parse.h fills it from a file, options.h turns it into each module's options.
+// Value types; any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/base/log.h"
+
+namespace edged::config {
+
+struct KvNamespace {
+  std::string binding;
+  std::string id;          // 32 lower-case hexadecimal digits
+  std::string preview_id;  // the same, or empty
+};
+
+struct Node {
+  std::string data_dir = "/var/lib/edged";
+  std::string durability = "wal";
+  std::uint64_t memory_budget_bytes = 256ULL << 20;
+  std::uint64_t disk_quota_bytes = 0;  // 0: none
+  std::vector<std::string> listen{"127.0.0.1:4780"};
+  std::string unix_path;  // empty: <data_dir>/kv.sock
+  std::string http = "127.0.0.1:4781";
+  int io_threads = 0;  // 0: cores, at most 4
+  std::chrono::milliseconds expiry_grace{10 * 60'000};
+};
+
+struct Postgres {
+  std::string url;
+  int pool_size = 4;
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds statement_timeout{5'000};
+};
+
+struct ClassMonitorJob {
+  std::vector<std::string> crons;  // empty: triggers.crons
+  std::string time_zone = "UTC";
+  std::string misfire = "none";    // none, last
+  std::string overlap = "forbid";  // forbid
+  std::chrono::milliseconds jitter{0};
+  bool touch_last_checked = true;
+  std::vector<std::string> instructor_placeholders;  // beside those that are built in
+};
+
+struct Worker {
+  std::string http = "127.0.0.1:4783";
+  std::string state_dir = "/var/lib/edged/worker";
+  std::string node;  // "unix:PATH" or HOST:PORT; empty: the node's unix socket
+  std::chrono::milliseconds node_timeout{2'000};
+  std::string cron_secret;  // empty: POST /cron/NAME is refused
+  std::string public_url;   // empty: mails carry no unsubscribe link
+};
+
+struct Upstream {
+  std::string type = "scraper";
+  std::string url;
+  std::string token;
+  int concurrency = 10;
+  int retries = 2;
+  std::chrono::milliseconds timeout{90'000};
+};
+
+struct Mail {
+  std::string transport = "maildir";
+  std::string path;  // of the maildir; empty: <worker.state_dir>/maildir
+  std::string url;
+  std::string from = "edged <edged@localhost>";
+  std::chrono::milliseconds valid_for{30 * 60'000};
+};
+
+struct QueueConsumer {
+  std::string queue;
+  int max_batch_size = 10;
+  int max_batch_timeout = 5;
+  int max_retries = 3;
+  std::string dead_letter_queue;
+};
+
+struct Mirror {
+  bool configured = false;
+  std::string mode = "auto";
+  std::string kv_namespace;  // a binding
+  int rules = 0;
+};
+
+struct Config {
+  std::string file;  // empty: no file was read
+  log::Level log_level = log::Level::kInfo;
+  bool dev = false;
+  bool insecure = false;
+  Node node;
+  std::vector<KvNamespace> kv_namespaces;
+  Postgres postgres;
+  std::vector<std::string> triggers_crons;
+  ClassMonitorJob class_monitor;
+  Worker worker;
+  Upstream upstream;
+  Mail mail;
+  std::vector<QueueConsumer> queue_consumers;
+  Mirror mirror;
+
+  std::string unix_path() const {
+    return node.unix_path.empty() ? node.data_dir + "/kv.sock" : node.unix_path;
+  }
+  std::string node_address() const {
+    return worker.node.empty() ? "unix:" + unix_path() : worker.node;
+  }
+  std::string maildir_path() const {
+    return mail.path.empty() ? worker.state_dir + "/maildir" : mail.path;
+  }
+  const std::vector<std::string>& class_monitor_crons() const {
+    return class_monitor.crons.empty() ? triggers_crons : class_monitor.crons;
+  }
+  // The id in use: preview_id with --dev, if there is one.
+  const std::string& id_of(const KvNamespace& kv) const {
+    return dev && !kv.preview_id.empty() ? kv.preview_id : kv.id;
+  }
+  // The namespace of class states: mirror.namespace's binding, else the binding "KV", else the
+  // first one. Empty: none is configured, and the worker runs from PostgreSQL alone.
+  std::string worker_namespace_id() const {
+    const std::string wanted = mirror.kv_namespace.empty() ? "KV" : mirror.kv_namespace;
+    for (const KvNamespace& kv : kv_namespaces) {
+      if (kv.binding == wanted) return id_of(kv);
+    }
+    return kv_namespaces.empty() ? std::string() : id_of(kv_namespaces.front());
+  }
+};
+
+}  // namespace edged::config

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/config_check.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "worker/cron/schedule.h"
+
+namespace edged::config {
+namespace {
+
+constexpr std::uint64_t kMemoryBudgetBytesMin = 8ULL << 20;  // storage's own lower bound
+constexpr std::size_t kUnixPathBytesMax = 107;               // sockaddr_un's sun_path less its end
+
+std::string quoted(const std::string& text) {
+  return "\"" + text + "\"";
+}
+
+std::string host_of(std::string_view address) {
+  std::string_view host = address.substr(0, address.rfind(':'));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  return std::string(host);
+}
+
+void check_address(const std::string& path,
+                   const std::string& address,
+                   bool insecure,
+                   ReadContext& context) {
+  if (!is_host_port(address)) {
+    context.complain(path, quoted(address) + " is not HOST:PORT, for example 127.0.0.1:4780");
+  } else if (!insecure && !is_loopback(address)) {
+    context.complain(path,
+                     quoted(address) +
+                         " is not a loopback address. This version has neither tokens nor TLS: "
+                         "bind loopback, or pass --insecure to let anyone in");
+  }
+}
+
+bool is_id(const std::string& text) {
+  return text.size() == 32 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+void check_namespaces(const Config& config, ReadContext& context) {
+  std::set<std::string> bindings;
+  for (std::size_t i = 0; i < config.kv_namespaces.size(); ++i) {
+    const KvNamespace& kv = config.kv_namespaces[i];
+    const std::string path = "kv_namespaces[" + std::to_string(i) + "]";
+    if (kv.binding.empty()) context.complain(path + ".binding", "is empty");
+    if (!bindings.insert(kv.binding).second) {
+      context.complain(path + ".binding", quoted(kv.binding) + " is used twice");
+    }
+    if (!is_id(kv.id)) {
+      context.complain(path + ".id", quoted(kv.id) + " is not 32 lower-case hexadecimal digits");
+    }
+    if (!kv.preview_id.empty() && !is_id(kv.preview_id)) {
+      context.complain(path + ".preview_id",
+                       quoted(kv.preview_id) + " is not 32 lower-case hexadecimal digits");
+    }
+  }
+}
+
+void check_node(const Config& config, ReadContext& context) {
+  const Node& node = config.node;
+  if (node.data_dir.empty()) context.complain("node.data_dir", "is empty");
+  if (node.durability == "sync") {
+    context.complain("node.durability",
+                     "\"sync\" as the node's default is not supported by this version; supported: "
+                     "wal (a request may ask for sync)");
+  }
+  if (node.memory_budget_bytes < kMemoryBudgetBytesMin) {
+    context.complain("node.memory_budget", "is less than 8MiB");
+  }
+  if (node.disk_quota_bytes != 0) {
+    context.warnings.push_back("node.disk_quota: is not enforced by this version");
+  }
+  for (std::size_t i = 0; i < node.listen.size(); ++i) {
+    check_address(
+        "node.listen[" + std::to_string(i) + "]", node.listen[i], config.insecure, context);
+  }
+  check_address("node.http", node.http, config.insecure, context);
+  if (config.unix_path().size() > kUnixPathBytesMax) {
+    context.complain("node.unix",
+                     quoted(config.unix_path()) + " is longer than a unix socket's path may be (" +
+                         std::to_string(kUnixPathBytesMax) + " bytes)");
+  }
+}
+
+void check_crons(const Config& config, ReadContext& context) {
+  const ClassMonitorJob& job = config.class_monitor;
+  const auto zone = worker::TimeZone::load(job.time_zone);
+  if (!zone) {
+    context.complain("jobs.class-monitor.time_zone", zone.error().message());
+    return;
+  }
+  const std::string path = job.crons.empty() ? "triggers.crons" : "jobs.class-monitor.crons";
+  const std::vector<std::string>& crons = config.class_monitor_crons();
+  for (std::size_t i = 0; i < crons.size(); ++i) {
+    const auto schedule = worker::Schedule::parse(crons[i], *zone);
+    const std::string place = path + "[" + std::to_string(i) + "]";
+    if (!schedule) context.complain(place, schedule.error().message());
+    if (schedule && !schedule->warning().empty()) {
+      context.warnings.push_back(place + ": " + schedule->warning());
+    }
+  }
+  if (crons.empty()) {
+    context.warnings.push_back(
+        "jobs.class-monitor: no crons are configured; it runs only when triggered");
+  }
+}
+
+bool is_http_url(const std::string& url) {
+  return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
+}
+
+void check_upstream_and_mail(const Config& config, ReadContext& context) {
+  if (config.upstream.type != "scraper") {
+    context.complain(
+        "upstream.type",
+        quoted(config.upstream.type) + " is not supported by this version; supported: scraper");
+  } else if (!is_http_url(config.upstream.url)) {
+    context.complain("upstream.url",
+                     config.upstream.url.empty()
+                         ? "is missing"
+                         : quoted(config.upstream.url) + " is not an http or https URL");
+  }
+  if (config.upstream.timeout.count() == 0) context.complain("upstream.timeout", "is 0");
+  if (config.mail.transport != "maildir") {
+    context.complain(
+        "mail.transport",
+        quoted(config.mail.transport) + " is not supported by this version; supported: maildir");
+  }
+  if (config.mail.from.find('@') == std::string::npos ||
+      config.mail.from.find_first_of("\r\n") != std::string::npos) {
+    context.complain("mail.from", quoted(config.mail.from) + " is not a mail address");
+  }
+}
+
+void check_worker(const Config& config, ReadContext& context) {
+  const Worker& worker = config.worker;
+  if (config.postgres.url.empty()) context.complain("postgres.url", "is missing");
+  check_address("worker.http", worker.http, config.insecure, context);
+  if (worker.state_dir.empty()) context.complain("worker.state_dir", "is empty");
+  if (!worker.node.empty() && worker.node.rfind("unix:", 0) != 0 && !is_host_port(worker.node)) {
+    context.complain("worker.node", quoted(worker.node) + " is neither unix:PATH nor HOST:PORT");
+  }
+  if (!worker.public_url.empty() && !is_http_url(worker.public_url)) {
+    context.complain("worker.public_url",
+                     quoted(worker.public_url) + " is not an http or https URL");
+  }
+  if (worker.cron_secret.empty()) {
+    context.warnings.push_back("worker.cron_secret: is not set; POST /cron/NAME is refused");
+  }
+  check_crons(config, context);
+  check_upstream_and_mail(config, context);
+  if (config.mirror.configured && config.mirror.mode == "logical") {
+    context.complain("mirror.mode",
+                     "\"logical\" is not supported by this version; supported: auto, cache-aside");
+  } else if (config.mirror.configured) {
+    context.warnings.push_back(
+        "mirror: logical replication is not in this version; running the classic flow");
+  }
+  if (!config.queue_consumers.empty()) {
+    context.warnings.push_back(
+        "queues: not in this version; mails are delivered from the outbox in PostgreSQL");
+  }
+  if (!config.mirror.kv_namespace.empty() &&
+      std::none_of(
+          config.kv_namespaces.begin(), config.kv_namespaces.end(), [&](const KvNamespace& kv) {
+            return kv.binding == config.mirror.kv_namespace;
+          })) {
+    context.complain(
+        "mirror.namespace",
+        "no entry of kv_namespaces has the binding " + quoted(config.mirror.kv_namespace));
+  }
+}
+
+}  // namespace
+
+bool is_host_port(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view digits = address.substr(colon + 1);
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (error != std::errc() || end != digits.data() + digits.size() || port > 65535) return false;
+  const std::string host = host_of(address);
+  const bool bracketed = address.front() == '[';
+  return !host.empty() && (bracketed || host.find(':') == std::string::npos);
+}
+
+bool is_loopback(std::string_view host_port) {
+  const std::string host = host_of(host_port);
+  if (host == "localhost" || host == "::1") return true;
+  // "127.evil.example" is a name: all of it must be an address.
+  return host.rfind("127.", 0) == 0 && host.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+void check_config(const Config& config, Scope scope, ReadContext& context) {
+  check_namespaces(config, context);
+  if (scope != Scope::kWorker) check_node(config, context);
+  if (scope != Scope::kNode) check_worker(config, context);
+}
+
+}  // namespace edged::config

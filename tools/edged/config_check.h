@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the configuration's values must mean together: addresses, schedules, ids, features of this
+// version. Reads time zone files; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tools/edged/config.h"
+#include "tools/edged/config_parse.h"
+#include "tools/edged/config_reader.h"
+
+namespace edged::config {
+
+// Complaints and warnings go into `context`.
+void check_config(const Config& config, Scope scope, ReadContext& context);
+
+// "127.0.0.1:4780", "[::1]:0", "localhost:80": false if there is no host or the port is none.
+bool is_host_port(std::string_view address);
+// True for an address of this machine's loopback only.
+bool is_loopback(std::string_view host_port);
+
+}  // namespace edged::config

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads the configuration: file, then environment and flags above it, then the checks. Every
+// complaint names file, line, column and the key's path. Blocks on disk; any thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/edged/config.h"
+#include "tools/edged/config_reader.h"
+
+namespace edged::config {
+
+// What the program will use. Only that must be complete: a node starts without DATABASE_URL.
+enum class Scope { kNode, kWorker, kAll };
+
+// Flags, or the environment's EDGED_…; each beats the file.
+struct Overrides {
+  std::optional<std::string> data_dir;
+  std::vector<std::string> listen;
+  std::optional<std::string> unix_path;
+  std::optional<std::string> http;
+  std::optional<std::string> worker_http;
+  std::optional<std::string> worker_state_dir;
+  std::optional<std::string> log_level;
+  bool dev = false;
+  bool insecure = false;
+};
+
+struct LoadRequest {
+  // Empty: ./edged.jsonc, then /etc/edged/edged.jsonc.
+  std::string file;
+  // Defaults will do if no file is found.
+  bool file_optional = false;
+  Scope scope = Scope::kAll;
+  Overrides overrides;
+  // Null: the process's environment.
+  std::function<std::optional<std::string>(const std::string&)> environment;
+};
+
+struct Loaded {
+  Config config;
+  std::vector<std::string> warnings;
+  std::vector<Complaint> errors;  // not empty: config must not be used
+};
+
+Loaded load_config(const LoadRequest& request);
+
+}  // namespace edged::config

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads one object of the configuration key by key: converts, remembers where each key stands,
+// collects complaints, and finds the keys nobody asked for. One thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/edged/json_document.h"
+
+namespace edged::config {
+
+struct Complaint {
+  std::string file;  // empty: flags or the environment
+  Position position;
+  std::string path;  // "node.durability"; empty: the whole file
+  std::string message;
+
+  // "edged.jsonc:12:5: node.durability: \"foo\" is not one of wal, sync"
+  std::string to_string() const;
+};
+
+// What is shared by all readers of one load.
+struct ReadContext {
+  std::string file;
+  std::function<std::optional<std::string>(const std::string&)> environment;
+  std::vector<Complaint> errors;
+  std::vector<std::string> warnings;
+  std::map<std::string, Complaint> places;  // by path; message empty
+
+  void complain(const std::string& path, std::string message);
+};
+
+class ObjectReader {
+ public:
+  // An unset environment variable is no error if `lenient` (the section is not used by the
+  // program).
+  ObjectReader(const Json& object, std::string path, ReadContext& context, bool lenient = false);
+
+  // Each leaves `out` alone if the key is absent or wrong.
+  void text(std::string_view key, std::string& out);
+  void choice(std::string_view key,
+              std::initializer_list<std::string_view> allowed,
+              std::string& out);
+  void boolean(std::string_view key, bool& out);
+  void integer(std::string_view key, int min, int max, int& out);
+  void duration(std::string_view key, std::chrono::milliseconds& out);
+  void size(std::string_view key, std::uint64_t& out);
+  void text_list(std::string_view key, std::vector<std::string>& out);
+  // Null if absent or of another kind.
+  const Json* object(std::string_view key);
+  const Json* array(std::string_view key);
+  // The key is known and not looked into.
+  void ignore(std::string_view key) { take(key); }
+  // Complains if the key is absent.
+  void require(std::string_view key);
+  bool has(std::string_view key) const { return object_.find(key) != nullptr; }
+
+  // Complains about keys that were never asked for; with `tolerant` only warns.
+  void finish(bool tolerant = false);
+
+  std::string path_of(std::string_view key) const;
+
+ private:
+  const Json* take(std::string_view key);
+  const Json* take_kind(std::string_view key, Json::Kind kind);
+  std::optional<std::string> expand(const Json& value, const std::string& path);
+
+  const Json& object_;
+  const std::string path_;
+  ReadContext& context_;
+  const bool lenient_;
+  std::vector<std::string> known_;
+};
+
+}  // namespace edged::config

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/config_sections.h"
+
+#include <string>
+
+namespace edged::config {
+namespace {
+
+void read_node(const Json& json, ReadContext& context, bool lenient, Node& node) {
+  ObjectReader reader(json, "node", context, lenient);
+  reader.text("data_dir", node.data_dir);
+  reader.choice("durability", {"wal", "sync"}, node.durability);
+  reader.size("memory_budget", node.memory_budget_bytes);
+  reader.size("disk_quota", node.disk_quota_bytes);
+  const Json* listen = json.find("listen");
+  if (listen != nullptr && listen->kind == Json::Kind::kString) {
+    node.listen.assign(1, "");
+    reader.text("listen", node.listen.front());
+  } else {
+    reader.text_list("listen", node.listen);
+  }
+  reader.text("unix", node.unix_path);
+  reader.text("http", node.http);
+  reader.integer("io_threads", 0, 64, node.io_threads);
+  reader.duration("expiry_grace", node.expiry_grace);
+  reader.finish();
+}
+
+void read_postgres(const Json& json, ReadContext& context, bool lenient, Postgres& postgres) {
+  ObjectReader reader(json, "postgres", context, lenient);
+  reader.text("url", postgres.url);
+  reader.integer("pool_size", 1, 64, postgres.pool_size);
+  reader.duration("connect_timeout", postgres.connect_timeout);
+  reader.duration("statement_timeout", postgres.statement_timeout);
+  reader.finish();
+}
+
+void read_jobs(const Json& json, ReadContext& context, bool lenient, ClassMonitorJob& job) {
+  ObjectReader jobs(json, "jobs", context, lenient);
+  if (const Json* found = jobs.object("class-monitor")) {
+    ObjectReader reader(*found, jobs.path_of("class-monitor"), context, lenient);
+    reader.text_list("crons", job.crons);
+    reader.text("time_zone", job.time_zone);
+    reader.choice("misfire", {"none", "last"}, job.misfire);
+    reader.choice("overlap", {"forbid"}, job.overlap);
+    reader.duration("jitter", job.jitter);
+    reader.boolean("touch_last_checked", job.touch_last_checked);
+    reader.text_list("instructor_placeholders", job.instructor_placeholders);
+    reader.finish();
+  }
+  jobs.finish();
+}
+
+void read_worker(const Json& json, ReadContext& context, bool lenient, Worker& worker) {
+  ObjectReader reader(json, "worker", context, lenient);
+  reader.text("http", worker.http);
+  reader.text("state_dir", worker.state_dir);
+  reader.text("node", worker.node);
+  reader.duration("node_timeout", worker.node_timeout);
+  reader.text("cron_secret", worker.cron_secret);
+  reader.text("public_url", worker.public_url);
+  reader.finish();
+}
+
+void read_upstream(const Json& json, ReadContext& context, bool lenient, Upstream& upstream) {
+  ObjectReader reader(json, "upstream", context, lenient);
+  reader.choice("type", {"scraper", "json"}, upstream.type);
+  reader.text("url", upstream.url);
+  reader.text("token", upstream.token);
+  reader.integer("concurrency", 1, 10'000, upstream.concurrency);
+  reader.integer("retries", 0, 10, upstream.retries);
+  reader.duration("timeout", upstream.timeout);
+  reader.finish();
+}
+
+void read_mail(const Json& json, ReadContext& context, bool lenient, Mail& mail) {
+  ObjectReader reader(json, "mail", context, lenient);
+  reader.choice("transport", {"maildir", "smtp", "resend"}, mail.transport);
+  reader.text("path", mail.path);
+  reader.text("url", mail.url);
+  reader.text("from", mail.from);
+  reader.duration("valid_for", mail.valid_for);
+  reader.finish();
+}
+
+// Calls `read` with a reader for each object of an array, "kv_namespaces[0]", and finishes it.
+template <typename Read>
+void for_each_object(const Json& array,
+                     const std::string& path,
+                     ReadContext& context,
+                     bool lenient,
+                     bool tolerant,
+                     const Read& read) {
+  for (std::size_t i = 0; i < array.elements.size(); ++i) {
+    const Json& element = array.elements[i];
+    const std::string place = path + "[" + std::to_string(i) + "]";
+    context.places[place] = {context.file, element.position, place, {}};
+    if (element.kind != Json::Kind::kObject) {
+      context.complain(place, "expected an object, found " + std::string(kind_name(element.kind)));
+      continue;
+    }
+    ObjectReader reader(element, place, context, lenient);
+    read(reader);
+    reader.finish(tolerant);
+  }
+}
+
+// `tolerant`: other keys beside the known ones only warn, as in a wrangler file.
+void read_shared_keys(ObjectReader& top, ReadContext& context, bool tolerant, Config& config) {
+  if (const Json* array = top.array("kv_namespaces")) {
+    for_each_object(*array, "kv_namespaces", context, false, tolerant, [&](ObjectReader& reader) {
+      KvNamespace kv;
+      reader.require("binding");
+      reader.require("id");
+      reader.text("binding", kv.binding);
+      reader.text("id", kv.id);
+      reader.text("preview_id", kv.preview_id);
+      config.kv_namespaces.push_back(std::move(kv));
+    });
+  }
+  if (const Json* object = top.object("triggers")) {
+    ObjectReader reader(*object, "triggers", context);
+    reader.text_list("crons", config.triggers_crons);
+    reader.finish(tolerant);
+  }
+  const Json* queues = top.object("queues");
+  if (queues == nullptr) return;
+  ObjectReader reader(*queues, "queues", context);
+  if (const Json* array = reader.array("consumers")) {
+    for_each_object(
+        *array, "queues.consumers", context, false, tolerant, [&](ObjectReader& consumer) {
+          QueueConsumer queue;
+          consumer.require("queue");
+          consumer.text("queue", queue.queue);
+          consumer.integer("max_batch_size", 1, 100, queue.max_batch_size);
+          consumer.integer("max_batch_timeout", 0, 60, queue.max_batch_timeout);
+          consumer.integer("max_retries", 0, 100, queue.max_retries);
+          consumer.text("dead_letter_queue", queue.dead_letter_queue);
+          consumer.ignore("max_concurrency");
+          consumer.ignore("retry_delay");
+          consumer.ignore("visibility_timeout_ms");
+          config.queue_consumers.push_back(std::move(queue));
+        });
+  }
+  if (const Json* array = reader.array("producers")) {
+    for_each_object(*array, "queues.producers", context, false, tolerant, [](ObjectReader& one) {
+      std::string unused;
+      one.require("queue");
+      one.text("queue", unused);
+      one.text("binding", unused);
+      one.ignore("delivery_delay");
+    });
+  }
+  reader.finish(tolerant);
+}
+
+void read_mirror(const Json& json, ReadContext& context, bool lenient, Mirror& mirror) {
+  mirror.configured = true;
+  ObjectReader reader(json, "mirror", context, lenient);
+  reader.choice("mode", {"auto", "logical", "cache-aside"}, mirror.mode);
+  reader.text("namespace", mirror.kv_namespace);
+  if (const Json* array = reader.array("rules")) {
+    mirror.rules = static_cast<int>(array->elements.size());
+    for_each_object(*array, "mirror.rules", context, lenient, false, [](ObjectReader& rule) {
+      std::string unused;
+      std::chrono::milliseconds ttl{0};
+      rule.require("table");
+      rule.require("key");
+      rule.require("value");
+      rule.text("table", unused);
+      rule.text("key", unused);
+      rule.object("value");
+      rule.duration("ttl", ttl);
+      rule.text("expires", unused);
+    });
+  }
+  reader.finish();
+}
+
+}  // namespace
+
+std::string read_document(const Json& document, Scope scope, ReadContext& context, Config& config) {
+  const bool no_node = scope == Scope::kWorker;
+  const bool no_worker = scope == Scope::kNode;
+  ObjectReader top(document, "", context);
+  std::string wrangler;
+  std::string level = "info";
+  top.ignore("$schema");
+  if (const Json* json = top.object("node")) read_node(*json, context, no_node, config.node);
+  read_shared_keys(top, context, false, config);
+  if (const Json* json = top.object("postgres")) {
+    read_postgres(*json, context, no_worker, config.postgres);
+  }
+  if (const Json* json = top.object("jobs")) {
+    read_jobs(*json, context, no_worker, config.class_monitor);
+  }
+  if (const Json* json = top.object("worker")) {
+    read_worker(*json, context, no_worker, config.worker);
+  }
+  if (const Json* json = top.object("upstream")) {
+    read_upstream(*json, context, no_worker, config.upstream);
+  }
+  if (const Json* json = top.object("mail")) read_mail(*json, context, no_worker, config.mail);
+  if (const Json* json = top.object("mirror")) {
+    read_mirror(*json, context, no_worker, config.mirror);
+  }
+  top.choice("log_level", {"debug", "info", "warn", "error", "off"}, level);
+  log::parse_level(level, config.log_level);
+  top.text("wrangler", wrangler);
+  for (const char* key : {"kv_namespaces", "triggers", "queues"}) {
+    if (!wrangler.empty() && top.has(key)) {
+      context.complain(key, "is also read from the wrangler file. Keep one of the two");
+    }
+  }
+  top.finish();
+  return wrangler;
+}
+
+void read_wrangler(const Json& document, ReadContext& context, Config& config) {
+  ObjectReader top(document, "", context);
+  read_shared_keys(top, context, true, config);
+  top.finish(true);
+}
+
+}  // namespace edged::config

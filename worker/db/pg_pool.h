@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small pool of PostgreSQL connections for Asio coroutines. A statement waits for a free
-// connection (at most its timeout), a broken connection is replaced with back-off, and statements
-// are counted per caller. All calls on the executor's thread.
+// connection (at most statement_timeout), and statements are counted per caller. A connection that
+// died while idle is replaced before the statement is sent; while PostgreSQL is away statements
+// fail at once between attempts to connect, which back off to 2 s. Sessions are in UTC with ISO
+// dates. A statement that leaves a transaction open costs its connection. All calls on the
+// executor's thread; destroying the pool ends the statements under way.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -35,10 +38,12 @@ class PgPool {
 
   // Runs one statement in its own transaction. `counter`, if given, outlives the call and is
   // incremented once the statement was handed to a connection.
-  // Errors: kUnavailable (no connection; nothing was executed), kDeadlineExceeded, kUnknownOutcome
-  // (the connection died while it ran), kConflict (serialization failure or deadlock: try again),
-  // kDenied (insufficient privilege), kInvalidArgument (the server rejected the statement; message
-  // has the SQLSTATE).
+  // Errors: kUnavailable (no connection, or the server lacks resources; nothing was executed),
+  // kDeadlineExceeded (the server ended it; nothing was executed), kUnknownOutcome (the connection
+  // died or stayed silent while it ran), kConflict (serialization failure or deadlock: try again),
+  // kDenied (insufficient privilege, or the server refused the user), kInvalidArgument (the server
+  // rejected the statement; message has the SQLSTATE), kDiskFull, kIoError, kCorruption, kInternal
+  // (the server's).
   boost::asio::awaitable<Result<PgResult>> execute(std::string sql,
                                                    PgParameters parameters,
                                                    StatementCounter* counter = nullptr);
@@ -47,7 +52,7 @@ class PgPool {
   // migrations need them. Counts as one message.
   boost::asio::awaitable<Status> execute_script(std::string sql);
 
-  // True if the last attempt to use a connection succeeded.
+  // True if the last attempt to use a connection succeeded; false before the first. Any thread.
   bool healthy() const;
 
  private:

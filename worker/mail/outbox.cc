@@ -29,7 +29,14 @@ struct LastLook {
   bool is_late = false;
   bool is_open = false;
   bool is_recent = false;
+  int attempts = 0;
 };
+
+int to_int(std::string_view text) {
+  int value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
 
 // What becomes of a mail.
 struct Verdict {
@@ -118,10 +125,7 @@ class OutboxDelivery::Impl {
     Result<db::PgResult> found =
         co_await pool_.execute(std::string(sql::mail::kCountPendingOfRun), std::move(parameters));
     if (!found) co_return found.error();
-    const std::string_view text = found->text(0, 0);
-    int count = 0;
-    std::from_chars(text.data(), text.data() + text.size(), count);
-    co_return count;
+    co_return to_int(found->text(0, 0));
   }
 
  private:
@@ -140,8 +144,9 @@ class OutboxDelivery::Impl {
 
   // Takes one row to its next status. Errors: of PostgreSQL only.
   asio::awaitable<Status> deliver(OutboxRow row, OutboxCounts* counts) {
-    Result<LastLook> look = co_await look_again(&row);
+    Result<LastLook> look = co_await look_again(&row, 1);
     if (!look) co_return look.error().with_context("could not check a mail before sending it");
+    row.attempts = look->attempts;
     Result<Verdict> verdict = co_await judge(&row, std::move(*look));
     if (!verdict) co_return verdict.error();
     if (verdict->kind == Verdict::Kind::kSend) {
@@ -152,12 +157,13 @@ class OutboxDelivery::Impl {
     co_return recorded;
   }
 
-  asio::awaitable<Result<LastLook>> look_again(const OutboxRow* row) {
+  asio::awaitable<Result<LastLook>> look_again(const OutboxRow* row, int new_attempts) {
     db::PgParameters parameters{std::to_string(row->id),
                                 std::to_string(row->lease_number),
                                 now_text(),
                                 now_text(options_.lease),
-                                now_text(-options_.state_age_max)};
+                                now_text(-options_.state_age_max),
+                                std::to_string(new_attempts)};
     Result<db::PgResult> found =
         co_await pool_.execute(std::string(sql::mail::kRenewAndCheck), std::move(parameters));
     if (!found) co_return found.error();
@@ -167,6 +173,7 @@ class OutboxDelivery::Impl {
     look.is_late = found->text(0, 1) == "t";
     look.is_open = found->text(0, 2) == "t";
     look.is_recent = found->text(0, 3) == "t";
+    look.attempts = to_int(found->text(0, 4));
     co_return look;
   }
 
@@ -191,7 +198,7 @@ class OutboxDelivery::Impl {
     if (!is_open) co_return Verdict{Kind::kDropAndRelease, kClosedAgain};
     if (look.is_recent || !still_open_) co_return Verdict{};
     // The upstream may have taken longer than the lease.
-    Result<LastLook> again = co_await look_again(row);
+    Result<LastLook> again = co_await look_again(row, 0);
     if (!again) co_return again.error().with_context("could not renew a mail's lease");
     if (again->lease_lost) co_return Verdict{Kind::kLost, {}};
     co_return Verdict{};

@@ -12,23 +12,23 @@ with due as materialized (
     for update skip locked
 )
 update edged.mails m
-set status = 'sending', lease_number = m.lease_number + 1, lease_until = $3::timestamptz,
-    attempts = m.attempts + 1
+set status = 'sending', lease_number = m.lease_number + 1, lease_until = $3::timestamptz
 from due
 where m.id = due.id
-returning m.id, m.lease_number, m.attempts, m.notification_id, m.class_watch_id, m.notification_type,
+returning m.id, m.lease_number, m.notification_id, m.class_watch_id, m.notification_type,
           m.class_nbr, m.term, m.recipient, m.facts::text as facts,
           (extract(epoch from m.created_at) * 1000)::bigint as created_at_ms
 
 -- name: renew_and_check
 -- The last look before sending: is the lease still ours (else no row), may the user be mailed, is the
 -- mail late, and what does the section look like. $1 id, $2 lease, $3 now, $4 end of the lease,
--- $5 a state older than this is not believed
+-- $5 a state older than this is not believed, $6 attempts that begin with this look. Attempts are counted
+-- here and not at the claim: a batch that waits behind a slow transport has not been tried.
 with mine as (
     update edged.mails
-    set lease_until = $4::timestamptz
+    set lease_until = $4::timestamptz, attempts = attempts + $6::integer
     where id = $1::bigint and lease_number = $2::bigint and status = 'sending'
-    returning user_id, class_watch_id, class_nbr, term, valid_until
+    returning user_id, class_watch_id, class_nbr, term, valid_until, attempts
 )
 select case when p.is_disabled then 'the account is disabled'
             when not p.notifications_enabled then 'notifications are switched off'
@@ -38,7 +38,8 @@ select case when p.is_disabled then 'the account is disabled'
        end as refusal,
        mine.valid_until < $3::timestamptz as is_late,
        coalesce(s.non_reserved_seats, s.seats_available) > 0 as is_open,
-       greatest(s.last_checked_at, c.requested_at) >= $5::timestamptz as is_recent
+       greatest(s.last_checked_at, c.requested_at) >= $5::timestamptz as is_recent,
+       mine.attempts
 from mine
 left join public.user_profiles p on p.user_id = mine.user_id
 left join public.class_watches w on w.id = mine.class_watch_id

@@ -120,7 +120,6 @@ std::vector<OutboxRow> read_claimed_rows(const db::PgResult& result) {
     OutboxRow row;
     row.id = to_number<std::int64_t>(text(i, "id"));
     row.lease_number = to_number<std::int64_t>(text(i, "lease_number"));
-    row.attempts = to_number<int>(text(i, "attempts"));
     row.notification_id = text(i, "notification_id");
     row.notification_type = text(i, "notification_type");
     row.class_nbr = text(i, "class_nbr");

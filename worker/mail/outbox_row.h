@@ -18,7 +18,7 @@ namespace edged::mail {
 struct OutboxRow {
   std::int64_t id = 0;
   std::int64_t lease_number = 0;
-  int attempts = 0;  // this one included
+  int attempts = 0;  // this one included; known from the last look on
   std::string notification_id, notification_type, class_nbr, term, recipient;
   std::string facts;  // JSON object
   WallTime created_at{};

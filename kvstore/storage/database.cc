@@ -129,6 +129,16 @@ class Opener {
     return status;
   }
 
+  // The opened database must hold what the mark promises.
+  Status verify(const rocksdb::DB& db,
+                const std::optional<Mark>& mark,
+                const std::string& boot_id) const {
+    if (!mark) return Status();
+    const std::uint64_t needed = needed_sequence(*mark, boot_id);
+    const std::uint64_t found = db.GetLatestSequenceNumber();
+    return found >= needed ? Status() : missing(needed, found);
+  }
+
   Status explain(const rocksdb::Status& status) const {
     Status translated = from_rocksdb(status, opening(directory_));
     if (translated.code() != Code::kCorruption) return translated;
@@ -181,6 +191,7 @@ Status Opener::choose_recovery(const std::optional<Mark>& mark, const std::strin
     return Status(Code::kCorruption,
                   opening(directory_) + ": \"" + db_path_ + "/CURRENT\" is missing");
   }
+  if (mark->clean) return Status();  // everything is in table files; open() compares once more
   std::uint64_t found = 0;
   auto status = probe(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords, found);
   if (status.ok()) return found >= needed ? Status() : missing(needed, found);
@@ -238,6 +249,7 @@ Result<std::unique_ptr<Database>> Database::open(const RocksStoreOptions& option
   if (Status status = opener.choose_recovery(mark, options.boot_id); !status.ok()) return status;
   const auto status = opener.open(options.read_only, database->db_, database->handles_);
   if (!status.ok()) return opener.explain(status);
+  if (Status bad = opener.verify(*database->db_, mark, options.boot_id); !bad.ok()) return bad;
   database->logger_->set_quiet(false);
   ::malloc_trim(0);  // the probe's memory, up to the size of the log
   return database;

@@ -78,9 +78,7 @@ Status RocksStore::open() {
   const std::string mark_path = options_.data_dir + "/store.mark";
   const auto mark = MarkFile::read(mark_path);
   const auto clock_mark = mark ? std::optional(mark->clock) : std::nullopt;
-  // Versions carry the time of their write, so the last one is a floor for node time too.
-  const WallTime floor = from_unix_ms(mark ? static_cast<std::int64_t>(mark->version / 1000) : 0);
-  parts_.clock.emplace(clock, options_.synchronised, options_.boot_id, clock_mark, floor);
+  parts_.clock.emplace(clock, options_.synchronised, options_.boot_id, clock_mark);
   parts_.filter = std::make_shared<TtlFilterFactory>(*parts_.clock, options_.expiry_grace);
 
   auto database = Database::open(options_, mark, parts_.filter);
@@ -91,6 +89,8 @@ Status RocksStore::open() {
   if (Status status = parts_.namespaces->load(); !status.ok()) return status;
   const auto version = stored_version();
   if (!version) return version.error();
+  // Versions carry the time of their write: a floor for node time even if the mark was lost.
+  parts_.clock->raise(from_unix_ms(static_cast<std::int64_t>(*version / 1000)));
   if (options_.read_only) return Status();
 
   auto mark_file = MarkFile::open(mark_path);

@@ -64,13 +64,11 @@ std::string read_boot_id() {
 StoreClock::StoreClock(const Clock& clock,
                        SynchronisedProbe synchronised,
                        std::string boot_id,
-                       const std::optional<ClockMark>& mark,
-                       WallTime floor)
+                       const std::optional<ClockMark>& mark)
     : clock_(clock), synchronised_(std::move(synchronised)), boot_id_(std::move(boot_id)) {
   const std::int64_t wall_ms = to_unix_ms(clock_.wall_now());
   const std::int64_t boot_ms = clock_.boot_now().count();
-  const std::int64_t node_ms =
-      std::max(start_ms(wall_ms, boot_ms, boot_id_, mark), to_unix_ms(floor));
+  const std::int64_t node_ms = start_ms(wall_ms, boot_ms, boot_id_, mark);
   offset_ms_ = node_ms - boot_ms;
   floor_ms_ = node_ms;
   last_tick_boot_ms_ = boot_ms;
@@ -151,6 +149,12 @@ void StoreClock::follow(std::int64_t difference_ms, std::int64_t boot_ms) {
   confirmed_ = true;
   if (difference_ms < 0) floor_ms_ = boot_ms + offset_ms_.load() + difference_ms;
   offset_ms_.fetch_add(difference_ms);
+}
+
+void StoreClock::raise(WallTime floor) {
+  const std::lock_guard lock(mutex_);
+  const std::int64_t node_ms = clock_.boot_now().count() + offset_ms_.load();
+  if (to_unix_ms(floor) > node_ms) offset_ms_.fetch_add(to_unix_ms(floor) - node_ms);
 }
 
 void StoreClock::confirm() {

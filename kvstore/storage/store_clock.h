@@ -43,17 +43,19 @@ class StoreClock {
   static constexpr std::chrono::milliseconds kStepMax{60'000};
   static constexpr std::chrono::milliseconds kStableFor{10 * 60'000};
 
-  // `clock` must outlive this object. `floor`: node time does not start before it.
+  // `clock` must outlive this object.
   StoreClock(const Clock& clock,
              SynchronisedProbe synchronised,
              std::string boot_id,
-             const std::optional<ClockMark>& mark,
-             WallTime floor);
+             const std::optional<ClockMark>& mark);
 
   WallTime now() const;
 
   // Compares with the wall clock and corrects as described above. To be called about once a second.
   void tick();
+
+  // Node time is at least `floor` from now on.
+  void raise(WallTime floor);
 
   // The operator's word that the wall clock is right: node time becomes wall time, backwards too.
   void confirm();

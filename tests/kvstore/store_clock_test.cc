@@ -21,7 +21,7 @@ class StoreClockTest : public ::testing::Test {
  protected:
   void start(const std::optional<ClockMark>& mark = std::nullopt, std::string boot = "boot-1") {
     clock_ = std::make_unique<StoreClock>(
-        system_, [this](WallTime) { return synchronised_; }, std::move(boot), mark, WallTime{});
+        system_, [this](WallTime) { return synchronised_; }, std::move(boot), mark);
   }
   // Time passes; tick() comes every second, as in the store.
   void pass(seconds duration) {
@@ -161,6 +161,15 @@ TEST_F(StoreClockTest, AStepDuringARestartIsNoticedOnTheSameBoot) {
   EXPECT_EQ(clock_->now(), mark.node_time + minutes(3));
   pass(minutes(11));
   EXPECT_TRUE(caught_up()) << behind_wall().count();
+}
+
+TEST_F(StoreClockTest, RaisesToAFloorAndNeverLowers) {
+  start();
+  const WallTime before = clock_->now();
+  clock_->raise(before - hours(1));
+  EXPECT_EQ(clock_->now(), before);
+  clock_->raise(before + hours(1));
+  EXPECT_EQ(clock_->now(), before + hours(1));
 }
 
 TEST_F(StoreClockTest, AfterARebootTheWallClockTellsHowLongItTook) {

@@ -103,7 +103,7 @@ TEST_F(StoreReclaimTest, AJumpOfTheWallClockDestroysAndHidesNothing) {
 TEST(TtlFilterTest, KeepsWhatIsNotAWholeRecordAndDropsWhatExpiredBeyondGrace) {
   testing::ManualClock system;
   const StoreClock clock(
-      system, [](WallTime) { return false; }, "boot", std::nullopt, WallTime{});
+      system, [](WallTime) { return false; }, "boot", std::nullopt);
   TtlFilterFactory factory(clock, seconds(10));
   const auto filter = factory.CreateCompactionFilter({});
   const auto now_ms = static_cast<std::uint64_t>(to_unix_ms(clock.now()));

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server's face as bytes: the examples of docs/protocol.md executed, and clients that misbehave
+// on purpose. After each of them another client must be served as if nothing had happened.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <sstream>
+
+#include "kvstore/server/server.h"
+#include "proto/base/hex.h"
+#include "tests/kvstore/raw_client.h"
+#include "tests/support/memory_store.h"
+
+namespace edged::server {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::RawClient;
+using wire::Opcode;
+using wire::Request;
+
+class ProtocolTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(store_.create_namespace("default", std::string(32, 'a')).has_value());
+    Limits limits;
+    limits.hello_timeout = limits.frame_timeout = limits.write_timeout = 200ms;
+    limits.idle_timeout = 400ms;
+    limits.connections_max = 20;
+    ServerOptions options;
+    options.listen = {"127.0.0.1:0"};
+    options.io_threads = 1;
+    options.limits = limits;
+    server_ = std::make_unique<Server>(options, store_, clock_, registry_);
+    ASSERT_TRUE(server_->start().ok());
+    address_ = server_->addresses().front();
+  }
+  void TearDown() override {
+    RawClient other(address_);
+    ASSERT_TRUE(other.send(ping(77)));
+    EXPECT_EQ(other.reply().header.id, 77u) << "another client must not suffer";
+  }
+
+  static Request ping(std::uint32_t id) {
+    Request request;
+    request.id = id;
+    return request;
+  }
+  static Request make(Opcode opcode,
+                      std::uint32_t id,
+                      std::string_view key,
+                      std::string_view value) {
+    Request request;
+    request.opcode = opcode;
+    request.id = id;
+    request.ns = 1;
+    request.key = key;
+    request.value = value;
+    return request;
+  }
+
+  SystemClock clock_;
+  MetricsRegistry registry_;
+  testing::MemoryStore store_{clock_};
+  std::unique_ptr<Server> server_;
+  std::string address_;
+};
+
+struct Example {
+  std::string name, sent;
+  std::vector<std::string> answer;  // two digits or ".." each
+};
+
+std::vector<Example> read_examples() {
+  std::ifstream file(EDGED_SOURCE_DIR "/docs/protocol.md");
+  std::vector<Example> examples;
+  std::string line;
+  bool inside = false;
+  while (std::getline(file, line)) {
+    if (line.starts_with("```hex ")) {
+      examples.push_back({line.substr(7), "", {}});
+      inside = true;
+    } else if (line.starts_with("```")) {
+      inside = false;
+    } else if (inside) {
+      std::istringstream words(line.substr(1));
+      for (std::string word; words >> word;) {
+        if (line[0] == '>') {
+          examples.back().sent += from_hex(word).value();
+        } else {
+          examples.back().answer.push_back(word);
+        }
+      }
+    }
+  }
+  return examples;
+}
+
+TEST_F(ProtocolTest, DocumentsExamplesAreTrue) {
+  const std::vector<Example> examples = read_examples();
+  ASSERT_GE(examples.size(), 8u);
+  RawClient client(address_, false);
+  for (const Example& example : examples) {
+    ASSERT_TRUE(client.send(example.sent)) << example.name;
+    const std::string answer = client.receive(example.answer.size());
+    ASSERT_EQ(answer.size(), example.answer.size()) << example.name << ": " << to_hex(answer);
+    for (std::size_t i = 0; i < answer.size(); ++i) {
+      if (example.answer[i] != "..") {
+        ASSERT_EQ(to_hex(answer.substr(i, 1)), example.answer[i])
+            << example.name << ", byte " << i << " of " << to_hex(answer);
+      }
+    }
+  }
+}
+
+TEST_F(ProtocolTest, EndsAConnectionWithAWrongHello) {
+  RawClient client(address_, false);
+  client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(client.ended());
+}
+
+TEST_F(ProtocolTest, AnswersAVersionItDoesNotSpeakWithZero) {
+  RawClient client(address_, false);
+  std::string hello;
+  wire::append_hello({.version_min = 7, .version_max = 9}, hello);
+  client.send(hello);
+  const std::string answer = client.receive(wire::kHelloBytes);
+  ASSERT_EQ(answer.size(), wire::kHelloBytes);
+  EXPECT_EQ(answer[4], '\0');
+  EXPECT_TRUE(client.ended());
+}
+
+TEST_F(ProtocolTest, AnswersGarbageOnceAndEnds) {
+  RawClient client(address_);
+  client.send(std::string(64, 'x'));
+  EXPECT_EQ(client.reply().status(), Code::kBadFrame);
+  EXPECT_TRUE(client.ended());
+}
+
+TEST_F(ProtocolTest, RefusesAHugeLength) {
+  RawClient client(address_);
+  std::string frame;
+  wire::append_request(ping(5), frame);
+  frame.replace(8, 4, "\xff\xff\xff\xff");
+  client.send(frame);
+  const RawClient::Reply reply = client.reply();
+  EXPECT_EQ(reply.status(), Code::kBadFrame);
+  EXPECT_EQ(reply.header.id, 5u);
+  EXPECT_TRUE(client.ended());
+}
+
+TEST_F(ProtocolTest, AnswersATooLargeBodyAndGoesOn) {
+  RawClient client(address_);
+  const std::string value(5 << 20, 'x');
+  ASSERT_TRUE(client.send(make(Opcode::kPut, 5, "a", value)));
+  ASSERT_TRUE(client.send(ping(6)));
+  const RawClient::Reply reply = client.reply();
+  EXPECT_EQ(reply.header.id, 5u);
+  EXPECT_EQ(reply.status(), Code::kTooLarge);
+  EXPECT_EQ(client.reply().header.id, 6u);
+}
+
+TEST_F(ProtocolTest, AnswersWhatItDoesNotImplement) {
+  RawClient client(address_);
+  for (int opcode = 0; opcode < 256; ++opcode) {
+    const auto asked = static_cast<Opcode>(opcode);
+    const bool reserved = asked == Opcode::kTouch || asked == Opcode::kBatch ||
+                          asked == Opcode::kWatch || asked == Opcode::kAuth;
+    if (reserved || wire::opcode_name(asked) == "unknown") {
+      client.send(make(asked, static_cast<std::uint32_t>(opcode), "a", ""));
+      const RawClient::Reply reply = client.reply();
+      EXPECT_EQ(reply.status(), Code::kUnsupported) << opcode;
+      EXPECT_EQ(reply.header.opcode, opcode);
+    }
+  }
+  Request fragment = ping(1000);
+  fragment.flags = wire::kFlagMore;
+  client.send(fragment);
+  EXPECT_EQ(client.reply().status(), Code::kUnsupported);
+}
+
+TEST_F(ProtocolTest, AnswersInvalidRequestsAndGoesOn) {
+  RawClient client(address_);
+  Request put = make(Opcode::kPut, 1, "a", "1");
+  put.fields.if_version = 3;
+  const Request cases[] = {
+      put,
+      make(Opcode::kGet, 2, "", ""),
+      make(Opcode::kPutIfVersion, 3, "a", "1"),
+      make(Opcode::kMultiGet, 4, "", ""),
+      make(Opcode::kDelete, 5, "a", "a value"),
+  };
+  for (const Request& request : cases) {
+    client.send(request);
+    const RawClient::Reply reply = client.reply();
+    EXPECT_EQ(reply.header.id, request.id);
+    EXPECT_EQ(reply.status(), Code::kInvalidArgument) << request.id;
+  }
+  client.send(make(Opcode::kMultiPut, 6, "", "not items"));
+  EXPECT_EQ(client.reply().status(), Code::kBadFrame);
+  Request elsewhere = make(Opcode::kGet, 7, "a", "");
+  elsewhere.ns = 99;
+  client.send(elsewhere);
+  EXPECT_EQ(client.reply().status(), Code::kNamespaceNotFound);
+}
+
+TEST_F(ProtocolTest, CutsSilentAndSlowClients) {
+  RawClient silent(address_, false);
+  RawClient half(address_);
+  half.send("\xb7\x22");
+  RawClient idle(address_);
+  EXPECT_TRUE(silent.ended());
+  EXPECT_TRUE(half.ended());
+  EXPECT_TRUE(idle.ended());
+}
+
+TEST_F(ProtocolTest, CutsAClientThatNeverReads) {
+  RawClient client(address_);
+  ASSERT_TRUE(client.send(make(Opcode::kPut, 1, "a", std::string(1 << 20, 'x'))));
+  ASSERT_EQ(client.reply().status(), Code::kOk);
+  std::string gets;
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    wire::append_request(make(Opcode::kGet, i, "a", ""), gets);
+  }
+  bool open = true;
+  const auto before = std::chrono::steady_clock::now();
+  while (open && std::chrono::steady_clock::now() - before < 8s) {
+    open = client.send(gets);
+  }
+  EXPECT_FALSE(open) << "a gigabyte of answers must not pile up";
+}
+
+TEST_F(ProtocolTest, AnswersAThousandPipelinedRequestsInOrderPerKey) {
+  RawClient client(address_);
+  std::string stream;
+  for (std::uint32_t i = 0; i < 500; ++i) {
+    wire::append_request(make(Opcode::kPut, 2 * i, "a", std::to_string(i)), stream);
+    wire::append_request(make(Opcode::kGet, 2 * i + 1, "a", ""), stream);
+  }
+  ASSERT_TRUE(client.send(stream));
+  client.end_sending();
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    const RawClient::Reply reply = client.reply();
+    ASSERT_EQ(reply.status(), Code::kOk) << i;
+    if (reply.header.id % 2 == 1) {
+      ASSERT_EQ(reply.body, std::to_string(reply.header.id / 2));
+    }
+  }
+  EXPECT_TRUE(client.ended());
+}
+
+TEST_F(ProtocolTest, StopsReadingAtItsBoundOfRequests) {
+  RawClient client(address_);
+  store_.hold_writes();
+  std::string stream;
+  for (std::uint32_t i = 0; i < 3000; ++i) {
+    wire::append_request(make(Opcode::kPut, i, "a", "1"), stream);
+  }
+  ASSERT_TRUE(client.send(stream));
+  const auto before = std::chrono::steady_clock::now();
+  while (store_.waiting_writes() < 1024 && std::chrono::steady_clock::now() - before < 5s) {
+    std::this_thread::sleep_for(1ms);
+  }
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(store_.waiting_writes(), 1024u);
+  store_.release_writes();
+  for (std::uint32_t i = 0; i < 3000; ++i) {
+    ASSERT_EQ(client.reply().status(), Code::kOk) << i;
+  }
+}
+
+TEST_F(ProtocolTest, ClosesConnectionsAboveItsCap) {
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(std::make_unique<RawClient>(address_));
+  }
+  RawClient late(address_, false);
+  EXPECT_TRUE(late.ended());
+  clients.clear();
+  std::this_thread::sleep_for(100ms);
+}
+
+TEST_F(ProtocolTest, SurvivesRandomDamage) {
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 200; ++round) {
+    RawClient client(address_);
+    Request request = make(static_cast<Opcode>(random() % 64), 1, "key", std::string(40, 'v'));
+    request.fields.ttl_ms = 1000;
+    std::string frame;
+    wire::append_request(request, frame);
+    for (int i = 0; i < 4; ++i) {
+      frame[1 + random() % (frame.size() - 1)] = static_cast<char>(random());
+    }
+    client.send(frame);
+    client.end_sending();
+    client.receive(1 << 20);
+  }
+}
+
+}  // namespace
+}  // namespace edged::server

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proto/base/hex.h"
+#include "worker/cron/schedule.h"
 #include "worker/monitor/section_state.h"
 
 namespace edged {
@@ -96,12 +97,27 @@ awaitable<Result<bool>> still_open(upstream::SectionSource* source,
 
 }  // namespace
 
+std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now) {
+  std::chrono::milliseconds ttl = std::chrono::hours(1);
+  const auto zone = worker::TimeZone::load(config.class_monitor.time_zone);
+  if (!zone) return ttl;
+  for (const std::string& cron : config.class_monitor_crons()) {
+    const auto schedule = worker::Schedule::parse(cron, *zone);
+    const auto first = schedule ? schedule->next_after(now) : std::nullopt;
+    const auto second = first ? schedule->next_after(*first) : std::nullopt;
+    if (second) ttl = std::max(ttl, *second - *first + std::chrono::minutes(15));
+  }
+  return ttl;
+}
+
 WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
                          const config::Config& config,
                          std::string worker_name)
     : pool(executor, pool_options(config), metrics),
       kv_client(make_kv_client(executor, config)),
-      kv(kv_client.get(), {.ns = config.worker_namespace_id()}, metrics),
+      kv(kv_client.get(),
+         {.ns = config.worker_namespace_id(), .state_ttl = state_ttl(config, clock.wall_now())},
+         metrics),
       http_client(executor, {}),
       scraper(http_client, scraper_options(config)),
       fetcher(executor, scraper, fetcher_options(config), clock, metrics),

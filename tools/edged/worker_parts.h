@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,11 @@
 #include "worker/upstream/scraper_source.h"
 
 namespace edged {
+
+// How long a state lives in the node: 1 h, or if ticks are rarer than that, their distance and a
+// quarter of an hour more, so that the next run still finds it. Its epoch, not its age, says
+// whether it is fresh.
+std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now);
 
 class WorkerParts {
  public:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same ticks with KV and without, against a PostgreSQL whose round trips take 100 ms longer."""
+
+from typing import NamedTuple
+
+from .delay_proxy import DelayProxy
+from .deployment import Deployment, DeploymentError, seed_sql
+
+DELAY_SECONDS = 0.1
+
+
+class Measured(NamedTuple):
+    name: str
+    runs: int
+    statements: int
+    seconds: float
+    kv_hits: int
+
+
+def measure(cluster, directory, programs, upstream, sections, ticks):
+    """Both measurements, each on a fresh database and from the first frame."""
+    with DelayProxy(cluster.port, DELAY_SECONDS) as proxy:
+        return [_measure(name, kv, cluster, proxy.port, directory, programs, upstream, sections,
+                         ticks) for name, kv in (("with KV", True), ("without KV", False))]
+
+
+def _measure(name, kv, cluster, port, directory, programs, upstream, sections, ticks):
+    database = "compare_" + name.replace(" ", "_").lower()
+    cluster.fresh_database(database)
+    upstream.restart()
+    deployment = Deployment(directory / database, programs, cluster.url(database), upstream, kv=kv)
+    deployment.clear()
+    deployment.write_config()
+    deployment.migrate()
+    cluster.sql(database, seed_sql(sections))
+    deployment.database_url = cluster.url(database, port)
+    deployment.write_config()
+    try:
+        process = deployment.start("serve" if kv else "worker")
+        if kv:
+            deployment.wait_for_node(process)
+            deployment.create_namespace()
+        deployment.wait_for_worker(process)
+        summaries = [_tick(deployment, upstream) for _ in range(ticks)]
+    finally:
+        deployment.stop()
+    return Measured(name, ticks, sum(one["sql_statements"] for one in summaries),
+                    sum(one["seconds"] for one in summaries),
+                    sum(one["kv_hits"] for one in summaries))
+
+
+def _tick(deployment, upstream):
+    summary = deployment.trigger()
+    if summary is None or summary["failed"]:
+        raise DeploymentError("a run of the comparison did not succeed: %s. See %s" % (
+            summary or deployment.last_error, deployment.directory))
+    upstream.complete(summary["run_id"])
+    return summary
+
+
+def table(measured):
+    rows = [("", "runs", "statements", "per run", "seconds", "per run")]
+    rows += [(one.name, "%d" % one.runs, "%d" % one.statements,
+              "%.1f" % (one.statements / one.runs), "%.2f" % one.seconds,
+              "%.3f" % (one.seconds / one.runs)) for one in measured]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  " + "  ".join(
+        cell.ljust(width) if i == 0 else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(row, widths))) for row in rows)

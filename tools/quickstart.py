@@ -103,7 +103,7 @@ def say_where_to_look(deployment):
     say("  metrics  http://%s/metrics (node), http://%s/metrics (worker)" % (
         deployment.node_address(), deployment.worker_address()))
     say("  logs     %s" % (deployment.directory / "serve.log"))
-    say("  try      build/release/bin/kvctl --addr unix:%s list --namespace class-monitor --limit 5"
+    say("  try      build/release/bin/kvctl --addr unix:%s list --limit 5"
         % (deployment.node_dir / "kv.sock"))
     say()
 

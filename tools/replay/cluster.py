@@ -55,12 +55,13 @@ class Cluster:
         self._password_file = self.directory / "password"
         self.port = None
 
-    def start(self):
+    def start(self, port=None):
+        """Starts it on `port`, or on a free one."""
         if not (self.data / "PG_VERSION").exists():
             self._create()
         self.password = self._password_file.read_text().strip()
         for _ in range(START_ATTEMPTS):
-            self.port = free_port()
+            self.port = port or free_port()
             options = " ".join("-c %s" % setting for setting in SETTINGS + ["port=%d" % self.port])
             done = self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60",
                              "-o", options, "start")

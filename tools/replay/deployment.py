@@ -72,9 +72,8 @@ class Process:
                 words = Path("/proc/%s/cmdline" % pid).read_bytes().decode().split("\0")
             except OSError:
                 continue  # it ended meanwhile
-            for name in ("node", "worker"):
-                if name in words[1:]:
-                    found[name] = int(pid)
+            if len(words) > 1:
+                found[words[1]] = int(pid)
         return found
 
     def stop(self):

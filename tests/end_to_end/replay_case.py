@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests share: a throwaway PostgreSQL per class, a deployment per test, and the
+comparison of the maildir with the oracle."""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from tools.replay import history, mailbox, oracle  # noqa: E402
+from tools.replay.cluster import Cluster  # noqa: E402
+from tools.replay.deployment import (  # noqa: E402
+    NAMESPACE_ID, Deployment, seed_sql, student, watchers)
+from tools.replay.upstream import Faults, Upstream  # noqa: E402
+
+PROGRAMS = Path(os.environ.get("EDGED_BIN", ROOT / "build" / "release" / "bin"))
+DATABASE = "replay"
+SETTLE_SECONDS = 60
+MAIL_SECONDS = 30
+
+
+class ReplayCase(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = Path(tempfile.mkdtemp(prefix="edged-e2e-"))
+        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
+        cls.cluster = Cluster(cls.directory)
+        cls.addClassCleanup(cls.cluster.remove)
+        cls.cluster.start()
+        cls.history = history.History()
+
+    def setUp(self):
+        self.upstream = self.enterContext(Upstream(self.history, "upstream-token"))
+        self.cluster.fresh_database(DATABASE)
+
+    def deploy(self, crons=(), **changes):
+        """A deployment with its database ready and nothing started."""
+        self.deployment = Deployment(self.directory / self.id().rpartition(".")[2], PROGRAMS,
+                                     self.cluster.url(DATABASE), self.upstream, crons)
+        self.deployment.clear()
+        self.deployment.write_config(**changes)
+        self.deployment.migrate()
+        self.cluster.sql(DATABASE, seed_sql(self.history.sections))
+        self.addCleanup(self.stop)
+        return self.deployment
+
+    def stop(self):
+        """Stops everything; shows the logs if the test has failed."""
+        try:
+            self.deployment.stop()
+        finally:
+            outcome = self._outcome.result
+            if any(test is self for test, _ in outcome.failures + outcome.errors):
+                for log in sorted(self.deployment.directory.glob("*.log")):
+                    print("--- %s\n%s" % (log, log.read_text()[-4000:]), file=sys.stderr)
+
+    def serve(self, namespace=True):
+        process = self.deployment.start("serve")
+        self.deployment.wait_for_node(process)
+        if namespace:
+            self.deployment.create_namespace()
+        self.deployment.wait_for_worker(process)
+        return process
+
+    def settle(self):
+        """Runs class-monitor until one run has seen every section of the frame. Its summary."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < end:
+            try:
+                summary = self.deployment.trigger()
+            except (ValueError, KeyError, OSError) as error:  # the worker is being restarted
+                summary, self.deployment.last_error = None, str(error)
+            if summary and summary["failed"] == 0:
+                self.upstream.complete(summary["run_id"])
+                return summary
+            time.sleep(0.1)
+        self.fail("no run settled frame %d in %d s: %s" % (
+            self.upstream.frame, SETTLE_SECONDS, self.deployment.last_error))
+
+    def expected(self, ticks):
+        """By the oracle: how often each (address, section, type) is told in the first ticks."""
+        found = oracle.counts(oracle.expected(history.DATA, self.history.sections,
+                                              history.tick_moments(), ticks))
+        places = {section.number: i for i, section in enumerate(self.history.sections)}
+        told = Counter()
+        for (number, kind), count in found.items():
+            for one in watchers(places[number]):
+                told[student(one), number, kind] += count
+        return told
+
+    def assert_told_as_expected(self, ticks):
+        """The maildir holds exactly what the oracle says, each mail once."""
+        waiting = "select count(*) from edged.mails where status in ('pending', 'sending')"
+        end = time.monotonic() + MAIL_SECONDS
+        while self.cluster.sql(DATABASE, waiting) != [["0"]]:
+            self.assertLess(time.monotonic(), end, "mails are still queued")
+            time.sleep(0.1)
+        mails = mailbox.Mailbox(self.deployment.maildir).new_mails()
+        expected = self.expected(ticks)
+        self.assertGreater(len(expected), 20, "the frames must have something to tell")
+        told = mailbox.counts(mails)
+        self.assertEqual({"missing": expected - told, "extra": told - expected},
+                         {"missing": Counter(), "extra": Counter()})
+        identities = Counter(mail["Message-ID"] for mail in mails)
+        self.assertEqual([one for one, count in identities.items() if count != 1], [])
+        for mail in mails:
+            self.assertEqual(mail.defects, [])
+            self.assertIn(mail["X-Edged-Section"],
+                          mail.get_body(("plain",)).get_content() + mail["Subject"])
+            self.assertIsNotNone(mail.get_body(("html",)))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A replay tells what the oracle says: undisturbed, without a node, without its namespace, and with
+an upstream that misbehaves."""
+
+import json
+import unittest
+
+from replay_case import DATABASE, NAMESPACE_ID, Faults, ReplayCase
+
+TICKS = 12
+FALLBACK = "[KV] KV namespace not available, falling back to PostgreSQL"
+
+
+class PlainReplayTest(ReplayCase):
+    def test_every_notification_is_told_once(self):
+        self.deploy()
+        serve = self.serve()
+        summaries = [self.settle() for _ in range(TICKS)]
+        self.assert_told_as_expected(TICKS)
+        self.assertEqual({one["sections"] for one in summaries}, {len(self.history.sections)})
+        self.assertGreater(sum(one["kv_hits"] for one in summaries[1:]),
+                           sum(one["kv_misses"] for one in summaries[1:]))
+        self.assertEqual(serve.stop(), 0)
+
+    def test_cron_run_in_the_foreground_tells_the_same(self):
+        self.deploy()
+        for tick in range(TICKS):
+            summary = json.loads(self.deployment.run(
+                "edged", "cron", "run", "class-monitor", "--json", "-c", self.deployment.config))
+            self.assertEqual(self.upstream.complete(summary["run_id"]), tick)
+        self.assert_told_as_expected(TICKS)
+
+
+class WithoutKvTest(ReplayCase):
+    def test_a_node_that_is_not_there_changes_nothing(self):
+        self.deploy()
+        worker = self.deployment.start("worker")
+        self.deployment.wait_for_worker(worker)
+        summaries = [self.settle() for _ in range(TICKS)]
+        self.assertEqual(sum(one["kv_hits"] for one in summaries), 0)
+        self.assert_told_as_expected(TICKS)
+
+    def test_an_unknown_namespace_is_told_once_and_changes_nothing(self):
+        self.deploy(kv_namespaces=[{"binding": "KV", "id": NAMESPACE_ID[::-1]}])
+        serve = self.serve(namespace=False)
+        for _ in range(TICKS):
+            self.settle()
+        self.assert_told_as_expected(TICKS)
+        self.assertEqual(serve.log.read_text().count(FALLBACK), 1)
+
+
+class MisbehavingUpstreamTest(ReplayCase):
+    def test_faults_cause_no_false_mails_and_lose_none(self):
+        seed = 20230110
+        print("faults with seed %d: change it in %s to try others" % (seed, __file__))
+        self.deploy()
+        self.serve()
+        self.settle()
+        failed = 0
+        for tick in range(1, 8):
+            # A run that does not see every section leaves the rest of the frame to the next one.
+            self.upstream.set_faults(Faults(unavailable=0.1, too_many=0.01, rubbish=0.1, cut=0.1,
+                                            seed=seed + tick))
+            summary = self.deployment.trigger()
+            self.assertIsNotNone(summary, getattr(self.deployment, "last_error", ""))
+            failed += summary["failed"]
+            self.upstream.set_faults(Faults())
+            self.settle()
+        self.assertGreater(failed, 0, "the faults must have been felt")
+        self.assert_told_as_expected(8)
+
+
+class UnreachablePostgresTest(ReplayCase):
+    def test_serve_waits_for_it_and_cron_run_says_unavailable(self):
+        self.deploy()
+        serve = self.serve()
+        for _ in range(6):
+            self.settle()
+        before = serve.children()
+        port = self.cluster.port
+        self.cluster.stop("immediate")
+        try:
+            with self.assertRaisesRegex(RuntimeError, "exit code 4"):
+                self.deployment.run("edged", "cron", "run", "class-monitor", "-c",
+                                    self.deployment.config)
+            self.assertEqual(serve.children(), before, "no child may end with PostgreSQL")
+        finally:
+            self.cluster.start(port)
+        for _ in range(6, TICKS):
+            self.settle()
+        self.assert_told_as_expected(TICKS)
+        self.assertEqual(serve.children(), before)
+        self.assertEqual(self.cluster.sql(
+            DATABASE, "select count(*) from edged.cron_runs where status = 'running'"), [["0"]])
+
+
+if __name__ == "__main__":
+    unittest.main()

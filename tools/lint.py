@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree lint: what the compiler does not see. Each complaint says what to do about it.
+
+Checks the files git knows (and new ones it does not ignore): include edges as docs/architecture.md
+states them, file length, tests that no build runs, paths of somebody's machine, the form of TODO.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LINES_MAX = 400
+CODE = {".h", ".cc", ".py", ".sh", ".sql", ".cmake"}
+# Of ours, what each folder may include; "" is the folder itself, always allowed.
+WORKER = ["worker/db", "worker/cron", "worker/upstream", "worker/mail"]
+EDGES = {
+    "proto/base": [],
+    "proto/wire": ["proto/base"],
+    "proto/net": ["proto/wire", "proto/base"],
+    "proto/http": ["proto/base"],
+    "kvstore/storage": ["proto/base"],
+    "kvstore/server": ["kvstore/storage/store.h", "proto/net", "proto/wire", "proto/base"],
+    "kvstore/http": ["kvstore/storage/store.h", "kvstore/server", "proto/http", "proto/base"],
+    "worker/db": ["proto/net", "proto/base"],
+    "worker/cron": ["worker/db", "proto/http", "proto/net", "proto/base"],
+    "worker/upstream": ["proto/base"],
+    "worker/mail": ["worker/db", "proto/base"],
+    "worker/monitor": [*WORKER, "proto"],
+    "tools": ["proto", "kvstore", "worker", "tools"],
+    "tests": ["proto", "kvstore", "worker", "tools", "tests"],
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"((?:proto|kvstore|worker|tools|tests)/[^"]+)"')
+# Assembled so that this file does not find itself.
+MACHINE_PATH = re.compile(r"(?<![\w./~$-])/(?:" + "|".join(["home", "root", "work", "Users"]) + r")/\w")
+TODO = re.compile(r"(?://|#|--)\s*(?:TODO|FIXME|XXX)\b(?!\([^)]+\): )")
+
+
+def tracked_files():
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
+                            capture_output=True, text=True).stdout.split("\n")
+    return [Path(name) for name in listed if name and (ROOT / name).is_file()]
+
+
+def folder_of(path):
+    """The most particular folder of EDGES that holds the path."""
+    parts = path.as_posix()
+    held = [folder for folder in EDGES if parts.startswith(folder + "/")]
+    return max(held, key=len, default=None)
+
+
+def check_includes(path, lines):
+    folder = folder_of(path)
+    if folder is None or path.suffix not in (".h", ".cc"):
+        return
+    for number, line in enumerate(lines, 1):
+        found = INCLUDE.match(line)
+        if not found or found[1].startswith(folder + "/"):
+            continue
+        if not any(found[1] == edge or found[1].startswith(edge + "/") for edge in EDGES[folder]):
+            yield number, "%s may not include \"%s\". Move the code, or turn the edge round " \
+                "(docs/architecture.md)" % (folder, found[1])
+
+
+def check_length(path, lines):
+    if path.suffix in CODE and len(lines) > LINES_MAX:
+        yield len(lines), "%d lines, at most %d. Split it by noun" % (len(lines), LINES_MAX)
+
+
+def check_text(path, lines):
+    for number, line in enumerate(lines, 1):
+        if MACHINE_PATH.search(line):
+            yield number, "an absolute path of one machine. Make it relative or a parameter"
+        if path.suffix in CODE and TODO.search(line):
+            yield number, "a note for later without a reason. Write TODO(reason): what"
+
+
+def check_tests_are_built(files):
+    for path in files:
+        if path.parts[0] != "tests" or not re.search(r"_test\.(cc|py)$", path.name):
+            continue
+        listed = [ROOT / parent / "CMakeLists.txt" for parent in (path.parent, path.parent.parent)]
+        text = "".join(one.read_text() for one in listed if one.is_file())
+        if not re.search(r"(?<![\w])%s(?:\.(?:cc|py))?(?![\w.])" % re.escape(path.stem), text):
+            yield path, 1, "no CMakeLists.txt names this test. Add it, or it never runs"
+
+
+def main():
+    files = tracked_files()
+    complaints = list(check_tests_are_built(files))
+    for path in files:
+        if path.parts[:2] == ("tests", "data"):
+            continue
+        try:
+            lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue  # not text
+        for check in (check_includes, check_length, check_text):
+            complaints += [(path, number, text) for number, text in check(path, lines)]
+    for path, number, text in complaints:
+        print("%s:%d: %s" % (path, number, text), file=sys.stderr)
+    print("tree lint: %d files, %d complaints" % (len(files), len(complaints)))
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -83,6 +83,11 @@ void apply(const Overrides& overrides, ReadContext& context, Config& config) {
          "log level",
          "\"" + *overrides.log_level + "\" is not one of debug, info, warn, error, off"});
   }
+  // Whoever reads ports.json or an error may stand elsewhere.
+  std::error_code ignored;
+  if (!config.node.data_dir.empty()) {
+    config.node.data_dir = std::filesystem::absolute(config.node.data_dir, ignored).string();
+  }
   config.dev = overrides.dev;
   config.insecure = overrides.insecure;
 }

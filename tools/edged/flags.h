@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command-line flags that edged's commands share, each with its environment variable, and what
+// they do to the configuration. One thread.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/edged/config.h"
+#include "tools/edged/config_parse.h"
+
+namespace edged {
+
+struct Flags {
+  std::string file, data_dir, unix_path, http, worker_http, state_dir, log_level, binding;
+  std::vector<std::string> listen;
+  bool dev = false;
+  bool insecure = false;
+
+  config::Overrides overrides() const;
+  // The same flags for a child process.
+  std::vector<std::string> as_arguments() const;
+};
+
+// Each adds to `command`; `flags` outlives the parsing.
+void add_file_flags(CLI::App& command, Flags& flags);
+void add_node_flags(CLI::App& command, Flags& flags);
+void add_worker_flags(CLI::App& command, Flags& flags);
+
+// Loads the configuration, or prints what is wrong on stderr and returns nothing (exit code 2).
+// Warnings go to the log, whose component is set to `command`.
+std::optional<config::Config> load_or_report(const Flags& flags,
+                                             const std::string& command,
+                                             config::Scope scope);
+
+// For SIGHUP: reads the file again and takes the log level over.
+std::function<void()> reloader(const Flags& flags, config::Scope scope);
+
+}  // namespace edged

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// edged: the table of its commands. Each is in <name>_command.cc.
+#include <CLI/CLI.hpp>
+
+#include "tools/edged/commands.h"
+#include "tools/edged/exit_code.h"
+
+int main(int argc, char** argv) {
+  int exit_code = edged::kExitDone;
+  CLI::App program(
+      "edged: a key-value node and a worker for scheduled jobs, with PostgreSQL as "
+      "the source of truth",
+      "edged");
+  program.set_version_flag("--version", "edged " EDGED_VERSION);
+  program.require_subcommand(1);
+  program.footer(
+      "A flag beats the environment (EDGED_...), which beats the file.\n"
+      "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 unavailable, "
+      "5 denied, 6 corrupt");
+  edged::add_serve_command(program, exit_code);
+  edged::add_node_command(program, exit_code);
+  edged::add_worker_command(program, exit_code);
+  edged::add_cron_command(program, exit_code);
+  edged::add_migrate_command(program, exit_code);
+  edged::add_check_config_command(program, exit_code);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? edged::kExitDone : edged::kExitUsage;
+  }
+  return exit_code;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "tools/edged/commands.h"
+#include "tools/edged/exit_code.h"
+#include "tools/edged/flags.h"
+#include "worker/db/migrate.h"
+
+namespace edged {
+namespace {
+
+struct MigrateArguments {
+  Flags flags;
+  bool app_schema = false;
+  bool json = false;
+};
+
+void print(const db::MigrateReport& report, bool json) {
+  if (json) {
+    boost::json::object object;
+    object["version"] = report.version;
+    object["applied"] = boost::json::value_from(report.applied);
+    object["created_tables"] = boost::json::value_from(report.created_tables);
+    std::printf("%s\n", boost::json::serialize(object).c_str());
+    return;
+  }
+  for (const std::string& name : report.applied) std::printf("applied %s\n", name.c_str());
+  for (const std::string& name : report.created_tables) std::printf("created %s\n", name.c_str());
+  std::printf("schema edged is at version %d\n", report.version);
+}
+
+// co_spawn wants a result that can be made of nothing, which a Result cannot.
+boost::asio::awaitable<void> migrate_into(db::MigrateOptions options,
+                                          Result<db::MigrateReport>* report) {
+  const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
+  *report = co_await db::migrate(executor, options);
+}
+
+int migrate_now(const MigrateArguments& arguments) {
+  const auto config = load_or_report(arguments.flags, "migrate", config::Scope::kWorker);
+  if (!config) return kExitUsage;
+  db::MigrateOptions options;
+  options.url = config->postgres.url;
+  options.app_schema = arguments.app_schema;
+  options.connect_timeout = config->postgres.connect_timeout;
+  boost::asio::io_context io{1};
+  Result<db::MigrateReport> report = Status(Code::kInternal, "did not end");
+  boost::asio::co_spawn(io, migrate_into(options, &report), boost::asio::detached);
+  io.run();
+  if (report) {
+    print(*report, arguments.json);
+    return kExitDone;
+  }
+  std::fprintf(stderr, "edged migrate: %s\n", report.error().message().c_str());
+  return exit_code_of(report.code());
+}
+
+}  // namespace
+
+void add_migrate_command(CLI::App& program, int& exit_code) {
+  auto arguments = std::make_shared<MigrateArguments>();
+  CLI::App* command =
+      program.add_subcommand("migrate", "Create or upgrade the schema \"edged\" in PostgreSQL");
+  command->add_flag("--app-schema",
+                    arguments->app_schema,
+                    "Also create the application's tables that do not exist");
+  command->add_flag("--json", arguments->json, "Print the result as one JSON object");
+  add_file_flags(*command, arguments->flags);
+  command->callback([arguments, &exit_code] { exit_code = migrate_now(*arguments); });
+}
+
+}  // namespace edged

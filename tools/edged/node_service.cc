@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/node_service.h"
+
+#include <sys/resource.h>
+
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "kvstore/http/node_http.h"
+#include "kvstore/server/server.h"
+#include "kvstore/storage/rocks_store.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/metrics.h"
+#include "tools/edged/exit_code.h"
+#include "tools/edged/options.h"
+#include "tools/edged/ports_file.h"
+
+namespace edged {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainTimeout{10'000};
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) log::warn("could not raise the descriptor limit");
+}
+
+int fail(const Status& status) {
+  std::fprintf(stderr, "edged node: %s\n", status.message().c_str());
+  return status.code() == Code::kCorruption ? kExitCorrupt : kExitFailed;
+}
+
+// Creates what --dev or a start without a file promises; names what is missing otherwise.
+Status prepare_namespaces(const config::Config& config, storage::Store& store) {
+  const bool wants_default = config.file.empty() || (config.dev && config.kv_namespaces.empty());
+  if (wants_default && !store.find_namespace("default")) {
+    const auto created = store.create_namespace("default", "");
+    if (!created) return created.error().with_context("could not create namespace \"default\"");
+  }
+  for (const config::KvNamespace& kv : config.kv_namespaces) {
+    const std::string& id = config.id_of(kv);
+    if (store.find_namespace(id)) continue;
+    if (!config.dev) {
+      log::warn("KV namespace with id \"" + id +
+                "\" not found. Create it: kvctl namespace create " + kv.binding + " --id " + id);
+      continue;
+    }
+    const auto created = store.create_namespace(kv.binding, id);
+    if (!created) return created.error().with_context("could not create namespace \"" + id + "\"");
+  }
+  return {};
+}
+
+// The node's parts in the order they depend on each other; destroyed the other way round.
+class Node {
+ public:
+  Node(const config::Config& config, std::unique_ptr<storage::Store> store)
+      : store_(std::move(store)),
+        server_(server_options(config), *store_, clock_, metrics_),
+        http_(io_.get_executor(), node_http_options(config), *store_, metrics_, clock_, [this] {
+          return draining_ ? Status(Code::kUnavailable, "the node is stopping") : Status();
+        }) {}
+
+  Status start(const std::string& ports_path) {
+    Status started = server_.start();
+    if (!started.ok()) return started;
+    started = http_.listen();
+    if (!started.ok()) return started;
+    const NodePorts ports{server_.addresses(), server_.unix_path(), http_.address()};
+    started = write_ports_file(ports_path, ports);
+    if (!started.ok()) return started;
+    log::info("ready: " + render_ports(ports));
+    return {};
+  }
+
+  // Until SIGTERM or SIGINT.
+  void run(const std::function<void()>& reload) {
+    boost::asio::signal_set stop(io_, SIGTERM, SIGINT);
+    boost::asio::signal_set hup(io_, SIGHUP);
+    stop.async_wait([&](boost::system::error_code error, int) {
+      if (error) return;
+      hup.cancel();
+      begin_drain();
+    });
+    std::function<void()> wait_hup = [&] {
+      hup.async_wait([&](boost::system::error_code error, int) {
+        if (error) return;
+        reload();
+        wait_hup();
+      });
+    };
+    wait_hup();
+    io_.run();
+    server_.stop();
+  }
+
+ private:
+  void begin_drain() {
+    log::info("stopping: requests under way are answered");
+    draining_ = true;
+    boost::asio::co_spawn(
+        io_, http_.drain(kDrainTimeout), [this](std::exception_ptr) { io_.stop(); });
+  }
+
+  SystemClock clock_;
+  MetricsRegistry metrics_;
+  boost::asio::io_context io_{1};
+  std::unique_ptr<storage::Store> store_;
+  server::Server server_;
+  std::atomic<bool> draining_{false};
+  kv_http::NodeHttp http_;
+};
+
+int serve_store(const config::Config& config, const std::function<void()>& reload) {
+  auto store = storage::open_rocks_store(store_options(config));
+  if (!store) return fail(store.error());
+  const Status prepared = prepare_namespaces(config, **store);
+  if (!prepared.ok()) return fail(prepared);
+  const std::string ports_path = config.node.data_dir + "/ports.json";
+  Node node(config, std::move(*store));
+  const Status started = node.start(ports_path);
+  if (!started.ok()) return fail(started);
+  node.run(reload);
+  std::error_code ignored;
+  std::filesystem::remove(ports_path, ignored);
+  return kExitDone;
+}
+
+}  // namespace
+
+int run_node(const config::Config& config, std::function<void()> reload) {
+  raise_descriptor_limit();
+  return serve_store(config, reload);
+}
+
+}  // namespace edged

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <memory>
+
+#include "tools/edged/commands.h"
+#include "tools/edged/dev_dir.h"
+#include "tools/edged/exit_code.h"
+#include "tools/edged/flags.h"
+#include "tools/edged/supervisor.h"
+
+namespace edged {
+namespace {
+
+constexpr const char* kThisProgram = "/proc/self/exe";
+
+SupervisedProgram child(const std::string& command, const Flags& flags) {
+  SupervisedProgram program{command, kThisProgram, {"edged", command}};
+  const std::vector<std::string> arguments = flags.as_arguments();
+  program.argv.insert(program.argv.end(), arguments.begin(), arguments.end());
+  return program;
+}
+
+int serve(Flags flags) {
+  DevDir dev;
+  if (!dev.prepare(flags)) {
+    std::fprintf(stderr, "edged serve: could not create a temporary directory\n");
+    return kExitFailed;
+  }
+  const auto config = load_or_report(flags, "serve", config::Scope::kAll);
+  if (!config) return kExitUsage;
+  flags.file = config->file;  // both children read the same one
+  return Supervisor({child("node", flags), child("worker", flags)}, {}).run();
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& program, int& exit_code) {
+  CLI::App* command = program.add_subcommand(
+      "serve", "Run node and worker as two processes, and restart either when it ends");
+  auto flags = std::make_shared<Flags>();
+  add_file_flags(*command, *flags);
+  add_node_flags(*command, *flags);
+  add_worker_flags(*command, *flags);
+  command->callback([flags, &exit_code] { exit_code = serve(*flags); });
+}
+
+}  // namespace edged

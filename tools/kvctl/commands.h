@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// One function per group of kvctl's commands: adds them to the program's table. What a command does
+// when chosen leaves the exit code in `exit_code`. Both references outlive the parsing.
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "tools/kvctl/context.h"
+
+namespace edged::kvctl {
+
+void add_namespace_commands(CLI::App& program, Context& context, int& exit_code);
+void add_entry_commands(CLI::App& program, Context& context, int& exit_code);  // get, del
+void add_put_command(CLI::App& program, Context& context, int& exit_code);
+void add_list_command(CLI::App& program, Context& context, int& exit_code);
+void add_inspect_commands(CLI::App& program, Context& context, int& exit_code);  // inspect, stats
+
+}  // namespace edged::kvctl

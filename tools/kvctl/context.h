@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every command of kvctl shares: the connection to a node, found by itself unless named, the
+// namespace it works in, and how failures are told. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "proto/base/status.h"
+#include "proto/net/blocking_client.h"
+
+namespace edged::kvctl {
+
+struct Context {
+  std::string address;  // --addr; empty: search
+  std::string config;   // -c; empty: ./edged.jsonc
+  std::string ns;       // --ns: id or title; empty: the only one, or "default"
+  bool json = false;
+  std::unique_ptr<net::BlockingClient> client;  // after connect()
+  std::string connected_to;
+};
+
+// Connects once. Errors: kUnavailable, naming every address that was tried.
+Status connect(Context& context);
+
+// Connects, and picks the namespace. Errors: those of connect(); kNamespaceNotFound;
+// kInvalidArgument if several could be meant.
+Result<net::KvNamespace> open_namespace(Context& context);
+
+// One line on stderr, "kvctl: …", and what to do next if anything can be done. The exit code.
+int fail(const Status& status, const std::string& next_step = {});
+
+}  // namespace edged::kvctl

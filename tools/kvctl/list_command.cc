@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <memory>
+
+#include "proto/base/hex.h"
+#include "tools/edged/exit_code.h"
+#include "tools/kvctl/commands.h"
+#include "tools/kvctl/json_text.h"
+
+namespace edged::kvctl {
+namespace {
+
+constexpr std::uint64_t kPageMax = 1000;
+
+struct ListArguments {
+  std::string prefix;
+  std::string cursor;  // hexadecimal: the node's is bytes
+  std::uint64_t limit = kPageMax;
+  bool all = false;
+  bool values = false;
+};
+
+void print_item(const net::KvListItem& item, bool json, bool values, bool first) {
+  if (!json) {
+    std::fwrite(item.key.data(), 1, item.key.size(), stdout);
+    if (values) {
+      std::fputc('\t', stdout);
+      std::fwrite(item.entry.value.data(), 1, item.entry.value.size(), stdout);
+    }
+    std::fputc('\n', stdout);
+    return;
+  }
+  boost::json::object object;
+  add_bytes(object, "key", item.key);
+  object["size"] = item.value_bytes;
+  add_entry_facts(object, item.entry);
+  if (values) add_bytes(object, "value", item.entry.value);
+  std::printf("%s%s", first ? "" : ",", boost::json::serialize(object).c_str());
+}
+
+// Prints page by page: memory is bounded by one page however long the list is.
+int list(Context& context, const ListArguments& arguments) {
+  const auto cursor = from_hex(arguments.cursor);
+  if (!cursor) return fail({Code::kInvalidArgument, "--cursor: is not one that list printed"});
+  const auto ns = open_namespace(context);
+  if (!ns) return fail(ns.error());
+  net::KvListRequest request;
+  request.prefix = arguments.prefix;
+  request.cursor = *cursor;
+  request.with_values = arguments.values;
+  std::uint64_t left = arguments.all ? std::numeric_limits<std::uint64_t>::max() : arguments.limit;
+  bool first = true;
+  if (context.json) std::printf("{\"keys\":[");
+  do {
+    request.limit = static_cast<std::uint32_t>(std::min(left, kPageMax));
+    const auto page = context.client->list(ns->id, request);
+    if (!page) return fail(page.error().with_context("could not list keys"));
+    for (const net::KvListItem& item : page->items) {
+      print_item(item, context.json, arguments.values, first);
+      first = false;
+    }
+    left -= std::min<std::uint64_t>(left, page->items.size());
+    request.cursor = page->cursor;
+  } while (left > 0 && !request.cursor.empty());
+  const std::string next = to_hex(request.cursor);
+  if (context.json) {
+    std::printf("],\"cursor\":\"%s\"}\n", next.c_str());
+  } else if (!next.empty()) {
+    std::fprintf(stderr, "more: kvctl list --cursor %s, or --all\n", next.c_str());
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_list_command(CLI::App& program, Context& context, int& exit_code) {
+  auto arguments = std::make_shared<ListArguments>();
+  CLI::App* command = program.add_subcommand("list", "List keys in the order of their bytes");
+  command->fallthrough();
+  command->add_option("--prefix", arguments->prefix, "Only keys that begin with this");
+  command->add_option("--limit", arguments->limit, "At most so many keys")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
+      ->capture_default_str();
+  command->add_option("--cursor", arguments->cursor, "Go on where an earlier list ended");
+  command->add_flag("--all", arguments->all, "All of them");
+  command->add_flag("--values", arguments->values, "With their values");
+  command->callback([arguments, &context, &exit_code] { exit_code = list(context, *arguments); });
+}
+
+}  // namespace edged::kvctl

@@ -289,7 +289,8 @@ TEST_F(ProtocolTest, SurvivesRandomDamage) {
   std::mt19937_64 random(seed);
   for (int round = 0; round < 200; ++round) {
     RawClient client(address_);
-    Request request = make(static_cast<Opcode>(random() % 64), 1, "key", std::string(40, 'v'));
+    const std::string value(40, 'v');  // the request refers to it
+    Request request = make(static_cast<Opcode>(random() % 64), 1, "key", value);
     request.fields.ttl_ms = 1000;
     std::string frame;
     wire::append_request(request, frame);

@@ -9,6 +9,7 @@ and the replay moves on whenever a run has settled its frame, until Ctrl-C.
 import argparse
 import fcntl
 import json
+import os
 import signal
 import sys
 import time
@@ -25,7 +26,7 @@ from tools.replay.history import History  # noqa: E402
 from tools.replay.mailbox import Mailbox  # noqa: E402
 from tools.replay.upstream import Upstream  # noqa: E402
 
-PROGRAMS = ROOT / "build" / "release" / "bin"
+PROGRAMS = Path(os.environ.get("EDGED_BIN", ROOT / "build" / "release" / "bin"))
 DATABASE = "quickstart"
 TOKEN = "quickstart-upstream"
 TICKS, COMPARED_TICKS = 40, 10
@@ -117,8 +118,7 @@ def one_tick(deployment, upstream):
             raise DeploymentError("could not run class-monitor: %s. See %s" % (
                 deployment.last_error, deployment.directory / "serve.log"))
         runs.append(summary)
-        if summary["failed"] == 0:
-            upstream.complete(summary["run_id"])
+        if summary["failed"] == 0 and upstream.complete(summary["run_id"]) is not None:
             return runs
     raise DeploymentError("no run of class-monitor settled tick %d in %d attempts: see %s" % (
         upstream.frame, ATTEMPTS_PER_TICK, deployment.directory / "serve.log"))

@@ -57,7 +57,7 @@ class MisbehavingUpstreamTest(ReplayCase):
         self.serve()
         self.settle()
         failed = 0
-        for tick in range(1, 8):
+        for tick in range(1, TICKS):
             # A run that does not see every section leaves the rest of the frame to the next one.
             self.upstream.set_faults(Faults(unavailable=0.1, too_many=0.01, rubbish=0.1, cut=0.1,
                                             seed=seed + tick))
@@ -67,7 +67,7 @@ class MisbehavingUpstreamTest(ReplayCase):
             self.upstream.set_faults(Faults())
             self.settle()
         self.assertGreater(failed, 0, "the faults must have been felt")
-        self.assert_told_as_expected(8)
+        self.assert_told_as_expected(TICKS)
 
 
 class UnreachablePostgresTest(ReplayCase):

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 START_ATTEMPTS = 3
-SETTINGS = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=50",
+SETTINGS = ["fsync=off", "full_page_writes=off", "max_connections=50",
             "listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=32MB"]
 
 

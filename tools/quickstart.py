@@ -19,11 +19,11 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from tools.replay import comparison  # noqa: E402
+from tools.replay import comparison, mailbox  # noqa: E402
 from tools.replay.cluster import Cluster, ClusterError  # noqa: E402
 from tools.replay.deployment import Deployment, DeploymentError, seed_sql  # noqa: E402
 from tools.replay.history import History  # noqa: E402
-from tools.replay.mailbox import Mailbox  # noqa: E402
+from tools.replay.oracle import INSTRUCTOR  # noqa: E402
 from tools.replay.upstream import Upstream  # noqa: E402
 
 PROGRAMS = Path(os.environ.get("EDGED_BIN", ROOT / "build" / "release" / "bin"))
@@ -63,15 +63,18 @@ class Show:
     """Prints mails as they arrive."""
 
     def __init__(self, maildir, history):
-        self.mailbox, self.history = Mailbox(maildir), history
+        self.mailbox, self.history = mailbox.Mailbox(maildir), history
 
     def print_new(self):
         for mail in self.mailbox.new_mails():
             section = self.history.by_number[mail["X-Edged-Section"]]
             course = " ".join(part for part in (section.subject, section.catalog_nbr) if part)
-            say("%s  %-19s  section %s  %-10s  %s  → %s" % (
-                time.strftime("%H:%M:%S"), mail["X-Edged-Type"], section.number, course or "-",
-                mail["Subject"], mail["To"]))
+            said = mailbox.fact(mail, "Seats")
+            if mail["X-Edged-Type"] == INSTRUCTOR:
+                said = mailbox.fact(mail, "Instructor")
+            say("%s  %-19s  %-10s  section %s  %-24s  to %s" % (
+                time.strftime("%H:%M:%S"), mail["X-Edged-Type"], course or "-", section.number,
+                said, mail["To"]))
 
     def wait_for(self, mails):
         end = time.monotonic() + MAIL_SECONDS
@@ -209,14 +212,15 @@ def run(arguments):
                 run_until_stopped(deployment, upstream, show, serve)
         except KeyboardInterrupt:
             say("\nstopping")
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is stopping already
         finally:
             deployment.stop()
 
 
 def main():
     arguments = read_arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
     try:
         run(arguments)
     except KeyboardInterrupt:

@@ -56,7 +56,14 @@ class Cluster:
         self.port = None
 
     def start(self, port=None):
-        """Starts it on `port`, or on a free one."""
+        """Starts it on `port`, or on a free one. An interrupted start leaves nothing running."""
+        try:
+            return self._start(port)
+        except KeyboardInterrupt:
+            self.stop("immediate")
+            raise
+
+    def _start(self, port):
         if not (self.data / "PG_VERSION").exists():
             self._create()
         self.password = self._password_file.read_text().strip()

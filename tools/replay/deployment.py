@@ -43,8 +43,8 @@ def seed_sql(sections):
     """SQL that inserts the students and their watches."""
     users = ["('%s', '%s')" % (ID_OF_STUDENT % i, student(i)) for i in range(STUDENTS)]
     watches = ["('%s', '%s', '%s', '%s', '%s')" % (
-        ID_OF_STUDENT % one, section.term, (section.subject or "-").replace("'", "''"),
-        (section.catalog_nbr or "-").replace("'", "''"), section.number)
+        ID_OF_STUDENT % one, section.term, (section.subject or "").replace("'", "''"),
+        (section.catalog_nbr or "").replace("'", "''"), section.number)
         for index, section in enumerate(sections) for one in watchers(index)]
     return ("insert into auth.users (id, email) values %s;\n"
             "insert into public.class_watches (user_id, term, subject, catalog_nbr, class_nbr) "

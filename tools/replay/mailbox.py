@@ -3,6 +3,7 @@
 
 import email
 import email.policy
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -25,6 +26,13 @@ class Mailbox:
     @property
     def count(self):
         return len(self._seen)
+
+
+def fact(mail, name):
+    """What the mail's text says after "Name:", or "-"."""
+    text = mail.get_body(("plain",)).get_content()
+    found = re.search(r"^%s:\s*(.+?)\s*$" % re.escape(name), text, re.MULTILINE)
+    return found[1] if found else "-"
 
 
 def counts(mails):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same ticks with KV and without, against a PostgreSQL whose round trips take 100 ms longer."""
 
+import time
 from typing import NamedTuple
 
 from .delay_proxy import DelayProxy
@@ -45,17 +46,19 @@ def _measure(name, kv, cluster, port, directory, programs, upstream, sections, t
     finally:
         deployment.stop()
     return Measured(name, ticks, sum(one["sql_statements"] for one in summaries),
-                    sum(one["seconds"] for one in summaries),
+                    sum(one["wall_seconds"] for one in summaries),
                     sum(one["kv_hits"] for one in summaries))
 
 
 def _tick(deployment, upstream):
+    begin = time.monotonic()
     summary = deployment.trigger()
+    wall_seconds = time.monotonic() - begin
     if summary is None or summary["failed"]:
         raise DeploymentError("a run of the comparison did not succeed: %s. See %s" % (
             summary or deployment.last_error, deployment.directory))
     upstream.complete(summary["run_id"])
-    return summary
+    return {**summary, "wall_seconds": wall_seconds}  # its own "seconds" lacks the last statement
 
 
 def table(measured):

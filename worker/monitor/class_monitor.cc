@@ -64,6 +64,7 @@ awaitable<Result<std::int64_t>> ClassMonitor::begin(std::optional<WallTime> due_
                                                     std::string cause) {
   if (stopping_) co_return Status(Code::kUnavailable, "the worker is stopping");
   if (current_) co_return already_running();
+  const auto started = steady_clock::now();
   db::StatementCounter counter;
   auto begun = co_await tools_.store.begin(due_at, cause, tools_.clock.wall_now(), &counter);
   if (!begun) co_return begun.error();
@@ -72,7 +73,8 @@ awaitable<Result<std::int64_t>> ClassMonitor::begin(std::optional<WallTime> due_
     log::warn("took over run " + std::to_string((*begun)->id) + ", whose worker had died");
   }
   report_ignored_terms(**begun);
-  current_ = std::make_shared<Run>(executor_, tools_, options_.run, std::move(**begun), counter);
+  current_ =
+      std::make_shared<Run>(executor_, tools_, options_.run, std::move(**begun), counter, started);
   const std::int64_t id = current_->id();
   auto rethrow = [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);

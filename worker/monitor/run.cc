@@ -30,12 +30,14 @@ Run::Run(boost::asio::any_io_executor executor,
          RunTools tools,
          RunOptions options,
          BegunRun begun,
-         db::StatementCounter counter)
+         db::StatementCounter counter,
+         steady_clock::time_point started)
     : executor_(std::move(executor)),
       tools_(std::move(tools)),
       options_(options),
       begun_(std::move(begun)),
       counter_(counter),
+      started_(started),
       progress_(executor_),
       renewal_(executor_) {
   summary_.run_id = begun_.id;

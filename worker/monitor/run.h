@@ -46,13 +46,15 @@ struct RunTools {
   std::function<void()> on_mails;  // mails were written
 };
 
+// `counter` and `started` include what beginning the run took.
 class Run : public std::enable_shared_from_this<Run> {
  public:
   Run(boost::asio::any_io_executor executor,
       RunTools tools,
       RunOptions options,
       BegunRun begun,
-      db::StatementCounter counter);
+      db::StatementCounter counter,
+      std::chrono::steady_clock::time_point started);
 
   // The run's summary as JSON, or why it failed. Call once.
   boost::asio::awaitable<Result<std::string>> execute();
@@ -89,7 +91,7 @@ class Run : public std::enable_shared_from_this<Run> {
   BegunRun begun_;
   db::StatementCounter counter_;
   RunSummary summary_;
-  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point started_;
 
   std::map<std::string, StoredState> fresh_;
   std::size_t next_ = 0;     // the next section to ask for

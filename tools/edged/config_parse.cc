@@ -69,13 +69,27 @@ void read_files(const std::string& file, Scope scope, ReadContext& context, Conf
   context.file = file;
 }
 
+// Complaints about `path` must not point at what stands in the file.
+void replace(const std::string& path,
+             const std::optional<std::string>& by,
+             ReadContext& context,
+             std::string& value) {
+  if (!by) return;
+  value = *by;
+  context.places[path] = {};
+}
+
 void apply(const Overrides& overrides, ReadContext& context, Config& config) {
-  if (overrides.data_dir) config.node.data_dir = *overrides.data_dir;
-  if (!overrides.listen.empty()) config.node.listen = overrides.listen;
-  if (overrides.unix_path) config.node.unix_path = *overrides.unix_path;
-  if (overrides.http) config.node.http = *overrides.http;
-  if (overrides.worker_http) config.worker.http = *overrides.worker_http;
-  if (overrides.worker_state_dir) config.worker.state_dir = *overrides.worker_state_dir;
+  replace("node.data_dir", overrides.data_dir, context, config.node.data_dir);
+  replace("node.unix", overrides.unix_path, context, config.node.unix_path);
+  replace("node.http", overrides.http, context, config.node.http);
+  replace("worker.http", overrides.worker_http, context, config.worker.http);
+  replace("worker.state_dir", overrides.worker_state_dir, context, config.worker.state_dir);
+  if (!overrides.listen.empty()) config.node.listen.resize(overrides.listen.size());
+  for (std::size_t i = 0; i < overrides.listen.size(); ++i) {
+    const std::string path = "node.listen[" + std::to_string(i) + "]";
+    replace(path, overrides.listen[i], context, config.node.listen[i]);
+  }
   if (overrides.log_level && !log::parse_level(*overrides.log_level, config.log_level)) {
     context.errors.push_back(
         {{},

@@ -197,7 +197,9 @@ bool parse_jsonc(std::string_view text, Json& document, JsonError& error) {
   for (std::size_t i = 0; i <= text.size() && !code; ++i) {
     parser.handler().set_offset(i);
     const bool more = i < text.size();
-    parser.write_some(more, text.data() + i, more ? 1 : 0, code);
+    const std::size_t taken = parser.write_some(more, text.data() + i, more ? 1 : 0, code);
+    // A parser that is done takes no more.
+    if (more && taken == 0 && !code) code = json::error::extra_data;
     if (!code) continue;
     error = parser.handler().error.value_or(JsonError{position_of(text, i), code.message()});
     return false;

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <memory>
 #include <system_error>
+#include <thread>
 
 #include "kvstore/http/node_http.h"
 #include "kvstore/server/server.h"
@@ -104,13 +105,15 @@ class Node {
     };
     wait_hup();
     io_.run();
-    server_.stop();
+    if (server_drain_.joinable()) server_drain_.join();
   }
 
  private:
   void begin_drain() {
     log::info("stopping: requests under way are answered");
     draining_ = true;
+    // Both faces at once, so that together they take no longer than one of them may.
+    server_drain_ = std::thread([this] { server_.stop(); });
     boost::asio::co_spawn(
         io_, http_.drain(kDrainTimeout), [this](std::exception_ptr) { io_.stop(); });
   }
@@ -121,6 +124,7 @@ class Node {
   std::unique_ptr<storage::Store> store_;
   server::Server server_;
   std::atomic<bool> draining_{false};
+  std::thread server_drain_;
   kv_http::NodeHttp http_;
 };
 

@@ -13,7 +13,7 @@
 namespace edged::kvctl {
 namespace {
 
-// A value of 25 MiB over a slow link.
+// A page of 1,000 values over a slow link.
 constexpr std::chrono::milliseconds kCallTimeout{30'000};
 constexpr const char* kDefaultSocket = "unix:/var/lib/edged/kv.sock";
 constexpr const char* kDefaultTcp = "127.0.0.1:4780";

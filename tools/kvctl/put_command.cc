@@ -6,14 +6,13 @@
 #include <optional>
 
 #include "proto/base/units.h"
+#include "proto/wire/limits.h"
 #include "tools/edged/exit_code.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 
 namespace edged::kvctl {
 namespace {
-
-constexpr std::size_t kValueBytesMax = 25ULL << 20;
 
 struct PutArguments {
   std::string key, path, ttl, metadata;
@@ -27,7 +26,7 @@ struct PutArguments {
 Result<std::string> read_all(std::FILE* file, const std::string& name) {
   std::string bytes;
   char block[64 * 1024];
-  while (bytes.size() <= kValueBytesMax) {
+  while (bytes.size() <= wire::kValueBytesMax) {
     const std::size_t count = std::fread(block, 1, sizeof block, file);
     bytes.append(block, count);
     if (count < sizeof block) break;
@@ -35,8 +34,8 @@ Result<std::string> read_all(std::FILE* file, const std::string& name) {
   if (std::ferror(file) != 0) {
     return Status(Code::kIoError, "could not read " + name + ": " + std::strerror(errno));
   }
-  if (bytes.size() > kValueBytesMax) {
-    return Status(Code::kTooLarge, name + " is larger than 25 MiB");
+  if (bytes.size() > wire::kValueBytesMax) {
+    return Status(Code::kTooLarge, name + " is larger than 1 MiB");
   }
   return bytes;
 }

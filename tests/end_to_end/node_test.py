@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edged node` as a program: start, addresses, signals, exit codes, and what survives kill -9."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import unittest
+import urllib.request
+from pathlib import Path
+
+from programs_case import BIN, ProgramsCase, environment
+
+ID = "0f2ac74b498b48028cb68387c421e279"
+PREVIEW_ID = "06779da6940b431db6e566b4846d64db"
+
+
+class NodeTest(ProgramsCase):
+    def configure(self, text):
+        path = self.directory / "edged.jsonc"
+        path.write_text(text)
+        return path
+
+    def test_writes_the_addresses_in_use(self):
+        self.start_node()
+        self.assertEqual(set(self.ports), {"listen", "unix", "http"})
+        self.assertEqual(self.ports["unix"], str(self.data / "kv.sock"))
+        self.assertNotIn(":0", self.ports["listen"][0][-2:])
+        for path, body in (("readyz", "ready"), ("healthz", "ok"), ("metrics", "edged_storage_")):
+            with urllib.request.urlopen("http://%s/%s" % (self.ports["http"], path)) as answer:
+                self.assertEqual(answer.status, 200)
+                self.assertIn(body, answer.read().decode())
+        for address in (self.ports["listen"][0], "unix:" + self.ports["unix"]):
+            result = self.run_program("kvctl", "--addr", address, "stats", "--json")
+            self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_ends_on_sigterm_and_sigint_with_0_and_removes_the_ports(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            node = self.start_node()
+            node.send_signal(number)
+            self.assertEqual(node.wait(30), 0, self.log())
+            self.assertFalse((self.data / "ports.json").exists())
+
+    def test_keeps_acknowledged_writes_through_kill_9(self):
+        seed = int(os.environ.get("EDGED_SEED", random.randrange(1 << 32)))
+        print("seed", seed)
+        chance = random.Random(seed)
+        expected = {}
+        for _ in range(3):
+            node = self.start_node()
+            for key, value in expected.items():
+                self.assertEqual(self.kvctl("get", key).stdout, value)
+            for _ in range(10):
+                key, value = "key-%d" % chance.randrange(15), chance.randbytes(chance.randrange(3000))
+                self.assertEqual(self.kvctl("put", key, "-", stdin=value).returncode, 0)
+                expected[key] = value
+            node.kill()
+            node.wait()
+        self.start_node()
+        listed = self.kvctl_json("list", "--all", "--values")
+        self.assertEqual({entry["key"] for entry in listed["keys"]}, set(expected))
+        for key, value in expected.items():
+            self.assertEqual(self.kvctl("get", key).stdout, value)
+
+    def test_refuses_a_data_directory_in_use(self):
+        self.start_node()
+        self.assertFails(self.edged("node", "--data", self.data, "--listen", "127.0.0.1:0",
+                                    "--http", "127.0.0.1:0"),
+                         1, str(self.data), "lock held by another process")
+
+    def test_refuses_a_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = "127.0.0.1:%d" % taken.getsockname()[1]
+            for flag, other in (("--listen", "--http"), ("--http", "--listen")):
+                self.assertFails(self.edged("node", "--data", self.data, flag, address, other,
+                                            "127.0.0.1:0"),
+                                 1, address)
+                self.assertFalse((self.data / "ports.json").exists())
+
+    def test_refuses_a_directory_that_cannot_be_made(self):
+        (self.directory / "file").write_text("")
+        for data in (self.directory / "file" / "data", self.directory / "file"):
+            self.assertFails(self.edged("node", "--data", data, "--listen", "127.0.0.1:0",
+                                        "--http", "127.0.0.1:0"),
+                             1, str(data))
+
+    def test_refuses_damaged_data_with_6_and_leaves_it_alone(self):
+        node = self.start_node()
+        for i in range(50):
+            self.assertEqual(self.kvctl("put", "k%d" % i, "v" * 1000).returncode, 0)
+        node.kill()
+        node.wait()
+        log = max((self.data / "db").glob("*.log"), key=lambda path: path.stat().st_size)
+        damaged = bytearray(log.read_bytes())
+        middle = len(damaged) // 2
+        damaged[middle:middle + 64] = bytes(byte ^ 0xFF for byte in damaged[middle:middle + 64])
+        log.write_bytes(damaged)
+        for _ in range(2):
+            self.assertFails(self.edged("node", "--data", self.data, "--listen", "127.0.0.1:0",
+                                        "--http", "127.0.0.1:0"),
+                             6, log.name)
+            self.assertEqual(log.read_bytes(), damaged)
+
+    def test_refuses_what_it_does_not_have(self):
+        node = ("node", "--data", self.data)
+        self.assertFails(self.edged(*node, "--binding", "127.0.0.1:0"), 2, "not in this version")
+        self.assertFails(self.edged(*node, "--http", "0.0.0.0:0"), 2, "not a loopback", "--insecure")
+        self.assertFails(self.edged(*node, "--http", "nowhere"), 2, "HOST:PORT")
+        self.assertFails(self.edged(*node, "--log-level", "loud"), 2, "loud")
+        self.assertFails(self.edged("nodes"), 2)
+        self.assertFails(self.edged(), 2)
+        self.assertFalse(self.data.exists())
+
+    def test_flag_beats_environment_beats_file(self):
+        config = self.configure('{ "node": { "data_dir": "%s" } }' % (self.directory / "file"))
+        addresses = ("--listen", "0.0.0.0:1")  # refused: the message tells the configuration is read
+        by_environment = {"EDGED_HTTP": "0.0.0.0:2"}
+        result = self.edged("node", "-c", config, env=by_environment)
+        self.assertFails(result, 2, "node.http", "0.0.0.0:2")
+        result = self.edged("node", "-c", config, "--http", "0.0.0.0:3", env=by_environment)
+        self.assertFails(result, 2, "node.http", "0.0.0.0:3")
+        self.assertFails(self.edged("node", "-c", config, *addresses), 2, "0.0.0.0:1")
+
+    def test_names_a_configured_namespace_that_does_not_exist(self):
+        config = self.configure('{ "kv_namespaces": [ { "binding": "KV", "id": "%s" } ] }' % ID)
+        self.start_node("-c", config)
+        self.assertIn('KV namespace with id "%s" not found' % ID, self.log())
+        self.assertIn("kvctl namespace create KV --id " + ID, self.log())
+        self.assertFails(self.kvctl("--ns", ID, "get", "k"), 3,
+                         'KV namespace with id "%s" not found' % ID)
+        self.assertEqual(self.kvctl_json("namespace", "list"), [])
+        self.assertEqual(self.kvctl("namespace", "create", "KV", "--id", ID).returncode, 0)
+        self.assertEqual(self.kvctl("--ns", ID, "put", "k", "v").returncode, 0)
+
+    def test_dev_creates_preview_namespaces(self):
+        config = self.configure('{ "kv_namespaces": [ { "binding": "KV", "id": "%s", "preview_id": '
+                                '"%s" } ] }' % (ID, PREVIEW_ID))
+        self.start_node("-c", config, "--dev")
+        self.assertEqual([ns["id"] for ns in self.kvctl_json("namespace", "list")], [PREVIEW_ID])
+
+    def test_dev_without_a_directory_leaves_nothing(self):
+        temporary = self.directory / "tmp"
+        temporary.mkdir()
+        node = subprocess.Popen([BIN / "edged", "node", "--dev", "--listen", "127.0.0.1:0", "--http",
+                                 "127.0.0.1:0"], cwd=self.directory,
+                                env=environment({"TMPDIR": str(temporary)}),
+                                stderr=subprocess.DEVNULL)
+        self.addCleanup(self.end, node)
+        found = lambda: list(temporary.glob("*/node/ports.json"))
+        self.wait_until(found, "ports.json")
+        self.ports = json.loads(found()[0].read_text())
+        self.assertEqual(self.kvctl("put", "k", "v").returncode, 0)
+        node.terminate()
+        self.assertEqual(node.wait(30), 0)
+        self.assertEqual(list(temporary.iterdir()), [])
+
+    def test_sighup_reloads_the_log_level(self):
+        config = self.configure('{ "log_level": "info" }')
+        node = self.start_node("-c", config)
+        config.write_text('{ "log_level": "loud" }')
+        node.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: "configuration not reloaded" in self.log(), "a complaint")
+        config.write_text('{ "log_level": "debug" }')
+        node.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: "configuration reloaded" in self.log(), "the reload")
+        self.assertIsNone(node.poll())
+
+    def test_check_config(self):
+        config = self.configure('{\n  "node": { "durability": "foo" },\n}')
+        result = self.edged("check-config", "-c", config)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn('edged.jsonc:2:13: node.durability: "foo" is not one of wal, sync',
+                      result.stderr.decode())
+        result = self.edged("check-config", "-c", config, "--json")
+        self.assertEqual(result.returncode, 2)
+        answer = json.loads(result.stdout)
+        self.assertEqual(set(answer), {"file", "ok", "errors", "warnings"})
+        self.assertEqual((answer["errors"][0]["line"], answer["errors"][0]["column"]), (2, 13))
+        config.write_text('{ "postgres": { "url": "${URL}" }, "upstream": { "url": "http://u" } }')
+        self.assertFails(self.edged("check-config", "-c", config), 2, "postgres.url", "URL is not set")
+        result = self.edged("check-config", "-c", config, env={"URL": "postgres://x"})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("ok", result.stdout.decode())
+
+    def test_commands_that_need_a_configuration_say_so(self):
+        for command in (("serve",), ("worker",), ("migrate",), ("cron", "run", "class-monitor"),
+                        ("check-config",)):
+            self.assertFails(self.edged(*command, "-c", Path("absent.jsonc")), 2,
+                             "absent.jsonc", "No such file")
+
+    def test_migrate_without_postgresql_exits_4(self):
+        config = self.configure('{ "postgres": { "url": "postgres://127.0.0.1:1/x" }, '
+                                '"upstream": { "url": "http://u" } }')
+        result = self.edged("migrate", "-c", config, "--log-level", "off")
+        self.assertFails(result, 4, "edged migrate: ")
+
+    def test_version_and_help(self):
+        self.assertRegex(self.edged("--version").stdout.decode(), r"^edged \d+\.\d+\.\d+\n$")
+        help_text = self.edged("--help").stdout.decode()
+        for command in ("serve", "node", "worker", "cron", "migrate", "check-config"):
+            self.assertIn(command, help_text)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files in a temporary directory, an environment made of a map.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+
+#include "tests/support/temp_dir.h"
+#include "tools/edged/config_check.h"
+#include "tools/edged/config_parse.h"
+
+namespace edged::config {
+namespace {
+
+constexpr const char* kWorkerBasics =
+    R"("postgres": { "url": "postgres://db" }, "upstream": { "url": "http://up" },
+       "triggers": { "crons": ["0 * * * *"] }, "worker": { "cron_secret": "s" })";
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  std::string write(const std::string& name, const std::string& text) {
+    const std::string path = directory_.path() + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+  Loaded load(const std::string& text, Scope scope = Scope::kAll) {
+    request_.file = write("edged.jsonc", text);
+    request_.scope = scope;
+    request_.environment = [this](const std::string& name) {
+      const auto found = environment_.find(name);
+      return found == environment_.end() ? std::nullopt : std::optional<std::string>(found->second);
+    };
+    return load_config(request_);
+  }
+  // All complaints with the directory cut off, one a line.
+  std::string complaints(const Loaded& loaded) {
+    std::string all;
+    for (const Complaint& error : loaded.errors) {
+      std::string line = error.to_string();
+      if (line.rfind(directory_.path() + "/", 0) == 0) line.erase(0, directory_.path().size() + 1);
+      all += line + "\n";
+    }
+    return all;
+  }
+
+  testing::TempDir directory_;
+  std::map<std::string, std::string> environment_;
+  LoadRequest request_;
+};
+
+std::string with_worker(const std::string& more) {
+  return "{" + std::string(kWorkerBasics) + ",\n" + more + "}";
+}
+
+TEST_F(ConfigTest, ReadsEveryKey) {
+  environment_ = {{"DATABASE_URL", "postgres://db"}, {"CRON_SECRET", "secret"}};
+  const Loaded loaded = load(R"({
+    "$schema": "x", "log_level": "debug",
+    "node": { "data_dir": "/d", "durability": "wal", "memory_budget": "64MiB", "disk_quota": "10GiB",
+              "listen": ["127.0.0.1:1", "[::1]:2"], "unix": "/u.sock", "http": "localhost:3",
+              "io_threads": 2, "expiry_grace": "1m" },
+    "kv_namespaces": [ { "binding": "KV", "id": "0f2ac74b498b48028cb68387c421e279",
+                         "preview_id": "06779da6940b431db6e566b4846d64db" } ],
+    "postgres": { "url": "${DATABASE_URL}", "pool_size": 7, "connect_timeout": "1s",
+                  "statement_timeout": "2s" },
+    "triggers": { "crons": ["5 * * * *"] },
+    "jobs": { "class-monitor": { "crons": ["@hourly"], "time_zone": "UTC", "misfire": "last",
+              "overlap": "forbid", "jitter": "3s", "touch_last_checked": false,
+              "instructor_placeholders": ["To Be Named"] } },
+    "worker": { "http": "127.0.0.1:4", "state_dir": "/s", "node": "127.0.0.1:5",
+                "node_timeout": "300ms", "cron_secret": "x${CRON_SECRET}y",
+                "public_url": "https://p" },
+    "upstream": { "type": "scraper", "url": "http://u", "token": "t", "concurrency": 3,
+                  "retries": 0, "timeout": "9s" },
+    "mail": { "transport": "maildir", "path": "/m", "url": "unused", "from": "a@b",
+              "valid_for": "10m" },
+    "queues": { "producers": [ { "queue": "email", "binding": "Q" } ],
+                "consumers": [ { "queue": "email", "max_batch_size": 9, "max_batch_timeout": 5,
+                                 "max_retries": 3, "dead_letter_queue": "dlq" } ] },
+    "mirror": { "mode": "auto", "namespace": "KV", "rules": [
+      { "table": "t", "key": "k:{a}", "value": { "row": true }, "ttl": "1h" },
+      { "table": "t", "key": "k:{b}", "value": { "const": "x" }, "expires": "e" } ] },
+  })");
+  ASSERT_EQ(complaints(loaded), "");
+  const Config& config = loaded.config;
+  EXPECT_EQ(config.log_level, log::Level::kDebug);
+  EXPECT_EQ(config.node.data_dir, "/d");
+  EXPECT_EQ(config.node.memory_budget_bytes, 64ULL << 20);
+  EXPECT_EQ(config.node.disk_quota_bytes, 10ULL << 30);
+  EXPECT_EQ(config.node.listen, (std::vector<std::string>{"127.0.0.1:1", "[::1]:2"}));
+  EXPECT_EQ(config.unix_path(), "/u.sock");
+  EXPECT_EQ(config.node.http, "localhost:3");
+  EXPECT_EQ(config.node.io_threads, 2);
+  EXPECT_EQ(config.node.expiry_grace, std::chrono::minutes(1));
+  EXPECT_EQ(config.postgres.url, "postgres://db");
+  EXPECT_EQ(config.postgres.pool_size, 7);
+  EXPECT_EQ(config.postgres.connect_timeout, std::chrono::seconds(1));
+  EXPECT_EQ(config.postgres.statement_timeout, std::chrono::seconds(2));
+  EXPECT_EQ(config.class_monitor_crons(), std::vector<std::string>{"@hourly"});
+  EXPECT_EQ(config.class_monitor.misfire, "last");
+  EXPECT_EQ(config.class_monitor.jitter, std::chrono::seconds(3));
+  EXPECT_FALSE(config.class_monitor.touch_last_checked);
+  EXPECT_EQ(config.class_monitor.instructor_placeholders, std::vector<std::string>{"To Be Named"});
+  EXPECT_EQ(config.worker.cron_secret, "xsecrety");
+  EXPECT_EQ(config.node_address(), "127.0.0.1:5");
+  EXPECT_EQ(config.worker.node_timeout, std::chrono::milliseconds(300));
+  EXPECT_EQ(config.upstream.concurrency, 3);
+  EXPECT_EQ(config.upstream.retries, 0);
+  EXPECT_EQ(config.upstream.timeout, std::chrono::seconds(9));
+  EXPECT_EQ(config.maildir_path(), "/m");
+  EXPECT_EQ(config.mail.valid_for, std::chrono::minutes(10));
+  ASSERT_EQ(config.queue_consumers.size(), 1U);
+  EXPECT_EQ(config.queue_consumers[0].max_batch_size, 9);
+  EXPECT_EQ(config.mirror.rules, 2);
+  EXPECT_EQ(config.worker_namespace_id(), "0f2ac74b498b48028cb68387c421e279");
+  EXPECT_EQ(loaded.warnings.size(), 3U);  // disk_quota, mirror, queues
+}
+
+TEST_F(ConfigTest, FillsDefaults) {
+  const Loaded loaded = load(with_worker(R"("node": { "data_dir": "/d" })"));
+  ASSERT_EQ(complaints(loaded), "");
+  EXPECT_EQ(loaded.config.unix_path(), "/d/kv.sock");
+  EXPECT_EQ(loaded.config.node_address(), "unix:/d/kv.sock");
+  EXPECT_EQ(loaded.config.maildir_path(), "/var/lib/edged/worker/maildir");
+  EXPECT_EQ(loaded.config.class_monitor_crons(), std::vector<std::string>{"0 * * * *"});
+  EXPECT_EQ(loaded.config.worker_namespace_id(), "");
+}
+
+TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
+  struct Case {
+    const char* name;
+    std::string text;  // begins on line 2, after what a worker needs
+    std::string complaint;
+  };
+  const std::string id = "0f2ac74b498b48028cb68387c421e279";
+  const Case cases[] = {
+      {"choice",
+       R"("node": { "durability": "foo" })",
+       "edged.jsonc:4:11: node.durability: \"foo\" is not one of wal, sync\n"},
+      {"unknown key on top", R"("nodes": {})", "edged.jsonc:4:1: nodes: unknown key. Known here: "},
+      {"unknown key below",
+       R"("mail": { "form": "x" })",
+       "edged.jsonc:4:11: mail.form: unknown key. Known here: transport, path, url, from, "
+       "valid_for\n"},
+      {"string for number",
+       R"("node": { "io_threads": "2" })",
+       "edged.jsonc:4:11: node.io_threads: expected a whole number, found a string\n"},
+      {"number out of range",
+       R"("node": { "io_threads": 65 })",
+       "edged.jsonc:4:11: node.io_threads: 65 is not in 0..64\n"},
+      {"section of another kind",
+       R"("node": [])",
+       "edged.jsonc:4:1: node: expected an object, found an array\n"},
+      {"duration without unit",
+       R"("mail": { "valid_for": "5" })",
+       "edged.jsonc:4:11: mail.valid_for: \"5\" has no unit of time. Use ms, s, m, h or d\n"},
+      {"size",
+       R"("node": { "memory_budget": "many" })",
+       "edged.jsonc:4:11: node.memory_budget: \"many\""},
+      {"too little memory",
+       R"("node": { "memory_budget": "1MiB" })",
+       "edged.jsonc:4:11: node.memory_budget: is less than 8MiB\n"},
+      {"unset variable",
+       R"("mail": { "from": "${NOBODY}" })",
+       "edged.jsonc:4:11: mail.from: the environment variable NOBODY is not set\n"},
+      {"open variable",
+       R"("mail": { "from": "${NOBODY" })",
+       "edged.jsonc:4:11: mail.from: \"${\" without a name and \"}\"\n"},
+      {"list element",
+       R"("jobs": { "class-monitor": { "crons": ["@hourly", 5] } })",
+       "jobs.class-monitor.crons[1]: expected a string, found a whole number\n"},
+      {"schedule",
+       R"("jobs": { "class-monitor": { "crons": ["@hourly", "61 * * * *"] } })",
+       "edged.jsonc:4:51: jobs.class-monitor.crons[1]: could not read schedule \"61 * * * *\""},
+      {"time zone",
+       R"("jobs": { "class-monitor": { "time_zone": "Mars/Base" } })",
+       "edged.jsonc:4:30: jobs.class-monitor.time_zone: "},
+      {"overlap",
+       R"("jobs": { "class-monitor": { "overlap": "allow" } })",
+       "jobs.class-monitor.overlap: \"allow\" is not one of forbid\n"},
+      {"namespace without id",
+       R"("kv_namespaces": [ { "binding": "KV" } ])",
+       "kv_namespaces[0].id: is missing\n"},
+      {"namespace id",
+       R"("kv_namespaces": [ { "binding": "KV", "id": "abc123" } ])",
+       "edged.jsonc:4:39: kv_namespaces[0].id: \"abc123\" is not 32 lower-case hexadecimal "
+       "digits\n"},
+      {"binding twice",
+       R"("kv_namespaces": [ { "binding": "A", "id": ")" + id +
+           R"(" }, { "binding": "A", "id": ")" + id + R"(" } ])",
+       "kv_namespaces[1].binding: \"A\" is used twice\n"},
+      {"address",
+       R"("node": { "listen": ["here"] })",
+       "edged.jsonc:4:22: node.listen[0]: \"here\" is not HOST:PORT"},
+      {"address not loopback",
+       R"("node": { "http": "0.0.0.0:80" })",
+       "edged.jsonc:4:11: node.http: \"0.0.0.0:80\" is not a loopback address"},
+      {"smtp",
+       R"("mail": { "transport": "smtp" })",
+       "edged.jsonc:4:11: mail.transport: \"smtp\" is not supported by this version; supported: "
+       "maildir\n"},
+      {"mirror's namespace",
+       R"("mirror": { "namespace": "KV" })",
+       "edged.jsonc:4:13: mirror.namespace: no entry of kv_namespaces has the binding \"KV\"\n"},
+      {"mirror's rule",
+       R"("mirror": { "rules": [ { "table": "t", "key": "k" } ] })",
+       "mirror.rules[0].value: is missing\n"},
+      {"logical",
+       R"("mirror": { "mode": "logical" })",
+       "edged.jsonc:4:13: mirror.mode: \"logical\" is not supported by this version"},
+      {"log level",
+       R"("log_level": "loud")",
+       "edged.jsonc:4:1: log_level: \"loud\" is not one of debug, info, warn, error, off\n"},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    // kWorkerBasics has two lines and the case begins the fourth.
+    const std::string all = complaints(load(with_worker("\n" + one.text)));
+    EXPECT_NE(all.find(one.complaint), std::string::npos) << all;
+    EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 1) << all;
+  }
+}
+
+TEST_F(ConfigTest, NamesWhatAWorkerMisses) {
+  EXPECT_EQ(complaints(load("{}")),
+            "edged.jsonc: postgres.url: is missing\nedged.jsonc: upstream.url: is missing\n");
+}
+
+TEST_F(ConfigTest, ANodeStartsWithoutTheWorkersVariablesAndFeatures) {
+  const std::string text =
+      R"({ "postgres": { "url": "${DATABASE_URL}" }, "mail": { "transport": "smtp" } })";
+  EXPECT_EQ(complaints(load(text, Scope::kNode)), "");
+  EXPECT_NE(complaints(load(text, Scope::kWorker)), "");
+  // Mistakes in keys are told all the same.
+  EXPECT_NE(complaints(load(R"({ "postgres": { "uri": "x" } })", Scope::kNode)), "");
+}
+
+TEST_F(ConfigTest, FlagsBeatTheFile) {
+  request_.overrides.data_dir = "/flag";
+  request_.overrides.http = "127.0.0.1:9";
+  request_.overrides.log_level = "error";
+  const Loaded loaded =
+      load(R"({ "node": { "data_dir": "/file", "http": "127.0.0.1:8" } })", Scope::kNode);
+  EXPECT_EQ(loaded.config.node.data_dir, "/flag");
+  EXPECT_EQ(loaded.config.node.http, "127.0.0.1:9");
+  EXPECT_EQ(loaded.config.log_level, log::Level::kError);
+}
+
+TEST_F(ConfigTest, DoesNotBlameTheFileForAFlag) {
+  request_.overrides.http = "bad";
+  request_.overrides.listen = {"127.0.0.1:1", "worse"};
+  EXPECT_EQ(complaints(load(R"({ "node": { "http": "127.0.0.1:8", "listen": ["127.0.0.1:9"] } })",
+                            Scope::kNode)),
+            "node.listen[1]: \"worse\" is not HOST:PORT, for example 127.0.0.1:4780\n"
+            "node.http: \"bad\" is not HOST:PORT, for example 127.0.0.1:4780\n");
+}
+
+TEST_F(ConfigTest, DevUsesPreviewIds) {
+  request_.overrides.dev = true;
+  const Loaded loaded = load(R"({ "kv_namespaces": [ { "binding": "A",
+      "id": "0f2ac74b498b48028cb68387c421e279", "preview_id": "06779da6940b431db6e566b4846d64db" } ] })",
+                             Scope::kNode);
+  ASSERT_EQ(complaints(loaded), "");
+  EXPECT_EQ(loaded.config.worker_namespace_id(), "06779da6940b431db6e566b4846d64db");
+}
+
+TEST_F(ConfigTest, InsecureAllowsOtherAddresses) {
+  request_.overrides.insecure = true;
+  EXPECT_EQ(complaints(load(R"({ "node": { "http": "0.0.0.0:80" } })", Scope::kNode)), "");
+}
+
+TEST_F(ConfigTest, ReadsThreeKeysOfAWranglerFile) {
+  write("wrangler.jsonc", R"({ "name": "app", "main": "x.ts",
+    "kv_namespaces": [ { "binding": "KV", "id": "0f2ac74b498b48028cb68387c421e279", "remote": true } ],
+    "triggers": { "crons": ["7 * * * *"] } })");
+  const Loaded loaded = load(R"({ "wrangler": "wrangler.jsonc" })", Scope::kNode);
+  ASSERT_EQ(complaints(loaded), "");
+  EXPECT_EQ(loaded.config.worker_namespace_id(), "0f2ac74b498b48028cb68387c421e279");
+  EXPECT_EQ(loaded.config.triggers_crons, std::vector<std::string>{"7 * * * *"});
+  std::string warnings;
+  for (const std::string& warning : loaded.warnings) warnings += warning + "\n";
+  for (const char* key : {"name: ignored", "main: ignored", "kv_namespaces[0].remote: ignored"}) {
+    EXPECT_NE(warnings.find(key), std::string::npos) << warnings;
+  }
+}
+
+TEST_F(ConfigTest, RefusesWhatStandsInBothFiles) {
+  write("wrangler.jsonc", R"({})");
+  EXPECT_EQ(
+      complaints(load(R"({ "wrangler": "wrangler.jsonc", "triggers": {} })", Scope::kNode)),
+      "edged.jsonc:1:33: triggers: is also read from the wrangler file. Keep one of the two\n");
+}
+
+TEST_F(ConfigTest, TellsWhyAFileCannotBeRead) {
+  request_.file = directory_.path() + "/absent.jsonc";
+  const Loaded loaded = load_config(request_);
+  EXPECT_EQ(complaints(loaded),
+            "absent.jsonc: could not read configuration: No such file or directory\n");
+  EXPECT_EQ(complaints(load(R"({ "wrangler": "none.jsonc" })", Scope::kNode)),
+            "none.jsonc: could not read configuration: No such file or directory\n");
+}
+
+TEST(AddressTest, TellsLoopbackFromTheRest) {
+  struct Case {
+    const char* address;
+    bool valid, loopback;
+  };
+  const Case cases[] = {
+      {"127.0.0.1:4780", true, true},
+      {"127.8.8.8:0", true, true},
+      {"localhost:1", true, true},
+      {"[::1]:65535", true, true},
+      {"0.0.0.0:1", true, false},
+      {"[::]:1", true, false},
+      {"127.evil.example:1", true, false},
+      {"example.org:443", true, false},
+      {"127.0.0.1", false, false},
+      {"127.0.0.1:", false, false},
+      {"127.0.0.1:65536", false, false},
+      {"127.0.0.1:8x", false, false},
+      {":80", false, false},
+      {"::1:80", false, false},
+      {"", false, false},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.address);
+    EXPECT_EQ(is_host_port(one.address), one.valid);
+    if (one.valid) {
+      EXPECT_EQ(is_loopback(one.address), one.loopback);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace edged::config

@@ -64,6 +64,7 @@ class Cluster:
             raise
 
     def _start(self, port):
+        self._refuse_foreign_directory()
         if not (self.data / "PG_VERSION").exists():
             self._create()
         self.password = self._password_file.read_text().strip()
@@ -108,6 +109,14 @@ class Cluster:
             raise ClusterError("could not run SQL in database \"%s\": %s" % (
                 database, done.stderr.strip()))
         return [line.split("\t") for line in done.stdout.splitlines()]
+
+    def _refuse_foreign_directory(self):
+        """Anyone may write /var/tmp: what stands there must be the user's own."""
+        if not self._as_user or not os.path.lexists(self.directory):
+            return
+        if self.directory.is_symlink() or self.directory.owner() != self._as_user["user"]:
+            raise ClusterError("could not use %s: it does not belong to the user %s" % (
+                self.directory, self._as_user["user"]))
 
     def _create(self):
         if self.directory.exists():

@@ -17,8 +17,9 @@ BACK_SECONDS = 20
 
 class KilledTest(ReplayCase):
     def kill(self, serve, name):
-        """kill -9 of one child of serve. Its process id."""
-        pid = serve.children()[name]
+        """kill -9 of one child of serve, once it runs. Its process id."""
+        pid = self.deployment.wait_for("a running %s" % name,
+                                       lambda: serve.children().get(name), serve, BACK_SECONDS)
         os.kill(pid, signal.SIGKILL)
         return pid
 

@@ -2,10 +2,8 @@
 #include "tools/edged/ports_file.h"
 
 #include <boost/json.hpp>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
+
+#include "tools/edged/atomic_file.h"
 
 namespace edged {
 
@@ -20,14 +18,7 @@ std::string render_ports(const NodePorts& ports) {
 }
 
 Status write_ports_file(const std::string& path, const NodePorts& ports) {
-  const std::string temporary = path + ".new";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << render_ports(ports) << '\n';
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return {Code::kIoError, "could not write \"" + path + "\": " + std::strerror(errno)};
-  }
-  return {};
+  return replace_file(path, render_ports(ports) + "\n");
 }
 
 }  // namespace edged

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "proto/base/hex.h"
+#include "tools/edged/atomic_file.h"
 
 namespace edged {
 namespace {
@@ -26,16 +27,6 @@ std::string read_file(const std::string& path) {
   std::string content;
   std::getline(file, content);
   return content;
-}
-
-Status write_all(int fd, const std::string& content, const std::string& path) {
-  std::size_t written = 0;
-  while (written < content.size()) {
-    const ssize_t count = ::write(fd, content.data() + written, content.size() - written);
-    if (count < 0 && errno != EINTR) return failure("write", path, errno);
-    if (count > 0) written += static_cast<std::size_t>(count);
-  }
-  return ::fsync(fd) == 0 ? Status() : failure("write", path, errno);
 }
 
 }  // namespace
@@ -71,15 +62,7 @@ StateDir::StateDir(StateDir&& other) noexcept
       worker_name_(std::move(other.worker_name_)) {}
 
 Status StateDir::write(const std::string& name, const std::string& content) const {
-  const std::string path = path_ + "/" + name;
-  const std::string temporary = path + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return failure("create", temporary, errno);
-  const Status status = write_all(fd, content, temporary);
-  ::close(fd);
-  if (!status.ok()) return status;
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return failure("replace", path, errno);
-  return {};
+  return replace_file(path_ + "/" + name, content);
 }
 
 void StateDir::remove(const std::string& name) const {

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Replaces a small file in one step: a reader sees the old content or the new, also after a crash.
+#pragma once
+
+#include <string>
+
+#include "proto/base/status.h"
+
+namespace edged {
+
+// Errors: kDiskFull, kIoError, with the path; the old file then stands.
+Status replace_file(const std::string& path, const std::string& content);
+
+}  // namespace edged

@@ -117,6 +117,7 @@ Dispatcher::Dispatcher(storage::Store& store,
       clock_(clock),
       started_ms_(to_unix_ms(clock.wall_now())),
       metrics_(std::make_shared<Metrics>(registry)),
+      durability_(options.durability),
       pool_(options.storage_threads, options.storage_queue_max) {}
 
 Dispatcher::~Dispatcher() = default;
@@ -213,7 +214,7 @@ void Dispatcher::submit_write(const wire::Request& request,
                               const std::shared_ptr<Completion>& completion,
                               std::uint64_t ticket,
                               Instant start) {
-  Result<PlannedWrite> planned = plan_write(request);
+  Result<PlannedWrite> planned = plan_write(request, durability_);
   if (!planned || planned->write.operations.empty()) {
     std::string response;
     const Code status =

@@ -29,6 +29,7 @@ class Completion {
 struct DispatcherOptions {
   std::size_t storage_threads = 2;
   std::size_t storage_queue_max = 4096;
+  storage::Durability durability = storage::Durability::kWal;  // of writes that do not ask for sync
 };
 
 class Dispatcher {
@@ -72,6 +73,7 @@ class Dispatcher {
   const Clock& clock_;
   std::int64_t started_ms_;
   std::shared_ptr<Metrics> metrics_;
+  const storage::Durability durability_;
   StoragePool pool_;  // last: its threads use the members above
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kvstore/storage/store.h"
 #include "proto/wire/limits.h"
 
 namespace edged::server {
@@ -32,6 +33,7 @@ struct ServerOptions {
   std::string unix_path;              // empty: none
   std::size_t io_threads = 0;         // 0: cores, at most 4
   std::size_t storage_threads = 2;
+  storage::Durability durability = storage::Durability::kWal;  // of writes that do not ask for sync
   Limits limits;
 };
 

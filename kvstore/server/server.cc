@@ -55,7 +55,10 @@ class Server::Impl {
  public:
   Impl(ServerOptions options, storage::Store& store, const Clock& clock, MetricsRegistry& registry)
       : options_(std::move(options)),
-        dispatcher_(store, clock, registry, DispatcherOptions{options_.storage_threads, 4096}),
+        dispatcher_(store,
+                    clock,
+                    registry,
+                    DispatcherOptions{options_.storage_threads, 4096, options_.durability}),
         context_{dispatcher_,
                  options_.limits,
                  clock,

@@ -183,10 +183,10 @@ bool is_write(Opcode opcode) {
          opcode == Opcode::kMultiDelete;
 }
 
-Result<PlannedWrite> plan_write(const wire::Request& request) {
+Result<PlannedWrite> plan_write(const wire::Request& request, storage::Durability durability) {
   PlannedWrite plan;
-  plan.write.durability = (request.flags & wire::kFlagSync) != 0 ? storage::Durability::kSync
-                                                                 : storage::Durability::kWal;
+  plan.write.durability =
+      (request.flags & wire::kFlagSync) != 0 ? storage::Durability::kSync : durability;
   if (request.opcode == Opcode::kMultiPut || request.opcode == Opcode::kMultiDelete) {
     return plan_multi(request, std::move(plan));
   }

@@ -20,8 +20,9 @@ struct PlannedWrite {
   bool multi = false;
 };
 
+// `durability` is that of a request that does not ask for sync.
 // Errors: kBadFrame, kInvalidArgument, kTooLarge, kUnsupported: nothing of the request is done.
-Result<PlannedWrite> plan_write(const wire::Request& request);
+Result<PlannedWrite> plan_write(const wire::Request& request, storage::Durability durability);
 
 // Appends the response. `written` is what the store answered for plan.write.
 Code answer_write(PlannedWrite plan,

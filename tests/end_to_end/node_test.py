@@ -167,6 +167,15 @@ class NodeTest(ProgramsCase):
         self.wait_until(lambda: "configuration reloaded" in self.log(), "the reload")
         self.assertIsNone(node.poll())
 
+    def test_durability_sync_is_the_default_of_every_write(self):
+        config = self.configure('{ "node": { "durability": "sync" } }')
+        self.start_node("-c", config)
+        self.assertEqual(self.kvctl("namespace", "create", "KV").returncode, 0)
+        before = json.loads(self.kvctl("stats", "--json").stdout)["syncs"]
+        self.assertEqual(self.kvctl("put", "k", "v").returncode, 0)
+        after = json.loads(self.kvctl("stats", "--json").stdout)["syncs"]
+        self.assertEqual(after, before + 1)
+
     def test_check_config(self):
         config = self.configure('{\n  "node": { "durability": "foo" },\n}')
         result = self.edged("check-config", "-c", config)

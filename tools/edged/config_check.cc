@@ -67,11 +67,6 @@ void check_namespaces(const Config& config, ReadContext& context) {
 void check_node(const Config& config, ReadContext& context) {
   const Node& node = config.node;
   if (node.data_dir.empty()) context.complain("node.data_dir", "is empty");
-  if (node.durability == "sync") {
-    context.complain("node.durability",
-                     "\"sync\" as the node's default is not supported by this version; supported: "
-                     "wal (a request may ask for sync)");
-  }
   if (node.memory_budget_bytes < kMemoryBudgetBytesMin) {
     context.complain("node.memory_budget", "is less than 8MiB");
   }

@@ -16,6 +16,7 @@ server::ServerOptions server_options(const config::Config& config) {
   options.listen = config.node.listen;
   options.unix_path = config.unix_path();
   options.io_threads = static_cast<std::size_t>(config.node.io_threads);
+  if (config.node.durability == "sync") options.durability = storage::Durability::kSync;
   return options;
 }
 

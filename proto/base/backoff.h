@@ -23,8 +23,8 @@ class Backoff {
     const auto ceiling = std::min<std::int64_t>(options_.max.count(),
                                                 options_.first.count() << std::min(attempt_, 20));
     ++attempt_;
-    return std::chrono::milliseconds(
-        std::uniform_int_distribution<std::int64_t>(1, std::max<std::int64_t>(1, ceiling))(random_));
+    return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(
+        1, std::max<std::int64_t>(1, ceiling))(random_));
   }
 
   void reset() { attempt_ = 0; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// KV_CHECK: an invariant that stays on in production. It is for bugs only; bad input is answered with
-// a Status and never aborts.
+// KV_CHECK: an invariant that stays on in production. It is for bugs only; bad input is answered
+// with a Status and never aborts.
 #pragma once
 
 #include <cstdio>

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/base/clock.h"
 
-#include <ctime>
-
 #include <cstdio>
+#include <ctime>
 
 namespace edged {
 

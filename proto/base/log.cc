@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/base/log.h"
 
-#include <memory>
-#include <string>
-
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
 
 namespace edged::log {
 namespace {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarn: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
-    case Level::kOff: return spdlog::level::off;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarn:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+    case Level::kOff:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }
@@ -25,12 +30,18 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }  // namespace
 
 bool parse_level(std::string_view text, Level& level) {
-  if (text == "debug") level = Level::kDebug;
-  else if (text == "info") level = Level::kInfo;
-  else if (text == "warn") level = Level::kWarn;
-  else if (text == "error") level = Level::kError;
-  else if (text == "off") level = Level::kOff;
-  else return false;
+  if (text == "debug")
+    level = Level::kDebug;
+  else if (text == "info")
+    level = Level::kInfo;
+  else if (text == "warn")
+    level = Level::kWarn;
+  else if (text == "error")
+    level = Level::kError;
+  else if (text == "off")
+    level = Level::kOff;
+  else
+    return false;
   return true;
 }
 
@@ -43,12 +54,17 @@ void init(std::string_view component, Level level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-void set_level(Level level) { spdlog::default_logger_raw()->set_level(to_spdlog(level)); }
+void set_level(Level level) {
+  spdlog::default_logger_raw()->set_level(to_spdlog(level));
+}
 
-bool enabled(Level level) { return spdlog::default_logger_raw()->should_log(to_spdlog(level)); }
+bool enabled(Level level) {
+  return spdlog::default_logger_raw()->should_log(to_spdlog(level));
+}
 
 void write(Level level, std::string_view message) {
-  spdlog::default_logger_raw()->log(to_spdlog(level), spdlog::string_view_t(message.data(), message.size()));
+  spdlog::default_logger_raw()->log(to_spdlog(level),
+                                    spdlog::string_view_t(message.data(), message.size()));
 }
 
 }  // namespace edged::log

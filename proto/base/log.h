@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program's log: one line per event on stderr, "2026-11-24T14:33:35.123Z info node: listening …".
-// spdlog is behind it and stays in log.cc. Any thread. Never pass secrets or values of keys.
+// The program's log: one line per event on stderr, "2026-11-24T14:33:35.123Z info node: listening
+// …". spdlog is behind it and stays in log.cc. Any thread. Never pass secrets or values of keys.
 #pragma once
 
 #include <string>
@@ -21,9 +21,17 @@ bool enabled(Level level);
 
 void write(Level level, std::string_view message);
 
-inline void debug(std::string_view message) { write(Level::kDebug, message); }
-inline void info(std::string_view message) { write(Level::kInfo, message); }
-inline void warn(std::string_view message) { write(Level::kWarn, message); }
-inline void error(std::string_view message) { write(Level::kError, message); }
+inline void debug(std::string_view message) {
+  write(Level::kDebug, message);
+}
+inline void info(std::string_view message) {
+  write(Level::kInfo, message);
+}
+inline void warn(std::string_view message) {
+  write(Level::kWarn, message);
+}
+inline void error(std::string_view message) {
+  write(Level::kError, message);
+}
 
 }  // namespace edged::log

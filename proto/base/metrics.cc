@@ -78,9 +78,10 @@ Counter& MetricsRegistry::counter(std::string name, std::string help, MetricLabe
   const std::lock_guard lock(mutex_);
   Counter& counter = counters_.emplace_back();
   family(name, help, "counter")
-      .samples.push_back({render_labels(labels), [&counter](const auto& n, const auto& l, auto& out) {
-                            out += n + l + " " + std::to_string(counter.value()) + "\n";
-                          }});
+      .samples.push_back(
+          {render_labels(labels), [&counter](const auto& n, const auto& l, auto& out) {
+             out += n + l + " " + std::to_string(counter.value()) + "\n";
+           }});
   return counter;
 }
 
@@ -121,10 +122,10 @@ void MetricsRegistry::callback_gauge(std::string name,
                                      MetricLabels labels) {
   const std::lock_guard lock(mutex_);
   family(name, help, "gauge")
-      .samples.push_back(
-          {render_labels(labels), [read = std::move(read)](const auto& n, const auto& l, auto& out) {
-             out += n + l + " " + number(read()) + "\n";
-           }});
+      .samples.push_back({render_labels(labels),
+                          [read = std::move(read)](const auto& n, const auto& l, auto& out) {
+                            out += n + l + " " + number(read()) + "\n";
+                          }});
 }
 
 std::string MetricsRegistry::render() const {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Status and Result<T>: how every fallible call of edged reports failure. A Code tells the caller what
-// to do next and is also the status on the wire (docs/protocol.md, "Status codes"): u16, class in the
-// high byte. The message is for people: "could not open database \"kv\": lock held by another process".
-// Value types; any thread.
+// Status and Result<T>: how every fallible call of edged reports failure. A Code tells the caller
+// what to do next and is also the status on the wire (docs/protocol.md, "Status codes"): u16, class
+// in the high byte. The message is for people: "could not open database \"kv\": lock held by
+// another process". Value types; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 
 namespace edged {
 
-// High byte = class: 0 answered, 1 the caller's fault, 2 try again, 3 not allowed, 4 the server's fault.
-// A client that meets an unknown code acts on its class. Values are fixed for ever.
+// High byte = class: 0 answered, 1 the caller's fault, 2 try again, 3 not allowed, 4 the server's
+// fault. A client that meets an unknown code acts on its class. Values are fixed for ever.
 enum class Code : std::uint16_t {
   kOk = 0x0000,
   kNotFound = 0x0001,

@@ -16,8 +16,8 @@ struct Quantity {
 
 Result<Quantity> split_quantity(std::string_view text, std::string_view kind) {
   Quantity quantity;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), quantity.number, std::chars_format::fixed);
+  const auto [end, error] = std::from_chars(
+      text.data(), text.data() + text.size(), quantity.number, std::chars_format::fixed);
   if (error != std::errc() || quantity.number < 0) {
     return Status(Code::kInvalidArgument,
                   "\"" + std::string(text) + "\" is not a " + std::string(kind));
@@ -73,8 +73,9 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   if (!quantity) return quantity.error();
   const double* factor = find_unit(kSizeUnits, quantity->unit);
   if (factor == nullptr) {
-    return Status(Code::kInvalidArgument,
-                  "\"" + std::string(text) + "\" has an unknown unit. Use KiB, MiB, GiB, KB, MB or GB");
+    return Status(
+        Code::kInvalidArgument,
+        "\"" + std::string(text) + "\" has an unknown unit. Use KiB, MiB, GiB, KB, MB or GB");
   }
   const double bytes = quantity->number * *factor;
   if (bytes > kSizeBytesMax) {

@@ -62,7 +62,8 @@ struct Fields {
 };
 
 // Appends the fields that are present, each padded to 4 bytes; returns their size together. None is
-// marked critical: every server of version 1 knows them. Requires together at most kExtBytesMax bytes.
+// marked critical: every server of version 1 knows them. Requires together at most kExtBytesMax
+// bytes.
 std::uint16_t append_fields(const Fields& fields, std::string& out);
 
 // Errors: kBadFrame (cut short, wrong length, repeated, padding or flag bits set); kUnsupported (a

@@ -18,7 +18,7 @@ namespace edged::server {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::RawClient;
+using test::RawClient;
 using wire::Opcode;
 using wire::Request;
 
@@ -64,7 +64,7 @@ class ProtocolTest : public ::testing::Test {
 
   SystemClock clock_;
   MetricsRegistry registry_;
-  testing::MemoryStore store_{clock_};
+  test::MemoryStore store_{clock_};
   std::unique_ptr<Server> server_;
   std::string address_;
 };

@@ -14,7 +14,7 @@
 
 #include "proto/wire/message.h"
 
-namespace edged::testing {
+namespace edged::test {
 
 class RawClient {
  public:
@@ -103,4 +103,4 @@ class RawClient {
   int socket_ = -1;
 };
 
-}  // namespace edged::testing
+}  // namespace edged::test

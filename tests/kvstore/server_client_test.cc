@@ -57,7 +57,7 @@ class ServerClientTest : public ::testing::Test {
   const std::string directory_ = temporary_path();
   SystemClock clock_;
   MetricsRegistry registry_;
-  testing::MemoryStore store_{clock_};
+  test::MemoryStore store_{clock_};
   std::unique_ptr<Server> server_;
 };
 

@@ -39,7 +39,7 @@ class StoreClockTest : public ::testing::Test {
     return behind_wall() >= -milliseconds(3) && behind_wall() <= milliseconds(3);
   }
 
-  testing::ManualClock system_;
+  test::ManualClock system_;
   bool synchronised_ = false;
   std::unique_ptr<StoreClock> clock_;
 };

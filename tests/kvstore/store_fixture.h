@@ -72,8 +72,8 @@ class StoreFixture : public ::testing::Test {
     return entry.code() == Code::kNotFound ? "(none)" : entry.error().to_string();
   }
 
-  testing::TempDir dir_;
-  testing::ManualClock clock_;
+  test::TempDir dir_;
+  test::ManualClock clock_;
   RocksStoreOptions options_;
   std::unique_ptr<Store> store_;
   NamespaceNumber ns_ = 0;

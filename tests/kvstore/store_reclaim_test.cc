@@ -101,7 +101,7 @@ TEST_F(StoreReclaimTest, AJumpOfTheWallClockDestroysAndHidesNothing) {
 }
 
 TEST(TtlFilterTest, KeepsWhatIsNotAWholeRecordAndDropsWhatExpiredBeyondGrace) {
-  testing::ManualClock system;
+  test::ManualClock system;
   const StoreClock clock(
       system, [](WallTime) { return false; }, "boot", std::nullopt);
   TtlFilterFactory factory(clock, seconds(10));

@@ -10,7 +10,7 @@
 
 #include "proto/base/clock.h"
 
-namespace edged::testing {
+namespace edged::test {
 
 class ManualClock final : public Clock {
  public:
@@ -34,4 +34,4 @@ class ManualClock final : public Clock {
   std::atomic<std::int64_t> wall_minus_boot_ms_;
 };
 
-}  // namespace edged::testing
+}  // namespace edged::test

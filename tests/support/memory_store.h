@@ -18,7 +18,7 @@
 #include "kvstore/storage/store.h"
 #include "proto/base/hex.h"
 
-namespace edged::testing {
+namespace edged::test {
 
 class MemoryStore final : public storage::Store {
  public:
@@ -231,4 +231,4 @@ class MemoryStore final : public storage::Store {
   std::thread writer_;  // last: it uses the members above
 };
 
-}  // namespace edged::testing
+}  // namespace edged::test

@@ -9,7 +9,7 @@
 
 #include "proto/base/check.h"
 
-namespace edged::testing {
+namespace edged::test {
 
 class TempDir {
  public:
@@ -31,4 +31,4 @@ class TempDir {
   std::string path_;
 };
 
-}  // namespace edged::testing
+}  // namespace edged::test

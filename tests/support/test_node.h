@@ -27,7 +27,7 @@ class TestNode {
  private:
   SystemClock clock_;
   std::unique_ptr<MetricsRegistry> metrics_;  // of the server's current life
-  testing::MemoryStore store_{clock_};
+  test::MemoryStore store_{clock_};
   std::unique_ptr<server::Server> server_;
   std::string address_ = "127.0.0.1:0";
 };

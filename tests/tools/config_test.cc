@@ -44,7 +44,7 @@ class ConfigTest : public ::testing::Test {
     return all;
   }
 
-  testing::TempDir directory_;
+  test::TempDir directory_;
   std::map<std::string, std::string> environment_;
   LoadRequest request_;
 };

@@ -84,7 +84,7 @@ class SupervisorTest : public ::testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
-  testing::TempDir directory_;
+  test::TempDir directory_;
   pid_t supervisor_ = 0;
 };
 

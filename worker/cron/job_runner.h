@@ -20,7 +20,7 @@ enum class Cause { kSchedule, kManual };  // edged.cron_runs.cause: 'schedule', 
 struct RunRecord {
   std::int64_t run_id = 0;
   std::string cause;   // "schedule", "manual"
-  std::string status;  // "running", "succeeded", "failed", "abandoned"
+  std::string status;  // "running", "succeeded", "failed"
   WallTime due_at{};
   WallTime started_at{};
   std::optional<WallTime> finished_at;

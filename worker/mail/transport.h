@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a rendered message leaves: a maildir here, SMTP or an HTTP provider behind the same interface.
-// deliver() may be repeated with the same message after an unknown outcome.
+// How a rendered message leaves: a maildir here, SMTP or an HTTP provider behind the same
+// interface. deliver() may be repeated with the same message after an unknown outcome.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -14,8 +14,9 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  // ok: the message was accepted for good. Errors: kUnavailable, kDiskFull, kIoError: try again later;
-  // kUnknownOutcome: it may have been accepted; kInvalidArgument: this message will never be accepted.
+  // ok: the message was accepted for good. Errors: kUnavailable, kDiskFull, kIoError: try again
+  // later; kUnknownOutcome: it may have been accepted; kInvalidArgument: this message will never be
+  // accepted.
   virtual boost::asio::awaitable<Status> deliver(Message message) = 0;
 };
 

@@ -3,11 +3,10 @@
 // asked by coroutines on one thread; it bounds its own concurrency and applies its own deadline.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
-
-#include <boost/asio/awaitable.hpp>
 
 #include "proto/base/status.h"
 
@@ -29,9 +28,9 @@ class SectionSource {
   virtual ~SectionSource() = default;
 
   // Errors: kNotFound: the upstream answered that it has no such section (`success:false`);
-  // kUnavailable: transport error, 5xx, 429 or circuit open; kDeadlineExceeded; kCorruption: an answer
-  // that cannot be understood; kDenied: 401 or 403; kInvalidArgument: other 4xx.
-  // `run_id` is sent as the header X-Edged-Run, so that an upstream can tell runs apart.
+  // kUnavailable: transport error, 5xx, 429 or circuit open; kDeadlineExceeded; kCorruption: an
+  // answer that cannot be understood; kDenied: 401 or 403; kInvalidArgument: other 4xx. `run_id` is
+  // sent as the header X-Edged-Run, so that an upstream can tell runs apart.
   virtual boost::asio::awaitable<Result<SectionObservation>> fetch(SectionKey section,
                                                                    std::string run_id) = 0;
 };

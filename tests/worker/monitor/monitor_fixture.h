@@ -85,7 +85,7 @@ class MonitorTest : public ::testing::Test {
   }
 
   boost::asio::io_context io_;
-  edged::testing::ManualClock clock_;
+  edged::test::ManualClock clock_;
   MetricsRegistry metrics_;
   ScriptedSource source_;
   std::string database_;

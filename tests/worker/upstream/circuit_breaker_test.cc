@@ -29,7 +29,7 @@ class CircuitBreakerTest : public ::testing::Test {
     ASSERT_EQ(breaker_.state(), State::kOpen);
   }
 
-  testing::ManualClock clock_;
+  test::ManualClock clock_;
   CircuitBreaker breaker_{CircuitBreaker::Options{}, clock_};
 };
 

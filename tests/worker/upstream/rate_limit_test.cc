@@ -19,7 +19,7 @@ class RateWindowTest : public ::testing::Test {
   }
   void push_back(RateWindow& window) { window.pushed_back(window.admit(), std::nullopt); }
 
-  testing::ManualClock clock_;
+  test::ManualClock clock_;
 };
 
 TEST_F(RateWindowTest, StartsAtTheCeilingAndNeverExceedsIt) {

@@ -2,6 +2,7 @@
 // What a run costs, how it uses the KV node, and what it does when others interfere.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <random>
 
 #include "tests/worker/monitor/monitor_fixture.h"
@@ -105,6 +106,27 @@ TEST_F(RunWithNodeTest, ADeadNodeChangesNothingButTheCost) {
   node_->stop();
   const auto summary = see(3);
   EXPECT_EQ(summary.at("kv_hits").as_int64(), 0);
+  EXPECT_EQ(mails(), Strings{"seat_available student@example.edu"});
+}
+
+TEST_F(RunWithoutNodeTest, ANodeThatNeverAnswersCostsItsTimeOutAndNothingElse) {
+  using boost::asio::ip::tcp;
+  tcp::acceptor silent(io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+  net::ClientOptions client_options;
+  client_options.address = "127.0.0.1:" + std::to_string(silent.local_endpoint().port());
+  client_options.call_timeout = std::chrono::milliseconds(200);
+  net::Client client(io_.get_executor(), client_options);
+  KvStates kv(&client, {.ns = std::string(32, 'a')}, metrics_);
+  ClassMonitor monitor(io_.get_executor(),
+                       RunTools{*stores_.front(), kv, source_, clock_, nullptr},
+                       ClassMonitorOptions{},
+                       metrics_);
+  add_watch("student@example.edu");
+  for (const std::int64_t seats : {0, 3}) {
+    source_.say(kSection, open_seats(seats));
+    const auto summary = try_tick(monitor);
+    ASSERT_TRUE(summary) << summary.error().to_string();
+  }
   EXPECT_EQ(mails(), Strings{"seat_available student@example.edu"});
 }
 

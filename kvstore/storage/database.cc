@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <rocksdb/cache.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
@@ -33,9 +34,11 @@ std::string opening(const std::string& directory) {
 }
 
 rocksdb::DBOptions make_db_options(const RocksStoreOptions& options,
+                                   rocksdb::Env* env,
                                    std::shared_ptr<RocksLogger> logger,
                                    const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::DBOptions db;
+  db.env = env;
   db.create_if_missing = options.create_if_missing;
   db.create_missing_column_families = options.create_if_missing;
   db.info_log = std::move(logger);
@@ -96,13 +99,16 @@ std::string newest_log(const std::string& db_path) {
 class Opener {
  public:
   Opener(const RocksStoreOptions& options,
+         rocksdb::Env* env,
          std::shared_ptr<RocksLogger> logger,
          std::shared_ptr<TtlFilterFactory> filter)
       : directory_(options.data_dir),
         db_path_(options.data_dir + "/db"),
+        files_(*options.file_system),
+        read_only_(options.read_only),
         logger_(std::move(logger)),
         cache_(rocksdb::NewLRUCache(std::max(options.memory_budget_bytes, 8 * kMiB), 4)),
-        db_options_(make_db_options(options, logger_, cache_)) {
+        db_options_(make_db_options(options, env, logger_, cache_)) {
     const std::uint64_t buffer =
         std::clamp<std::uint64_t>(options.memory_budget_bytes / 8, kMiB, 16 * kMiB);
     auto entries = make_family_options(cache_, buffer);
@@ -112,10 +118,25 @@ class Opener {
     families_.emplace_back(kMetaFamily, make_family_options(cache_, kMiB));
   }
 
-  bool exists() const { return std::filesystem::exists(db_path_ + "/CURRENT"); }
+  bool exists() const {
+    return files_.FileExists(db_path_ + "/CURRENT", rocksdb::IOOptions(), nullptr).ok();
+  }
+
+  // The mark comes first: a database without one is damage. Directories that were just made are
+  // synced, for RocksDB syncs only its own.
+  Status prepare_new(const ClockMark& now) {
+    const auto status = files_.CreateDirIfMissing(db_path_, rocksdb::IOOptions(), nullptr);
+    if (!status.ok()) return from_rocksdb(status, opening(directory_));
+    Mark mark;
+    mark.clock = now;
+    if (Status made = MarkFile::create(files_, directory_ + "/store.mark", mark); !made.ok()) {
+      return made;
+    }
+    return sync_directory(files_, std::filesystem::absolute(directory_).parent_path().string());
+  }
 
   // Chooses how the log is recovered, by trying without writing first.
-  Status choose_recovery(const std::optional<Mark>& mark, const std::string& boot_id);
+  Status choose_recovery(const Result<Mark>& mark, const std::string& boot_id);
 
   rocksdb::Status open(bool read_only,
                        std::unique_ptr<rocksdb::DB>& db,
@@ -130,9 +151,7 @@ class Opener {
   }
 
   // The opened database must hold what the mark promises.
-  Status verify(const rocksdb::DB& db,
-                const std::optional<Mark>& mark,
-                const std::string& boot_id) const {
+  Status verify(const rocksdb::DB& db, const Result<Mark>& mark, const std::string& boot_id) const {
     if (!mark) return Status();
     const std::uint64_t needed = needed_sequence(*mark, boot_id);
     const std::uint64_t found = db.GetLatestSequenceNumber();
@@ -171,19 +190,22 @@ class Opener {
 
   const std::string directory_;
   const std::string db_path_;
+  rocksdb::FileSystem& files_;
+  const bool read_only_;
   const std::shared_ptr<RocksLogger> logger_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   rocksdb::DBOptions db_options_;
   std::vector<rocksdb::ColumnFamilyDescriptor> families_;
 };
 
-Status Opener::choose_recovery(const std::optional<Mark>& mark, const std::string& boot_id) {
+Status Opener::choose_recovery(const Result<Mark>& mark, const std::string& boot_id) {
   // Tolerating a torn tail is what a kill leaves; everything else must be proven harmless.
   db_options_.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   if (!mark) {
-    if (exists())
-      log::warn("storage: no mark of the last write found; a cut log would go unnoticed");
-    return Status();
+    if (!exists() || read_only_) return Status();
+    return Status(Code::kCorruption,
+                  opening(directory_) + ": " + mark.error().message() +
+                      ", which says what was acknowledged. Restore it. Nothing was changed");
   }
   const std::uint64_t needed = needed_sequence(*mark, boot_id);
   if (!exists()) {
@@ -238,13 +260,18 @@ DirectoryLock::~DirectoryLock() {
 }
 
 Result<std::unique_ptr<Database>> Database::open(const RocksStoreOptions& options,
-                                                 const std::optional<Mark>& mark,
+                                                 const Result<Mark>& mark,
+                                                 const ClockMark& now,
                                                  std::shared_ptr<TtlFilterFactory> filter) {
   auto database = std::unique_ptr<Database>(new Database);
+  database->env_ = rocksdb::NewCompositeEnv(options.file_system);
   database->logger_ = std::make_shared<RocksLogger>();
-  Opener opener(options, database->logger_, std::move(filter));
+  Opener opener(options, database->env_.get(), database->logger_, std::move(filter));
   if (!opener.exists() && (options.read_only || !options.create_if_missing) && !mark) {
     return Status(Code::kNotFound, opening(options.data_dir) + ": no database there");
+  }
+  if (!mark && !opener.exists()) {
+    if (Status status = opener.prepare_new(now); !status.ok()) return status;
   }
   if (Status status = opener.choose_recovery(mark, options.boot_id); !status.ok()) return status;
   const auto status = opener.open(options.read_only, database->db_, database->handles_);

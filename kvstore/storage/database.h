@@ -7,7 +7,6 @@
 #include <rocksdb/db.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "kvstore/storage/mark_file.h"
@@ -36,11 +35,14 @@ class DirectoryLock {
 
 class Database {
  public:
-  // `filter` is set on the entries' column family; `mark` is what the last run left. The lock on
-  // the directory must be held. Errors: kCorruption (damaged, or acknowledged writes are missing);
-  // kNotFound (nothing there and create_if_missing is off); kUnsupported; kIoError; kDiskFull.
+  // `filter` is set on the entries' column family; `mark` is what MarkFile::read found. A new
+  // database is given a mark with `now` in it before anything else. The lock on the directory must
+  // be held, options.file_system set. Errors: kCorruption (damaged, or acknowledged writes are
+  // missing); kNotFound (nothing there and create_if_missing is off); kUnsupported; kIoError;
+  // kDiskFull.
   static Result<std::unique_ptr<Database>> open(const RocksStoreOptions& options,
-                                                const std::optional<Mark>& mark,
+                                                const Result<Mark>& mark,
+                                                const ClockMark& now,
                                                 std::shared_ptr<TtlFilterFactory> filter);
   ~Database();
   Database(const Database&) = delete;
@@ -55,6 +57,7 @@ class Database {
 
  private:
   Database() = default;
+  std::unique_ptr<rocksdb::Env> env_;
   std::shared_ptr<RocksLogger> logger_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;

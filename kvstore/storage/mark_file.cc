@@ -2,16 +2,16 @@
 // Two slots of 80 bytes, 512 bytes apart so that they never share a sector.
 #include "kvstore/storage/mark_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <rocksdb/file_system.h>
 
 #include <array>
-#include <cerrno>
-#include <cstring>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "kvstore/storage/bytes.h"
 #include "kvstore/storage/crc32c.h"
+#include "kvstore/storage/rocks_status.h"
 #include "proto/base/log.h"
 
 namespace edged::storage {
@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::uint32_t kMagic = 0x4b4d4445;  // "EDMK"
 constexpr std::uint32_t kFormat = 1;
-constexpr std::size_t kSlotDistance = 512;
+constexpr std::uint64_t kSlotDistance = 512;
 constexpr std::size_t kBootIdBytes = 16;
 constexpr std::size_t kSlotBytes = 4 + 4 + 8 + kBootIdBytes + 5 * 8 + 4 + 4;
 constexpr std::uint32_t kCleanFlag = 1;
@@ -70,55 +70,105 @@ std::optional<Slot> decode(std::string_view bytes) {
   return slot;
 }
 
-std::optional<Slot> newest_slot(int descriptor) {
+// `read_at(offset, scratch)` reads kSlotBytes, or fewer at the end of the file.
+template <typename ReadAt>
+Result<Slot> newest_slot(const std::string& path, ReadAt read_at) {
   std::optional<Slot> newest;
-  for (const std::size_t offset : {std::size_t{0}, kSlotDistance}) {
-    std::array<char, kSlotBytes> bytes;
-    const ssize_t count =
-        ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count != static_cast<ssize_t>(bytes.size())) continue;
+  for (const std::uint64_t offset : {std::uint64_t{0}, kSlotDistance}) {
+    std::array<char, kSlotBytes> scratch;
+    rocksdb::Slice bytes;
+    const auto status = read_at(offset, &bytes, scratch.data());
+    if (!status.ok()) return from_rocksdb(status, "could not read \"" + path + "\"");
     auto slot = decode(std::string_view(bytes.data(), bytes.size()));
     if (slot && (!newest || slot->generation > newest->generation)) newest = std::move(slot);
   }
-  return newest;
+  if (newest) return std::move(*newest);
+  return Status(Code::kCorruption, "no slot of \"" + path + "\" is whole");
+}
+
+std::string directory_of(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
+
+// Writes, syncs and closes a new file.
+rocksdb::IOStatus write_file(rocksdb::FileSystem& files,
+                             const std::string& path,
+                             const std::string& bytes) {
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+  auto status = files.NewWritableFile(path, rocksdb::FileOptions(), &file, nullptr);
+  if (status.ok()) status = file->Append(bytes, rocksdb::IOOptions(), nullptr);
+  if (status.ok()) status = file->Flush(rocksdb::IOOptions(), nullptr);
+  if (status.ok()) status = file->Fsync(rocksdb::IOOptions(), nullptr);
+  if (file != nullptr) {
+    const auto closed = file->Close(rocksdb::IOOptions(), nullptr);
+    if (status.ok()) status = closed;
+  }
+  return status;
 }
 
 }  // namespace
 
-std::optional<Mark> MarkFile::read(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return std::nullopt;
-  auto slot = newest_slot(descriptor);
-  ::close(descriptor);
-  if (!slot) return std::nullopt;
+Status sync_directory(rocksdb::FileSystem& files, const std::string& directory) {
+  std::unique_ptr<rocksdb::FSDirectory> handle;
+  auto status = files.NewDirectory(directory, rocksdb::IOOptions(), &handle, nullptr);
+  if (status.ok()) status = handle->Fsync(rocksdb::IOOptions(), nullptr);
+  return status.ok() ? Status() : from_rocksdb(status, "could not sync \"" + directory + "\"");
+}
+
+Result<Mark> MarkFile::read(rocksdb::FileSystem& files, const std::string& path) {
+  std::unique_ptr<rocksdb::FSRandomAccessFile> file;
+  const auto status = files.NewRandomAccessFile(path, rocksdb::FileOptions(), &file, nullptr);
+  if (status.IsPathNotFound()) return Status(Code::kNotFound, "no \"" + path + "\"");
+  if (!status.ok()) return from_rocksdb(status, "could not open \"" + path + "\"");
+  auto slot = newest_slot(path, [&](std::uint64_t offset, rocksdb::Slice* bytes, char* scratch) {
+    return file->Read(offset, kSlotBytes, rocksdb::IOOptions(), bytes, scratch, nullptr);
+  });
+  if (!slot) return slot.error();
   return std::move(slot->mark);
 }
 
-Result<std::unique_ptr<MarkFile>> MarkFile::open(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (descriptor < 0) {
-    return Status(Code::kIoError, "could not open \"" + path + "\": " + std::strerror(errno));
-  }
-  const auto slot = newest_slot(descriptor);
-  return std::unique_ptr<MarkFile>(new MarkFile(descriptor, path, slot ? slot->generation : 0));
+Status MarkFile::create(rocksdb::FileSystem& files, const std::string& path, const Mark& mark) {
+  std::string bytes = encode({2, mark});
+  bytes.resize(kSlotDistance, '\0');
+  bytes += encode({1, mark});
+  // Under another name first: a file half written is as bad as none.
+  const std::string fresh = path + ".new";
+  auto status = write_file(files, fresh, bytes);
+  if (status.ok()) status = files.RenameFile(fresh, path, rocksdb::IOOptions(), nullptr);
+  if (!status.ok()) return from_rocksdb(status, "could not write \"" + path + "\"");
+  return sync_directory(files, directory_of(path));
 }
 
-MarkFile::MarkFile(int descriptor, std::string path, std::uint64_t generation)
-    : descriptor_(descriptor), path_(std::move(path)), generation_(generation) {}
+Result<std::unique_ptr<MarkFile>> MarkFile::open(rocksdb::FileSystem& files,
+                                                 const std::string& path) {
+  std::unique_ptr<rocksdb::FSRandomRWFile> file;
+  const auto status = files.NewRandomRWFile(path, rocksdb::FileOptions(), &file, nullptr);
+  if (!status.ok()) return from_rocksdb(status, "could not open \"" + path + "\"");
+  const auto slot =
+      newest_slot(path, [&](std::uint64_t offset, rocksdb::Slice* bytes, char* scratch) {
+        return file->Read(offset, kSlotBytes, rocksdb::IOOptions(), bytes, scratch, nullptr);
+      });
+  if (!slot) return slot.error();
+  return std::unique_ptr<MarkFile>(new MarkFile(std::move(file), path, slot->generation));
+}
+
+MarkFile::MarkFile(std::unique_ptr<rocksdb::FSRandomRWFile> file,
+                   std::string path,
+                   std::uint64_t generation)
+    : file_(std::move(file)), path_(std::move(path)), generation_(generation) {}
 
 MarkFile::~MarkFile() {
-  ::close(descriptor_);
+  (void)file_->Close(rocksdb::IOOptions(), nullptr);
 }
 
 void MarkFile::write(const Mark& mark, bool sync) {
   ++generation_;
-  const std::string bytes = encode({generation_, mark});
-  const auto offset = static_cast<off_t>((generation_ % 2) * kSlotDistance);
-  const bool written = ::pwrite(descriptor_, bytes.data(), bytes.size(), offset) ==
-                       static_cast<ssize_t>(bytes.size());
-  if (written && (!sync || ::fdatasync(descriptor_) == 0)) return;
+  const std::uint64_t offset = (generation_ % 2) * kSlotDistance;
+  auto status = file_->Write(offset, encode({generation_, mark}), rocksdb::IOOptions(), nullptr);
+  if (status.ok() && sync) status = file_->Sync(rocksdb::IOOptions(), nullptr);
+  if (status.ok()) return;
   if (!std::exchange(failure_logged_, true)) {
-    log::error("could not write \"" + path_ + "\": " + std::strerror(errno));
+    log::error("storage: " + from_rocksdb(status, "could not write \"" + path_ + "\"").message());
   }
 }
 

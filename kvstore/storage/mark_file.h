@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store's own mark beside the database: what was acknowledged, what was synced, and node time.
 // On start it is compared with what recovery found, so that a lost write is never silent. Two slots
-// are written in turn, each with a checksum, so a kill in the middle leaves the older one. The file
-// is not synced (except on a clean close): after a power cut it can only say too little.
-// One thread at a time. Layout: docs/storage-format.md, section 5.
+// are written in turn, each with a checksum, so a kill in the middle leaves the older one. It is
+// synced when it is made and on a clean close only: after a power cut it is there, and says at most
+// too little. One thread at a time. Layout: docs/storage-format.md, section 5.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 
 #include "kvstore/storage/store_clock.h"
 #include "proto/base/status.h"
+
+namespace rocksdb {
+class FileSystem;
+class FSRandomRWFile;
+}  // namespace rocksdb
 
 namespace edged::storage {
 
@@ -27,11 +30,16 @@ struct Mark {
 
 class MarkFile {
  public:
-  // Nothing if there is no file, or no slot in it is whole.
-  static std::optional<Mark> read(const std::string& path);
+  // Errors: kNotFound (no such file); kCorruption (no slot in it is whole); kIoError.
+  static Result<Mark> read(rocksdb::FileSystem& files, const std::string& path);
 
-  // Opens or creates the file for writing. Errors: kIoError.
-  static Result<std::unique_ptr<MarkFile>> open(const std::string& path);
+  // Puts a file with `mark` in both slots in the place of whatever is there, all of it on disk, its
+  // name included. Errors: kIoError, kDiskFull.
+  static Status create(rocksdb::FileSystem& files, const std::string& path, const Mark& mark);
+
+  // Opens an existing file for writing. Errors: kIoError.
+  static Result<std::unique_ptr<MarkFile>> open(rocksdb::FileSystem& files,
+                                                const std::string& path);
 
   ~MarkFile();
   MarkFile(const MarkFile&) = delete;
@@ -41,12 +49,17 @@ class MarkFile {
   void write(const Mark& mark, bool sync);
 
  private:
-  MarkFile(int descriptor, std::string path, std::uint64_t generation);
+  MarkFile(std::unique_ptr<rocksdb::FSRandomRWFile> file,
+           std::string path,
+           std::uint64_t generation);
 
-  const int descriptor_;
+  const std::unique_ptr<rocksdb::FSRandomRWFile> file_;
   const std::string path_;
   std::uint64_t generation_;
   bool failure_logged_ = false;
 };
+
+// Makes the entries of a directory (creations, renames) survive a power cut.
+Status sync_directory(rocksdb::FileSystem& files, const std::string& directory);
 
 }  // namespace edged::storage

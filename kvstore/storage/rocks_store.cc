@@ -2,6 +2,7 @@
 // The Store on RocksDB: reads here, writes through the Writer.
 #include "kvstore/storage/rocks_store.h"
 
+#include <rocksdb/file_system.h>
 #include <rocksdb/version.h>
 
 #include <algorithm>
@@ -26,8 +27,9 @@ namespace {
 constexpr char kStoreFormatKey[] = "format";  // u32le, in "meta"
 constexpr std::uint32_t kStoreFormat = 1;
 
-RocksStoreOptions with_boot_id(RocksStoreOptions options) {
+RocksStoreOptions with_defaults(RocksStoreOptions options) {
   if (options.boot_id.empty()) options.boot_id = read_boot_id();
+  if (!options.file_system) options.file_system = rocksdb::FileSystem::Default();
   return options;
 }
 
@@ -46,7 +48,7 @@ struct Parts {
 
 class RocksStore final : public Store {
  public:
-  explicit RocksStore(RocksStoreOptions options) : options_(with_boot_id(std::move(options))) {}
+  explicit RocksStore(RocksStoreOptions options) : options_(with_defaults(std::move(options))) {}
 
   Status open();
 
@@ -76,12 +78,12 @@ Status RocksStore::open() {
   parts_.lock = std::move(*lock);
 
   const std::string mark_path = options_.data_dir + "/store.mark";
-  const auto mark = MarkFile::read(mark_path);
+  const auto mark = MarkFile::read(*options_.file_system, mark_path);
   const auto clock_mark = mark ? std::optional(mark->clock) : std::nullopt;
   parts_.clock.emplace(clock, options_.synchronised, options_.boot_id, clock_mark);
   parts_.filter = std::make_shared<TtlFilterFactory>(*parts_.clock, options_.expiry_grace);
 
-  auto database = Database::open(options_, mark, parts_.filter);
+  auto database = Database::open(options_, mark, parts_.clock->mark(), parts_.filter);
   if (!database) return database.error();
   parts_.database = std::move(*database);
   if (Status status = check_format(); !status.ok()) return status;
@@ -93,7 +95,7 @@ Status RocksStore::open() {
   parts_.clock->raise(from_unix_ms(static_cast<std::int64_t>(*version / 1000)));
   if (options_.read_only) return Status();
 
-  auto mark_file = MarkFile::open(mark_path);
+  auto mark_file = MarkFile::open(*options_.file_system, mark_path);
   if (!mark_file) return mark_file.error();
   parts_.mark_file = std::move(*mark_file);
   parts_.writer.emplace(*parts_.database,

@@ -12,6 +12,10 @@
 #include "kvstore/storage/store.h"
 #include "kvstore/storage/store_clock.h"
 
+namespace rocksdb {
+class FileSystem;
+}
+
 namespace edged::storage {
 
 struct RocksStoreOptions {
@@ -26,6 +30,8 @@ struct RocksStoreOptions {
   SynchronisedProbe synchronised = kernel_says_synchronised;
   // Of this boot of the machine, 16 bytes. Empty: the kernel's.
   std::string boot_id;
+  // What the database and its mark are read and written through. Null: the system's.
+  std::shared_ptr<rocksdb::FileSystem> file_system;
   bool create_if_missing = true;
   // For tools on a stopped node: nothing is written, submit() answers kDenied.
   bool read_only = false;

@@ -216,11 +216,23 @@ TEST_F(StoreRecoveryTest, AfterAPowerCutWhatWasSyncedMustBeThere) {
   EXPECT_LT(count_entries(), kEntries);
 }
 
-TEST_F(StoreRecoveryTest, WithoutItsMarkADamagedLogStillRefuses) {
+TEST_F(StoreRecoveryTest, RefusesWithoutAReadableMark) {
   write_entries_and_die(0);
-  write_file(options_.data_dir + "/store.mark", std::string(4096, 'x'));
-  flip(0.5);
-  expect_refusal();
+  const std::string path = options_.data_dir + "/store.mark";
+  const std::string whole = read_file(path);
+  for (const std::string& damaged : {std::string(4096, 'x'), std::string(), whole.substr(0, 40)}) {
+    write_file(path, damaged);
+    const auto opened = open_rocks_store(options_);
+    EXPECT_EQ(opened.code(), Code::kCorruption);
+    EXPECT_THAT(opened.error().message(), HasSubstr("no slot of \"" + path + "\" is whole"));
+  }
+  std::filesystem::remove(path);
+  const auto opened = open_rocks_store(options_);
+  EXPECT_EQ(opened.code(), Code::kCorruption);
+  EXPECT_THAT(opened.error().message(), HasSubstr("no \"" + path + "\""));
+  write_file(path, whole);
+  open();
+  EXPECT_EQ(count_entries(), kEntries);
 }
 
 TEST_F(StoreRecoveryTest, AVanishedDatabaseBesideItsMarkIsNotMadeAnew) {
@@ -248,6 +260,7 @@ TEST_F(StoreRecoveryTest, DeadDataStaysDeadWhenTheClockGoesBackOverAKill) {
     reboot();
   }
   std::filesystem::remove(options_.data_dir + "/store.mark");
+  options_.read_only = true;
   open();
   EXPECT_EQ(value_of("dead"), "(none)") << "without the mark the last version tells the time";
 }

@@ -5,8 +5,11 @@
 # edged is built on Debian 12's own RocksDB 7.8.3. apt's state on this machine is not touched: the
 # package list and the source are fetched with a private one, and checked against Debian's keys.
 # usage: tools/build_rocksdb.sh [--print-prefix] [--force]
-#   EDGED_CACHE   where to build and install (default: ${XDG_CACHE_HOME:-~/.cache}/edged)
-# About 25 CPU minutes and 1 GB of disk, most of it given back at the end. Needs no root.
+#   --print-prefix   only says where it is or would be
+#   --force          builds it again
+#   EDGED_CACHE      where to build and install (default: ${XDG_CACHE_HOME:-~/.cache}/edged)
+# About 25 CPU minutes and 1 GB of disk, most of it given back at the end. Needs root or sudo only if
+# packages of tools/setup are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/lib.sh
@@ -22,7 +25,10 @@ case ${1:-} in
   "") ;;
   --print-prefix) echo "$prefix"; exit 0 ;;
   --force) force=yes ;;
-  *) echo "error: unknown option \"$1\". Use --print-prefix or --force" >&2; exit 2 ;;
+  *)
+    echo "error: unknown option \"$1\". Use --print-prefix or --force" >&2
+    exit 2
+    ;;
 esac
 if [[ -e $prefix/.complete && -z $force ]]; then
   say "RocksDB $version is there already: $prefix"
@@ -36,9 +42,15 @@ flock -n 9 || fail "could not build RocksDB: another build holds \"$cache/rocksd
 work=$(mktemp -d "$cache/rocksdb-build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# The mirror this machine uses already for Debian itself.
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
-  awk '$2 == "bookworm" { print $1; exit }')
+fail_with_log() {
+  tail -40 "$work/log" >&2
+  fail "$1"
+}
+
+# The mirror this machine uses already for Debian itself. RELEASE is the sources' own word for the
+# suite and there even before the first apt-get update.
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME)' 'Created-By: Packages' |
+  awk '$2 == "bookworm" || $3 == "bookworm" { uri = uri ? uri : $1 } END { print uri }')
 [[ -n $mirror ]] || fail "could not fetch RocksDB: no Debian 12 mirror is configured on this machine"
 mkdir -p "$work"/{lists/partial,archives/partial,source}
 echo "deb-src [signed-by=$keyring] $mirror $suite main" >"$work/sources.list"
@@ -48,9 +60,12 @@ private_apt() {
 }
 say "fetching RocksDB $version, Debian 13's source package"
 private_apt update >&2 || fail "could not read Debian 13's list of sources"
-(cd "$work/source" && private_apt source --download-only --tar-only "rocksdb=$version-1" >&2) ||
+(cd "$work/source" && private_apt source --download-only --tar-only rocksdb >&2) ||
   fail "could not fetch RocksDB's source package"
-tar -xf "$work/source/rocksdb_$version.orig.tar.gz" -C "$work/source" --one-top-level=tree --strip-components=1
+# Debian's own revision may change; the tarball is upstream's.
+tarball=$work/source/rocksdb_$version.orig.tar.gz
+[[ -e $tarball ]] || fail "could not fetch RocksDB $version: Debian 13 has another version now"
+tar -xf "$tarball" -C "$work/source" --one-top-level=tree --strip-components=1
 
 say "building RocksDB $version"
 # RTTI because we derive from its classes. PORTABLE: for any x86-64, not for this machine alone.
@@ -59,13 +74,13 @@ cmake -S "$work/source/tree" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Releas
   -DUSE_RTTI=ON -DPORTABLE=1 -DFAIL_ON_WARNINGS=OFF -DROCKSDB_BUILD_SHARED=OFF \
   -DWITH_TESTS=OFF -DWITH_ALL_TESTS=OFF -DWITH_TOOLS=OFF -DWITH_CORE_TOOLS=OFF -DWITH_BENCHMARK_TOOLS=OFF \
   -DWITH_GFLAGS=OFF -DWITH_LIBURING=OFF -DWITH_SNAPPY=ON -DWITH_LZ4=ON -DWITH_ZSTD=ON -DWITH_ZLIB=ON \
-  -DWITH_BZ2=OFF ${CCACHE:+-DCMAKE_CXX_COMPILER_LAUNCHER=$CCACHE} >"$work/log" 2>&1 ||
-  { tail -20 "$work/log" >&2; fail "could not configure RocksDB"; }
-cmake --build "$work/build" -j "$(nproc)" >>"$work/log" 2>&1 ||
-  { tail -40 "$work/log" >&2; fail "could not build RocksDB"; }
-cmake --install "$work/build" >>"$work/log" 2>&1 || { tail -20 "$work/log" >&2; fail "could not install RocksDB"; }
+  -DWITH_BZ2=OFF >"$work/log" 2>&1 || fail_with_log "could not configure RocksDB"
+cmake --build "$work/build" -j "$(nproc)" >>"$work/log" 2>&1 || fail_with_log "could not build RocksDB"
+cmake --install "$work/build" >>"$work/log" 2>&1 || fail_with_log "could not install RocksDB"
 
+# .complete is there exactly while everything else is, whenever this is interrupted.
+touch "$work/prefix/.complete"
+rm -f "$prefix/.complete"
 rm -rf "$prefix"
 mv "$work/prefix" "$prefix"
-touch "$prefix/.complete"
-say "RocksDB $version is ready: $prefix. A build directory configured before: cmake --preset NAME --fresh"
+say "RocksDB $version is ready: $prefix. A build directory configured before takes it with: cmake --preset NAME"

@@ -6,8 +6,11 @@ target_include_directories(edged_options INTERFACE ${PROJECT_SOURCE_DIR})
 # Off: g++ 12 takes the frames of Asio's coroutines for mismatched new and delete when it optimises.
 target_compile_options(edged_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion
-  -Wno-sign-conversion -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete> $<$<BOOL:${EDGED_WERROR}>:-Werror>
-  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  -Wno-sign-conversion -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete> $<$<BOOL:${EDGED_WERROR}>:-Werror>)
+# What ccache needs to cache users of a precompiled header.
+target_compile_options(edged_options INTERFACE
+  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
+  "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 target_link_libraries(edged_options INTERFACE Threads::Threads)
 if(EDGED_SANITIZE)
   target_compile_options(edged_options INTERFACE

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The open RocksDB of a data directory: its lock, its column families, its options, and recovery
-// that refuses rather than loses an acknowledged write in silence (docs/storage-format.md, section
-// 5). Opening blocks on disk; afterwards any thread may use what RocksDB allows.
+// The open RocksDB of a data directory and its column families. It opens only what recovery.h lets
+// pass: an acknowledged write is never lost in silence (docs/storage-format.md, section 5).
+// Opening blocks on disk; afterwards any thread may use what RocksDB allows.
 #pragma once
 
 #include <rocksdb/db.h>
 
+#include <cstdint>
 #include <memory>
-#include <string>
+#include <vector>
 
 #include "kvstore/storage/mark_file.h"
 #include "kvstore/storage/rocks_logger.h"
@@ -16,22 +17,6 @@
 #include "proto/base/status.h"
 
 namespace edged::storage {
-
-// Keeps other processes, and a second store of this one, off a data directory. Released by the
-// destructor, or by the kernel.
-class DirectoryLock {
- public:
-  // Creates the directory and the lock file if `create`. Errors: kUnavailable (held by another),
-  // kNotFound, kIoError; all name the directory.
-  static Result<std::unique_ptr<DirectoryLock>> acquire(const std::string& directory, bool create);
-  ~DirectoryLock();
-  DirectoryLock(const DirectoryLock&) = delete;
-  DirectoryLock& operator=(const DirectoryLock&) = delete;
-
- private:
-  explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
-  const int descriptor_;
-};
 
 class Database {
  public:
@@ -52,6 +37,14 @@ class Database {
   rocksdb::ColumnFamilyHandle* entries() const { return handles_[0]; }
   rocksdb::ColumnFamilyHandle* meta() const { return handles_[1]; }
 
+  // Operations that were acknowledged and that opening found gone; see StoreStats.
+  std::uint64_t recovered_lost() const { return recovered_lost_; }
+
+  // After a failed write: makes RocksDB take writes again. What it may have numbered in vain is
+  // covered by a table file, so that the next opening finds no gap before the log that follows.
+  // False: not yet. Blocks on disk.
+  bool resume();
+
   // Writes what is in memory to table files, so that the log can go. Blocks on disk.
   Status flush();
 
@@ -61,6 +54,7 @@ class Database {
   std::shared_ptr<RocksLogger> logger_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  std::uint64_t recovered_lost_ = 0;
 };
 
 }  // namespace edged::storage

@@ -12,6 +12,8 @@
 
 #include "kvstore/storage/bytes.h"
 #include "kvstore/storage/database.h"
+#include "kvstore/storage/database_options.h"
+#include "kvstore/storage/directory_lock.h"
 #include "kvstore/storage/entry_lister.h"
 #include "kvstore/storage/mark_file.h"
 #include "kvstore/storage/namespace_table.h"
@@ -77,8 +79,7 @@ Status RocksStore::open() {
   if (!lock) return lock.error();
   parts_.lock = std::move(*lock);
 
-  const std::string mark_path = options_.data_dir + "/store.mark";
-  const auto mark = MarkFile::read(*options_.file_system, mark_path);
+  const auto mark = MarkFile::read(*options_.file_system, mark_path(options_.data_dir));
   const auto clock_mark = mark ? std::optional(mark->clock) : std::nullopt;
   parts_.clock.emplace(clock, options_.synchronised, options_.boot_id, clock_mark);
   parts_.filter = std::make_shared<TtlFilterFactory>(*parts_.clock, options_.expiry_grace);
@@ -95,7 +96,7 @@ Status RocksStore::open() {
   parts_.clock->raise(from_unix_ms(static_cast<std::int64_t>(*version / 1000)));
   if (options_.read_only) return Status();
 
-  auto mark_file = MarkFile::open(*options_.file_system, mark_path);
+  auto mark_file = MarkFile::open(*options_.file_system, mark_path(options_.data_dir));
   if (!mark_file) return mark_file.error();
   parts_.mark_file = std::move(*mark_file);
   parts_.writer.emplace(*parts_.database,
@@ -207,6 +208,7 @@ StoreStats RocksStore::stats() const {
   stats.memory_bytes =
       number("rocksdb.block-cache-usage") + number("rocksdb.estimate-table-readers-mem");
   stats.keys_estimate = number("rocksdb.estimate-num-keys");
+  stats.recovered_lost_writes = database.recovered_lost();
   stats.expired_reclaimed = parts_.filter->dropped();
   if (parts_.writer) {
     const auto counts = parts_.writer->counts();

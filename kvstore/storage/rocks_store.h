@@ -18,6 +18,10 @@ class FileSystem;
 
 namespace edged::storage {
 
+// What to do if acknowledged writes are missing. kStrict: refuse. kCache: keep the damaged logs
+// aside, open with what is whole, and report what was lost.
+enum class Recovery { kStrict, kCache };
+
 struct RocksStoreOptions {
   std::string data_dir;
   // Block cache, memtables and table readers together; at least 8 MiB.
@@ -33,6 +37,7 @@ struct RocksStoreOptions {
   // What the database and its mark are read and written through. Null: the system's.
   std::shared_ptr<rocksdb::FileSystem> file_system;
   bool create_if_missing = true;
+  Recovery recovery = Recovery::kStrict;
   // For tools on a stopped node: nothing is written, submit() answers kDenied.
   bool read_only = false;
   // Bounds of what waits for the writer thread; past either, submit() answers kBusy.

@@ -112,6 +112,9 @@ struct StoreStats {
   std::uint64_t memory_bytes = 0;       // block cache, memtables and table readers
   std::uint64_t keys_estimate = 0;      // all namespaces, expired but unreclaimed ones included
   std::uint64_t expired_reclaimed = 0;  // entries dropped by compaction since start
+  // Acknowledged operations that opening found gone: not synced before a power cut, or accepted as
+  // lost by --recovery=cache. RocksDB's count, which adds one to each write.
+  std::uint64_t recovered_lost_writes = 0;
   std::uint64_t writes = 0, syncs = 0, write_groups = 0;  // since start
   std::string engine;                                     // "rocksdb 7.8.3"
 };

@@ -181,7 +181,7 @@ Status Writer::write_batch(rocksdb::WriteBatch& batch, bool sync) {
   const auto boot = clock_.mark().boot;
   if (needs_resume_ && boot >= resume_after_) {
     resume_after_ = boot + std::chrono::seconds(1);
-    needs_resume_ = !database_.db().Resume().ok();
+    needs_resume_ = !database_.resume();
     if (!needs_resume_) log::info("storage: the database takes writes again");
   }
   rocksdb::WriteOptions options;

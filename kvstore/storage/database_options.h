@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// How RocksDB is set up: the column families, their options, and the names of what a data directory
+// holds. Pure; any thread.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kvstore/storage/rocks_logger.h"
+#include "kvstore/storage/rocks_store.h"
+#include "kvstore/storage/ttl_filter.h"
+
+namespace edged::storage {
+
+struct DatabaseOptions {
+  rocksdb::DBOptions db;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+};
+
+// `filter` is set on the entries' column family. `env` must outlive the database.
+DatabaseOptions make_database_options(const RocksStoreOptions& options,
+                                      rocksdb::Env* env,
+                                      std::shared_ptr<RocksLogger> logger,
+                                      std::shared_ptr<TtlFilterFactory> filter);
+
+inline std::string database_path(const std::string& data_dir) {
+  return data_dir + "/db";
+}
+inline std::string mark_path(const std::string& data_dir) {
+  return data_dir + "/store.mark";
+}
+
+// What every error of an opening begins with.
+inline std::string opening(const std::string& data_dir) {
+  return "could not open database \"" + data_dir + "\"";
+}
+
+}  // namespace edged::storage

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// store.lock, and the one line that says why it could not be had.
+#include "kvstore/storage/directory_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "kvstore/storage/database_options.h"
+
+namespace edged::storage {
+
+Result<std::unique_ptr<DirectoryLock>> DirectoryLock::acquire(const std::string& directory,
+                                                              bool create) {
+  std::error_code error;
+  if (create) std::filesystem::create_directories(directory, error);
+  if (error) {
+    return Status(Code::kIoError,
+                  "could not create data directory \"" + directory + "\": " + error.message());
+  }
+  const std::string path = directory + "/store.lock";
+  const int flags = (create ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC;
+  const int descriptor = ::open(path.c_str(), flags, 0600);
+  if (descriptor < 0) {
+    const bool absent = errno == ENOENT && !create;
+    return Status(absent ? Code::kNotFound : Code::kIoError,
+                  opening(directory) +
+                      (absent ? ": no database there"
+                              : std::string(": directory not usable: ") + std::strerror(errno)));
+  }
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    ::close(descriptor);
+    return Status(Code::kUnavailable, opening(directory) + ": lock held by another process");
+  }
+  return std::unique_ptr<DirectoryLock>(new DirectoryLock(descriptor));
+}
+
+DirectoryLock::~DirectoryLock() {
+  ::close(descriptor_);
+}
+
+}  // namespace edged::storage

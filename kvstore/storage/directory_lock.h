@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lock on a data directory. The kernel holds it (flock), so it ends with the process, however
+// that ends. Blocks on disk; any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "proto/base/status.h"
+
+namespace edged::storage {
+
+// Keeps other processes, and a second store of this one, off a data directory. Released by the
+// destructor, or by the kernel.
+class DirectoryLock {
+ public:
+  // Creates the directory and the lock file if `create`. Errors: kUnavailable (held by another),
+  // kNotFound, kIoError; all name the directory.
+  static Result<std::unique_ptr<DirectoryLock>> acquire(const std::string& directory, bool create);
+  ~DirectoryLock();
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
+  const int descriptor_;
+};
+
+}  // namespace edged::storage

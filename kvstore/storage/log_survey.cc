@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// RocksDB tells what is in the table files when it is shown a directory without logs; the logs are
+// read by scan_log.
+#include "kvstore/storage/log_survey.h"
+
+#include <rocksdb/file_system.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <utility>
+
+#include "kvstore/storage/rocks_status.h"
+
+namespace edged::storage {
+namespace {
+
+constexpr std::string_view kLogSuffix = ".log";
+
+bool is_log(std::string_view name) {
+  return name.ends_with(kLogSuffix);
+}
+
+class LogHidingFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  using FileSystemWrapper::FileSystemWrapper;
+  static const char* kClassName() { return "LogHidingFileSystem"; }
+  const char* Name() const override { return kClassName(); }
+
+  rocksdb::IOStatus GetChildren(const std::string& directory,
+                                const rocksdb::IOOptions& options,
+                                std::vector<std::string>* names,
+                                rocksdb::IODebugContext* debug) override {
+    auto status = target()->GetChildren(directory, options, names, debug);
+    std::erase_if(*names, is_log);
+    return status;
+  }
+};
+
+struct Tables {
+  std::uint64_t last_sequence = 0;
+  std::uint64_t first_log = 0;  // older ones are not replayed
+};
+
+Status failed(const rocksdb::Status& status, const std::string& data_dir) {
+  Status translated = from_rocksdb(status, opening(data_dir));
+  if (!status.IsCorruption() && !status.IsPathNotFound()) return translated;
+  return Status(Code::kCorruption,
+                translated.message() +
+                    ". This is not a log, and --recovery=cache does not help: restore the file, or "
+                    "start with an empty directory. Nothing was changed");
+}
+
+Result<Tables> read_tables(DatabaseOptions options,
+                           const std::shared_ptr<rocksdb::FileSystem>& files,
+                           const std::string& data_dir) {
+  const auto env = rocksdb::NewCompositeEnv(std::make_shared<LogHidingFileSystem>(files));
+  options.db.env = env.get();
+  options.db.max_open_files = 16;  // the tables themselves are not read here
+  const std::string path = database_path(data_dir);
+  // A process that was killed while it made the database may have left it without some of them.
+  std::vector<std::string> present;
+  auto status = rocksdb::DB::ListColumnFamilies(options.db, path, &present);
+  if (!status.ok()) return failed(status, data_dir);
+  std::erase_if(options.families, [&](const rocksdb::ColumnFamilyDescriptor& family) {
+    return std::find(present.begin(), present.end(), family.name) == present.end();
+  });
+  rocksdb::DB* opened = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  status = rocksdb::DB::OpenForReadOnly(options.db, path, options.families, &handles, &opened);
+  if (!status.ok()) return failed(status, data_dir);
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  Tables tables;
+  tables.last_sequence = db->GetLatestSequenceNumber();
+  const bool known =
+      db->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &tables.first_log);
+  for (auto* handle : handles) (void)db->DestroyColumnFamilyHandle(handle);
+  if (!known) return Status(Code::kInternal, opening(data_dir) + ": RocksDB names no first log");
+  return tables;
+}
+
+void add(LogSpan& sum, const LogSpan& span) {
+  if (span.batches == 0) return;
+  if (sum.batches == 0) sum.first_sequence = span.first_sequence;
+  sum.batches += span.batches;
+  sum.operations += span.operations;
+  sum.last_sequence = span.last_sequence;
+}
+
+}  // namespace
+
+LogSurvey join_logs(std::uint64_t tables_sequence, std::vector<SurveyedLog> logs) {
+  LogSurvey survey;
+  survey.tables_sequence = tables_sequence;
+  std::uint64_t last = 0;
+  for (std::size_t i = 0; i < logs.size(); ++i) {
+    const LogScan& scan = logs[i].scan;
+    if (scan.whole.batches != 0) {
+      const std::uint64_t first = scan.whole.first_sequence;
+      const bool joins = last == 0 ? first <= tables_sequence + 1 : first == last + 1;
+      // Damage with nothing lost behind it, from before the last opening.
+      if (joins && survey.broken && survey.broken->behind.batches == 0) survey.broken.reset();
+      if (!joins && !survey.broken) survey.broken = LogBreak{i, LogDamage::kSequence, 0, {}};
+      if (!survey.broken) last = scan.whole.last_sequence;
+    }
+    if (survey.broken) {
+      add(survey.broken->behind, scan.whole);
+      add(survey.broken->behind, scan.behind);
+    } else if (scan.damage != LogDamage::kNone) {
+      survey.broken = LogBreak{i, scan.damage, scan.damage_offset, scan.behind};
+    }
+  }
+  survey.recovered_sequence = last != 0 ? last : tables_sequence;
+  survey.logs = std::move(logs);
+  return survey;
+}
+
+Result<LogSurvey> survey_logs(const DatabaseOptions& options,
+                              const std::shared_ptr<rocksdb::FileSystem>& files,
+                              const std::string& data_dir) {
+  const auto tables = read_tables(options, files, data_dir);
+  if (!tables) return tables.error();
+  const std::string path = database_path(data_dir);
+  std::vector<std::string> names;
+  const auto status = files->GetChildren(path, rocksdb::IOOptions(), &names, nullptr);
+  if (!status.ok()) return from_rocksdb(status, opening(data_dir));
+  std::vector<SurveyedLog> logs;
+  for (const std::string& name : names) {
+    std::uint64_t number = 0;
+    const char* end = name.data() + name.size() - (is_log(name) ? kLogSuffix.size() : 0);
+    if (!is_log(name) || std::from_chars(name.data(), end, number).ptr != end) continue;
+    if (number < tables->first_log) continue;
+    auto scan = scan_log(*files, path + "/" + name);
+    if (!scan) return scan.error();
+    logs.push_back({number, path + "/" + name, *scan});
+  }
+  std::sort(logs.begin(), logs.end(), [](const SurveyedLog& a, const SurveyedLog& b) {
+    return a.number < b.number;
+  });
+  return join_logs(tables->last_sequence, std::move(logs));
+}
+
+}  // namespace edged::storage

@@ -22,7 +22,7 @@ constexpr std::size_t kBatchHeaderBytes = 12;
 
 // Types of records. 5 to 8 are 1 to 4 of a recycled log; 9 to 11 and those from 128 on describe
 // the log and hold no batch.
-constexpr unsigned kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4, kRecyclable = 4;
+constexpr unsigned kFull = 1, kFirst = 2, kLast = 4, kRecyclable = 4;  // 3: in the middle
 constexpr unsigned kBatchTypeMax = 8, kKnownTypeMax = 11, kRecyclableTimestamps = 11;
 constexpr unsigned kIgnorable = 128, kRecyclablePredecessor = 131;
 

@@ -54,6 +54,9 @@ void NodeHttp::add_store_metrics(MetricsRegistry& metrics) {
   add("edged_storage_expired_reclaimed",
       "Expired entries that compaction dropped since start.",
       &StoreStats::expired_reclaimed);
+  add("edged_storage_recovered_lost_writes",
+      "Acknowledged operations that the last opening found gone.",
+      &StoreStats::recovered_lost_writes);
   add("edged_storage_writes", "Write operations since start.", &StoreStats::writes);
   add("edged_storage_syncs", "Syncs of the log since start.", &StoreStats::syncs);
   add("edged_storage_write_groups",

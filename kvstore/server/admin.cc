@@ -140,6 +140,7 @@ Code answer_stats(const storage::Store& store,
       .add("expired_reclaimed", std::to_string(stats.expired_reclaimed))
       .add("writes", std::to_string(stats.writes))
       .add("syncs", std::to_string(stats.syncs))
+      .add("recovered_lost_writes", std::to_string(stats.recovered_lost_writes))
       .add("write_groups", std::to_string(stats.write_groups));
   return append_reply(to, {}, object.finish(), out);
 }

@@ -19,9 +19,11 @@
 namespace edged::storage {
 namespace {
 
-bool exists(const RocksStoreOptions& options) {
+Result<bool> exists(const RocksStoreOptions& options) {
   const std::string current = database_path(options.data_dir) + "/CURRENT";
-  return options.file_system->FileExists(current, rocksdb::IOOptions(), nullptr).ok();
+  const auto status = options.file_system->FileExists(current, rocksdb::IOOptions(), nullptr);
+  if (status.ok() || status.IsNotFound()) return status.ok();
+  return from_rocksdb(status, opening(options.data_dir));
 }
 
 // The mark comes first: a database without one is damage. Directories that were just made are
@@ -59,7 +61,9 @@ Result<RecoveryPlan> recover(const RocksStoreOptions& options,
                              const DatabaseOptions& database,
                              const Result<Mark>& mark,
                              const ClockMark& now) {
-  if (!exists(options)) {
+  const auto there = exists(options);
+  if (!there) return there.error();
+  if (!*there) {
     auto plan = plan_without_database(options, mark);
     if (!plan) return plan;
     if (options.read_only || !options.create_if_missing) {

@@ -37,6 +37,9 @@ rocksdb::DBOptions make_db_options(const RocksStoreOptions& options,
   db.skip_stats_update_on_db_open = true;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
+  // Families flushed each alone would leave logs of which a part is needed, and then nothing tells
+  // whether the first of them is missing (log_survey.h).
+  db.atomic_flush = true;
   db.enable_pipelined_write = false;  // one writer: nothing to overlap
   return db;
 }

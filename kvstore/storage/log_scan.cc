@@ -160,7 +160,7 @@ void Scanner::take_batch(std::uint64_t offset) {
 }
 
 LogScan Scanner::finish(std::uint64_t file_bytes) {
-  if (in_batch_) damaged(LogDamage::kCutShort, batch_offset_);
+  if (in_batch_) damaged(zeros_ ? LogDamage::kZeros : LogDamage::kCutShort, batch_offset_);
   scan_.file_bytes = file_bytes;
   return scan_;
 }

@@ -56,8 +56,12 @@ Status refusal(const RocksStoreOptions& options, const std::string& what) {
 
 // Which logs change so that RocksDB sees nothing but what is whole and in reach.
 void plan_cut(RecoveryPlan& plan, const LogSurvey& survey, bool keep_everything) {
-  if (!survey.broken || survey.torn_only()) return;
+  if (!survey.broken) return;
   const LogBreak& broken = *survey.broken;
+  if (survey.torn_only()) {
+    if (keep_everything) plan.kept_aside.push_back(survey.logs[broken.log].path);
+    return;
+  }
   std::size_t next = broken.log;
   if (broken.offset != 0) {
     plan.cut_log = survey.logs[next++].path;

@@ -102,6 +102,12 @@ class NodeTest(ProgramsCase):
                                         "--http", "127.0.0.1:0"),
                              6, log.name)
             self.assertEqual(log.read_bytes(), damaged)
+        self.start_node("--recovery", "cache")
+        self.assertEqual(self.kvctl("get", "k0").stdout, "v" * 1000)
+        self.assertEqual(self.kvctl("get", "k49").returncode, 3)
+        kept, = (self.data / "damaged").glob("*/" + log.name)
+        self.assertEqual(kept.read_bytes(), damaged)
+        self.assertGreater(self.kvctl_json("stats")["recovered_lost_writes"], 0)
 
     def test_refuses_what_it_does_not_have(self):
         node = ("node", "--data", self.data)

@@ -22,6 +22,7 @@ struct KvNamespace {
 struct Node {
   std::string data_dir = "/var/lib/edged";
   std::string durability = "wal";
+  std::string recovery = "strict";
   std::uint64_t memory_budget_bytes = 256ULL << 20;
   std::uint64_t disk_quota_bytes = 0;  // 0: none
   std::vector<std::string> listen{"127.0.0.1:4780"};

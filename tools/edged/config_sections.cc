@@ -10,6 +10,7 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   ObjectReader reader(json, "node", context, lenient);
   reader.text("data_dir", node.data_dir);
   reader.choice("durability", {"wal", "sync"}, node.durability);
+  reader.choice("recovery", {"strict", "cache"}, node.recovery);
   reader.size("memory_budget", node.memory_budget_bytes);
   reader.size("disk_quota", node.disk_quota_bytes);
   const Json* listen = json.find("listen");

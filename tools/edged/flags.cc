@@ -30,6 +30,7 @@ config::Overrides Flags::overrides() const {
   overrides.listen = listen;
   overrides.unix_path = given(unix_path);
   overrides.http = given(http);
+  overrides.recovery = given(recovery);
   overrides.worker_http = given(worker_http);
   overrides.worker_state_dir = given(state_dir);
   overrides.log_level = given(log_level);
@@ -48,6 +49,7 @@ std::vector<std::string> Flags::as_arguments() const {
   for (const std::string& address : listen) add("--listen", address);
   add("--unix", unix_path);
   add("--http", http);
+  add("--recovery", recovery);
   add("--worker-http", worker_http);
   add("--state-dir", state_dir);
   add("--log-level", log_level);
@@ -73,6 +75,13 @@ void add_node_flags(CLI::App& command, Flags& flags) {
   command.add_option("--unix", flags.unix_path, "Path of the node's unix socket")
       ->envname("EDGED_UNIX");
   command.add_option("--http", flags.http, "HOST:PORT of the node's HTTP")->envname("EDGED_HTTP");
+  command
+      .add_option(
+          "--recovery",
+          flags.recovery,
+          "If acknowledged writes are missing: strict (refuse) or cache (start without them)")
+      ->check(CLI::IsMember({"strict", "cache"}))
+      ->envname("EDGED_RECOVERY");
   command.add_option("--binding", flags.binding, "Not in this version: the Workers binding face")
       ->check([](const std::string&) {
         return std::string("the Workers binding face is not in this version");

@@ -15,7 +15,7 @@
 namespace edged {
 
 struct Flags {
-  std::string file, data_dir, unix_path, http, worker_http, state_dir, log_level, binding;
+  std::string file, data_dir, unix_path, http, worker_http, state_dir, log_level, binding, recovery;
   std::vector<std::string> listen;
   bool dev = false;
   bool insecure = false;

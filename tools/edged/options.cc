@@ -8,6 +8,7 @@ storage::RocksStoreOptions store_options(const config::Config& config) {
   options.data_dir = config.node.data_dir;
   options.memory_budget_bytes = config.node.memory_budget_bytes;
   options.expiry_grace = config.node.expiry_grace;
+  if (config.node.recovery == "cache") options.recovery = storage::Recovery::kCache;
   return options;
 }
 

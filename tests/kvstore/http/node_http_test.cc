@@ -44,6 +44,7 @@ class FiguresOnly final : public storage::Store {
     stats.writes = 5;
     stats.syncs = 6;
     stats.write_groups = 7;
+    stats.recovered_lost_writes = 8;
     stats.engine = "engine 1.2";
     return stats;
   }
@@ -119,6 +120,7 @@ TEST_F(NodeHttpTest, ShowsTheStoresFigures) {
       {"edged_storage_writes", 5},
       {"edged_storage_syncs", 6},
       {"edged_storage_write_groups", 7},
+      {"edged_storage_recovered_lost_writes", 8},
       {"edged_storage_engine_info{engine=\"engine 1.2\"}", 1},
   };
   for (const auto& [name, value] : expected) {

@@ -76,10 +76,27 @@ void FaultFileSystem::cut_power() {
   power_off_ = true;
 }
 
+void FaultFileSystem::cut_power_after(std::uint64_t operations) {
+  const std::lock_guard lock(mutex_);
+  power_off_at_ = count_ + operations;
+}
+
+bool FaultFileSystem::power_is_off() const {
+  const std::lock_guard lock(mutex_);
+  return power_off_;
+}
+
+void FaultFileSystem::revive() {
+  const std::lock_guard lock(mutex_);
+  power_off_ = false;
+  power_off_at_ = UINT64_MAX;
+}
+
 void FaultFileSystem::restore_power(std::mt19937_64& random) {
   const std::lock_guard lock(mutex_);
   disk_.cut(random);
   power_off_ = false;
+  power_off_at_ = UINT64_MAX;
 }
 
 IOStatus FaultFileSystem::fail(const std::string& what, Fault fault) const {
@@ -90,9 +107,10 @@ IOStatus FaultFileSystem::fail(const std::string& what, Fault fault) const {
 
 bool FaultFileSystem::strikes(const char* operation, const std::string& path, Fault& fault) {
   const std::lock_guard lock(mutex_);
+  const std::uint64_t n = count_++;
+  power_off_ = power_off_ || n >= power_off_at_;
   fault = power_off_ ? Fault::kIoError : fault_;
   if (power_off_) return true;
-  const std::uint64_t n = count_++;
   if (!armed_ || n < fail_at_ || (n > fail_at_ && !for_good_)) return false;
   failed_ = true;
   if (failed_operation_.empty()) failed_operation_ = std::string(operation) + " " + path;

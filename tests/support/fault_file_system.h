@@ -44,6 +44,12 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
 
   // From now on every operation fails, as it does for a process whose machine is off.
   void cut_power();
+  // The same, once `operations` more have happened.
+  void cut_power_after(std::uint64_t operations);
+  bool power_is_off() const;
+  // Once nothing is open any more: everything works, and the files are what a killed process
+  // leaves.
+  void revive();
   // Once nothing is open any more: the files are what the cut left, and everything works.
   void restore_power(std::mt19937_64& random);
 
@@ -119,6 +125,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   Fault fault_ = Fault::kIoError;
   std::uint64_t fail_at_ = 0;
   std::uint64_t count_ = 0;
+  std::uint64_t power_off_at_ = UINT64_MAX;
   std::string failed_operation_;
   std::function<void()> sync_hook_;
   std::function<void(const std::string&)> create_hook_;

@@ -48,6 +48,10 @@ void NodeHttp::add_store_metrics(MetricsRegistry& metrics) {
   add("edged_storage_memory_bytes",
       "Bytes of block cache, memtables and table readers.",
       &StoreStats::memory_bytes);
+  add("edged_storage_disk_free_bytes",
+      "Bytes free on the store's file system.",
+      &StoreStats::disk_free_bytes);
+  add("edged_storage_keys", "Live entries of all namespaces.", &StoreStats::keys);
   add("edged_storage_keys_estimate",
       "Entries of all namespaces, with those that expired and are not reclaimed yet.",
       &StoreStats::keys_estimate);
@@ -62,6 +66,16 @@ void NodeHttp::add_store_metrics(MetricsRegistry& metrics) {
   add("edged_storage_write_groups",
       "Batches that the write operations were grouped in since start.",
       &StoreStats::write_groups);
+  add("edged_storage_leases", "Leases to fill a key that are held.", &StoreStats::leases);
+  add("edged_storage_watches", "Watches on changes.", &StoreStats::watches);
+  add("edged_storage_uploads", "Large values on their way in.", &StoreStats::uploads);
+  metrics.callback_gauge("edged_storage_refuses_writes",
+                         "1 while the disk is full or the quota reached.",
+                         [this] { return stats().refuses_writes ? 1.0 : 0.0; });
+  metrics.callback_gauge(
+      "edged_storage_clock_step_seconds",
+      "Wall clock minus node time, while a step waits to be confirmed.",
+      [this] { return std::chrono::duration<double>(stats().clock_step).count(); });
   metrics.callback_gauge("edged_storage_engine_info",
                          "The store's engine.",
                          [] { return 1.0; },

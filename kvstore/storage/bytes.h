@@ -33,4 +33,21 @@ inline void append_be32(std::string& out, std::uint32_t value) {
   }
 }
 
+inline void append_be64(std::string& out, std::uint64_t value) {
+  append_be32(out, static_cast<std::uint32_t>(value >> 32));
+  append_be32(out, static_cast<std::uint32_t>(value));
+}
+
+// The caller has checked that `bytes` holds 4 or 8 bytes at `offset`.
+inline std::uint32_t load_be32(std::string_view bytes, std::size_t offset) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    value = value << 8 | static_cast<unsigned char>(bytes[offset + i]);
+  }
+  return value;
+}
+inline std::uint64_t load_be64(std::string_view bytes, std::size_t offset) {
+  return std::uint64_t{load_be32(bytes, offset)} << 32 | load_be32(bytes, offset + 4);
+}
+
 }  // namespace edged::storage

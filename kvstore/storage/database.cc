@@ -87,12 +87,12 @@ Result<RecoveryPlan> recover(const RocksStoreOptions& options,
 Result<std::unique_ptr<Database>> Database::open(const RocksStoreOptions& options,
                                                  const Result<Mark>& mark,
                                                  const ClockMark& now,
-                                                 std::shared_ptr<TtlFilterFactory> filter) {
+                                                 CompactionFilters filters) {
   auto database = std::unique_ptr<Database>(new Database);
   database->env_ = rocksdb::NewCompositeEnv(options.file_system);
   database->logger_ = std::make_shared<RocksLogger>();
   auto how =
-      make_database_options(options, database->env_.get(), database->logger_, std::move(filter));
+      make_database_options(options, database->env_.get(), database->logger_, std::move(filters));
   const auto plan = recover(options, how, mark, now);
   if (!plan) return plan.error();
 

@@ -10,17 +10,17 @@
 #include <memory>
 #include <vector>
 
+#include "kvstore/storage/database_options.h"
 #include "kvstore/storage/mark_file.h"
 #include "kvstore/storage/rocks_logger.h"
 #include "kvstore/storage/rocks_store.h"
-#include "kvstore/storage/ttl_filter.h"
 #include "proto/base/status.h"
 
 namespace edged::storage {
 
 class Database {
  public:
-  // `filter` is set on the entries' column family; `mark` is what MarkFile::read found. A new
+  // `mark` is what MarkFile::read found. A new
   // database is given a mark with `now` in it before anything else. The lock on the directory must
   // be held, options.file_system set. Errors: kCorruption (damaged, or acknowledged writes are
   // missing); kNotFound (nothing there and create_if_missing is off); kUnsupported; kIoError;
@@ -28,7 +28,7 @@ class Database {
   static Result<std::unique_ptr<Database>> open(const RocksStoreOptions& options,
                                                 const Result<Mark>& mark,
                                                 const ClockMark& now,
-                                                std::shared_ptr<TtlFilterFactory> filter);
+                                                CompactionFilters filters);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -36,6 +36,7 @@ class Database {
   rocksdb::DB& db() const { return *db_; }
   rocksdb::ColumnFamilyHandle* entries() const { return handles_[0]; }
   rocksdb::ColumnFamilyHandle* meta() const { return handles_[1]; }
+  rocksdb::ColumnFamilyHandle* bodies() const { return handles_[2]; }
 
   // Operations that were acknowledged and that opening found gone; see StoreStats.
   std::uint64_t recovered_lost() const { return recovered_lost_; }

@@ -5,6 +5,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
@@ -17,6 +18,9 @@ namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr char kMetaFamily[] = "meta";
+constexpr char kBodiesFamily[] = "bodies";
+constexpr std::size_t kDeletionWindow = 32;
+constexpr std::size_t kDeletionsInWindow = 8;
 
 rocksdb::DBOptions make_db_options(const RocksStoreOptions& options,
                                    rocksdb::Env* env,
@@ -25,7 +29,7 @@ rocksdb::DBOptions make_db_options(const RocksStoreOptions& options,
   rocksdb::DBOptions db;
   db.env = env;
   db.create_if_missing = options.create_if_missing;
-  db.create_missing_column_families = options.create_if_missing;
+  db.create_missing_column_families = true;
   db.info_log = std::move(logger);
   db.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(
       std::min<std::uint64_t>(48 * kMiB, options.memory_budget_bytes * 3 / 8), cache, false);
@@ -73,17 +77,23 @@ rocksdb::ColumnFamilyOptions make_family_options(const std::shared_ptr<rocksdb::
 DatabaseOptions make_database_options(const RocksStoreOptions& options,
                                       rocksdb::Env* env,
                                       std::shared_ptr<RocksLogger> logger,
-                                      std::shared_ptr<TtlFilterFactory> filter) {
+                                      CompactionFilters filters) {
   const auto cache = rocksdb::NewLRUCache(std::max(options.memory_budget_bytes, 8 * kMiB), 4);
   DatabaseOptions made;
   made.db = make_db_options(options, env, std::move(logger), cache);
   const std::uint64_t buffer =
       std::clamp<std::uint64_t>(options.memory_budget_bytes / 8, kMiB, 16 * kMiB);
   auto entries = make_family_options(cache, buffer);
-  entries.compaction_filter_factory = std::move(filter);
+  entries.compaction_filter_factory = std::move(filters.entries);
   entries.table_properties_collector_factories.push_back(make_expiry_collector_factory());
   made.families.emplace_back(rocksdb::kDefaultColumnFamilyName, entries);
   made.families.emplace_back(kMetaFamily, make_family_options(cache, kMiB));
+  auto bodies = make_family_options(cache, buffer);
+  bodies.compaction_filter_factory = std::move(filters.bodies);
+  // A large value that was deleted is worth a compaction soon.
+  bodies.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionsInWindow));
+  made.families.emplace_back(kBodiesFamily, bodies);
   return made;
 }
 

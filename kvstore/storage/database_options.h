@@ -15,16 +15,22 @@
 
 namespace edged::storage {
 
+// What compactions of each column family drop.
+struct CompactionFilters {
+  std::shared_ptr<TtlFilterFactory> entries;
+  std::shared_ptr<BodyFilterFactory> bodies;
+};
+
 struct DatabaseOptions {
   rocksdb::DBOptions db;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
 };
 
-// `filter` is set on the entries' column family. `env` must outlive the database.
+// `env` must outlive the database.
 DatabaseOptions make_database_options(const RocksStoreOptions& options,
                                       rocksdb::Env* env,
                                       std::shared_ptr<RocksLogger> logger,
-                                      std::shared_ptr<TtlFilterFactory> filter);
+                                      CompactionFilters filters);
 
 inline std::string database_path(const std::string& data_dir) {
   return data_dir + "/db";

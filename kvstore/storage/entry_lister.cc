@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "kvstore/storage/entry_reader.h"
+#include "kvstore/storage/record.h"
 #include "kvstore/storage/rocks_status.h"
+#include "kvstore/storage/value_chunks.h"
 
 namespace edged::storage {
 namespace {
@@ -30,18 +34,23 @@ Status check(const ListRequest& request) {
   return Status();
 }
 
-}  // namespace
-
-Entry to_entry(const RecordView& record, bool with_value) {
-  Entry entry;
-  if (with_value) entry.value = record.value;
-  entry.metadata = record.metadata;
-  if (record.header.expiry_ms != 0) {
-    entry.expires_at = from_unix_ms(static_cast<std::int64_t>(record.header.expiry_ms));
-  }
-  entry.version = record.header.version;
-  return entry;
+// Fills `item` from a record. `options` are those of the iterator that found it.
+Status fill_item(const Database& database,
+                 const rocksdb::ReadOptions& options,
+                 std::uint32_t prefix,
+                 const RecordView& record,
+                 bool with_value,
+                 ListItem& item) {
+  item.entry = to_entry(record, with_value);
+  item.value_bytes = record.value_bytes();
+  if (!with_value || !record.body) return Status();
+  auto body = read_body(database, options, prefix, *record.body);
+  if (!body) return body.error();
+  item.entry.value = *std::move(body);
+  return Status();
 }
+
+}  // namespace
 
 Result<ListPage> list_entries(const Database& database,
                               std::uint32_t prefix,
@@ -55,7 +64,12 @@ Result<ListPage> list_entries(const Database& database,
   rocksdb::ReadOptions options;
   if (!bound.empty()) options.iterate_upper_bound = &bound_slice;
   options.fill_cache = false;
-  if (request.with_values) options.readahead_size = kReadaheadBytes;
+  std::optional<Snapshot> snapshot;  // pieces of large values must be those of the records
+  if (request.with_values) {
+    options.readahead_size = kReadaheadBytes;
+    snapshot.emplace(database.db());
+    options.snapshot = snapshot->get();
+  }
   const std::unique_ptr<rocksdb::Iterator> it(
       database.db().NewIterator(options, database.entries()));
 
@@ -87,8 +101,8 @@ Result<ListPage> list_entries(const Database& database,
     }
     ListItem item;
     item.key = page.next_after;
-    item.entry = to_entry(*record, request.with_values);
-    item.value_bytes = record->value.size();
+    Status status = fill_item(database, options, prefix, *record, request.with_values, item);
+    if (!status.ok()) return status;
     bytes += item.key.size() + item.entry.value.size() + item.entry.metadata.size();
     page.items.push_back(std::move(item));
   }

@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #include "kvstore/storage/database.h"
-#include "kvstore/storage/record.h"
 #include "kvstore/storage/store.h"
 #include "proto/base/clock.h"
 
@@ -18,7 +17,5 @@ Result<ListPage> list_entries(const Database& database,
                               const ListRequest& request,
                               WallTime now,
                               const Clock& clock);
-
-Entry to_entry(const RecordView& record, bool with_value);
 
 }  // namespace edged::storage

@@ -63,7 +63,8 @@ Status NamespaceTable::load() {
   const std::string start(1, kRowKey);
   for (it->Seek(start); it->Valid(); it->Next()) {
     const std::string_view key(it->key().data(), it->key().size());
-    if (key.size() != 5 || key[0] != kRowKey) continue;  // "next" begins with the same letter
+    if (key[0] != kRowKey) break;
+    if (key.size() != 5) continue;  // "next" begins with the same letter
     Status status = load_row(key, {it->value().data(), it->value().size()});
     if (!status.ok()) return status;
   }
@@ -71,8 +72,7 @@ Status NamespaceTable::load() {
 }
 
 Status NamespaceTable::load_row(std::string_view key, std::string_view value) {
-  NamespaceNumber number = 0;
-  for (const char byte : key.substr(1)) number = number << 8 | static_cast<unsigned char>(byte);
+  const NamespaceNumber number = load_be32(key, 1);
   if (value.size() < kRowFixedBytes || load_le<std::uint32_t>(value, value.size() - 4) !=
                                            extend_crc32c(0, value.substr(0, value.size() - 4))) {
     return Status(Code::kCorruption, "stored namespace " + std::to_string(number) + " is damaged");
@@ -121,6 +121,34 @@ Result<Namespace> NamespaceTable::find(std::string_view id_or_title) const {
       "KV namespace \"" + std::string(id_or_title.substr(0, kTitleBytesMax)) + "\" not found");
 }
 
+Status NamespaceTable::check_title_free(const std::string& title) const {
+  for (const Namespace& other : list()) {
+    if (other.title != title) continue;
+    return Status(Code::kExists, "a namespace with title \"" + title + "\" exists already");
+  }
+  return Status();
+}
+
+Result<NamespaceTable::Row> NamespaceTable::row_of(NamespaceNumber number) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = rows_.find(number);
+  if (found == rows_.end()) return Status(Code::kNamespaceNotFound, "no such namespace");
+  return found->second;
+}
+
+void NamespaceTable::note_next(rocksdb::WriteBatch& batch, std::uint32_t next) const {
+  std::string value;
+  append_le(value, next);
+  batch.Put(database_.meta(), kNextKey, value);
+}
+
+Status NamespaceTable::write(rocksdb::WriteBatch& batch, const char* what) {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const auto status = database_.db().Write(synced, &batch);
+  return status.ok() ? Status() : from_rocksdb(status, what);
+}
+
 Result<Namespace> NamespaceTable::create(std::string title, std::string id, WallTime now) {
   if (id.empty()) id = to_hex(random_bytes(kIdBytes));
   if (Status status = check_new(title, id); !status.ok()) return status;
@@ -128,28 +156,78 @@ Result<Namespace> NamespaceTable::create(std::string title, std::string id, Wall
     if (other.id == id) {
       return Status(Code::kExists, "a namespace with id \"" + id + "\" exists already");
     }
-    if (other.title == title) {
-      return Status(Code::kExists, "a namespace with title \"" + title + "\" exists already");
-    }
   }
+  if (Status status = check_title_free(title); !status.ok()) return status;
   Row row;
   row.prefix = next_;
   row.ns = Namespace{next_, std::move(id), std::move(title), now};
-  std::string next;
-  append_le(next, next_ + 1);
   rocksdb::WriteBatch batch;
-  batch.Put(database_.meta(), kNextKey, next);
+  note_next(batch, next_ + 1);
   batch.Put(database_.meta(), row_key(row.ns.number), encode_row(row.ns, row.prefix));
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  if (const auto status = database_.db().Write(synced, &batch); !status.ok()) {
-    return from_rocksdb(status, "could not create namespace");
-  }
+  if (Status status = write(batch, "could not create namespace"); !status.ok()) return status;
   ++next_;
   const Namespace created = row.ns;
   const std::unique_lock lock(mutex_);
   rows_.emplace(created.number, std::move(row));
   return created;
+}
+
+Status NamespaceTable::rename(NamespaceNumber number, std::string title) {
+  auto row = row_of(number);
+  if (!row) return row.error();
+  if (row->ns.title == title) return Status();
+  if (Status status = check_new(title, row->ns.id); !status.ok()) return status;
+  if (Status status = check_title_free(title); !status.ok()) return status;
+  row->ns.title = std::move(title);
+  rocksdb::WriteBatch batch;
+  batch.Put(database_.meta(), row_key(number), encode_row(row->ns, row->prefix));
+  if (Status status = write(batch, "could not rename namespace"); !status.ok()) return status;
+  const std::unique_lock lock(mutex_);
+  rows_[number] = *std::move(row);
+  return Status();
+}
+
+Result<std::uint32_t> NamespaceTable::clear(NamespaceNumber number) {
+  auto row = row_of(number);
+  if (!row) return row.error();
+  const std::uint32_t old_prefix = std::exchange(row->prefix, next_);
+  rocksdb::WriteBatch batch;
+  note_next(batch, next_ + 1);
+  batch.Put(database_.meta(), row_key(number), encode_row(row->ns, row->prefix));
+  Status status = write_drop(batch, old_prefix, "could not clear namespace");
+  if (!status.ok()) return status;
+  ++next_;
+  {
+    const std::unique_lock lock(mutex_);
+    rows_[number] = *std::move(row);
+  }
+  dropped_.add(old_prefix);
+  return old_prefix;
+}
+
+Result<std::uint32_t> NamespaceTable::remove(NamespaceNumber number) {
+  const auto row = row_of(number);
+  if (!row) return row.error();
+  rocksdb::WriteBatch batch;
+  batch.Delete(database_.meta(), row_key(number));
+  Status status = write_drop(batch, row->prefix, "could not delete namespace");
+  if (!status.ok()) return status;
+  {
+    const std::unique_lock lock(mutex_);
+    rows_.erase(number);
+  }
+  dropped_.add(row->prefix);
+  return row->prefix;
+}
+
+Status NamespaceTable::write_drop(rocksdb::WriteBatch& batch,
+                                  std::uint32_t prefix,
+                                  const char* what) {
+  DroppedPrefixes::note(prefix, database_, batch);
+  usage_.stage_drop(prefix, database_, batch);
+  Status status = write(batch, what);
+  if (status.ok()) usage_.forget_prefix(prefix);
+  return status;
 }
 
 }  // namespace edged::storage

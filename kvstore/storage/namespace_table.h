@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The namespaces of a store, in memory and in the column family "meta". A namespace has a number,
 // which the rest of the program uses, and a prefix, under which its entries are stored; the two are
-// apart so that clearing can give it a new prefix. Neither is ever used twice. Reading: any thread.
-// create(): the writer thread only.
+// apart so that clearing gives it a new prefix, at once. Neither is ever used twice. Reading: any
+// thread. Changing: the writer thread only; synced to disk before a change returns.
 #pragma once
 
 #include <rocksdb/write_batch.h>
@@ -15,14 +15,17 @@
 #include <vector>
 
 #include "kvstore/storage/database.h"
+#include "kvstore/storage/dropped_prefixes.h"
 #include "kvstore/storage/store.h"
+#include "kvstore/storage/usage_table.h"
 
 namespace edged::storage {
 
 class NamespaceTable {
  public:
-  // `database` must outlive this object.
-  explicit NamespaceTable(Database& database) : database_(database) {}
+  // All must outlive this object.
+  NamespaceTable(Database& database, UsageTable& usage, DroppedPrefixes& dropped)
+      : database_(database), usage_(usage), dropped_(dropped) {}
 
   // Reads what is stored. Errors: kCorruption, kIoError.
   Status load();
@@ -31,8 +34,12 @@ class NamespaceTable {
   std::vector<Namespace> list() const;
   Result<Namespace> find(std::string_view id_or_title) const;
 
-  // Synced to disk before it returns. Errors: see Store::create_namespace.
+  // Errors of these: see Store.
   Result<Namespace> create(std::string title, std::string id, WallTime now);
+  Status rename(NamespaceNumber number, std::string title);
+  // Both answer the prefix that is no longer used.
+  Result<std::uint32_t> clear(NamespaceNumber number);
+  Result<std::uint32_t> remove(NamespaceNumber number);
 
  private:
   struct Row {
@@ -40,8 +47,16 @@ class NamespaceTable {
     std::uint32_t prefix = 0;
   };
   Status load_row(std::string_view key, std::string_view value);
+  Status check_title_free(const std::string& title) const;
+  Result<Row> row_of(NamespaceNumber number) const;
+  void note_next(rocksdb::WriteBatch& batch, std::uint32_t next) const;
+  // Notes that entries under `prefix` are to go, writes the batch and lets memory follow.
+  Status write_drop(rocksdb::WriteBatch& batch, std::uint32_t prefix, const char* what);
+  Status write(rocksdb::WriteBatch& batch, const char* what);
 
   Database& database_;
+  UsageTable& usage_;
+  DroppedPrefixes& dropped_;
   mutable std::shared_mutex mutex_;  // guards rows_
   std::map<NamespaceNumber, Row> rows_;
   std::uint32_t next_ = 1;  // of number and prefix alike; writer thread only after load()

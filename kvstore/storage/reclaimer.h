@@ -2,7 +2,8 @@
 // Gives the disk of expired entries back, on an idle node too: RocksDB calls a compaction filter
 // only when something else makes it compact. An own thread looks at what each file says about
 // expiry and compacts those with something to drop; it also flushes a memtable that holds expired
-// entries. Once a second it ticks the store's clock and refreshes the mark.
+// entries, removes large values that expired, and what cleared namespaces left. Once a second it
+// ticks the store's clock, looks at the disk's free space and refreshes the mark.
 #pragma once
 
 #include <chrono>
@@ -16,8 +17,12 @@
 #include <thread>
 
 #include "kvstore/storage/database.h"
+#include "kvstore/storage/disk_guard.h"
+#include "kvstore/storage/dropped_prefixes.h"
+#include "kvstore/storage/expired_bodies.h"
 #include "kvstore/storage/store_clock.h"
 #include "kvstore/storage/ttl_filter.h"
+#include "kvstore/storage/usage_table.h"
 #include "kvstore/storage/writer.h"
 
 namespace edged::storage {
@@ -29,12 +34,18 @@ class Reclaimer {
     std::chrono::milliseconds interval{};
   };
 
-  // All references must outlive this object.
-  Reclaimer(Database& database,
-            Writer& writer,
-            StoreClock& clock,
-            std::shared_ptr<const TtlFilterFactory> filter,
-            Options options);
+  // What it works with. All outlive it.
+  struct Parts {
+    Database& database;
+    Writer& writer;
+    StoreClock& clock;
+    UsageTable& usage;
+    DroppedPrefixes& dropped;
+    DiskGuard& guard;
+    std::shared_ptr<const TtlFilterFactory> filter;
+  };
+
+  Reclaimer(Parts parts, Options options);
   ~Reclaimer();
   Reclaimer(const Reclaimer&) = delete;
   Reclaimer& operator=(const Reclaimer&) = delete;
@@ -47,17 +58,18 @@ class Reclaimer {
   };
 
   void loop();
+  void tick();
   void run_round();
+  void drop_ended_counts();
+  void drop_prefixes();
   void flush_expired(std::int64_t cutoff_ms);
   std::optional<Candidate> worst_file(std::int64_t cutoff_ms, bool idle);
   void compact(const Candidate& file);
   bool stopping() const;
 
-  Database& database_;
-  Writer& writer_;
-  StoreClock& clock_;
-  const std::shared_ptr<const TtlFilterFactory> filter_;
+  const Parts parts_;
   const Options options_;
+  ExpiredBodies expired_bodies_;
   std::uint64_t writes_seen_ = 0;
   std::set<std::string> fruitless_;  // identities whose compaction dropped nothing; bounded
 

@@ -9,7 +9,8 @@ namespace edged::storage {
 namespace {
 
 constexpr std::size_t kChecksumOffset = 4;
-constexpr std::uint8_t kKnownFlags = kHasExpiry | kHasMetadata;
+constexpr std::uint8_t kKnownFlags = kHasExpiry | kHasMetadata | kChunked;
+constexpr std::size_t kBodyRefBytes = 16;  // u64 id, u64 bytes
 
 std::uint32_t checksum_of(std::string_view stored_key, std::string_view record) {
   std::uint32_t crc = extend_crc32c(0, stored_key);
@@ -40,6 +41,7 @@ std::string encode_record(std::string_view stored_key, const RecordParts& parts)
   std::uint8_t flags = 0;
   if (parts.expiry_ms != 0) flags |= kHasExpiry;
   if (!parts.metadata.empty()) flags |= kHasMetadata;
+  if (parts.body) flags |= kChunked;
   std::string record;
   record.reserve(kHeaderBytes + parts.metadata.size() + parts.value.size());
   append_le(record, kRecordFormat);
@@ -49,7 +51,12 @@ std::string encode_record(std::string_view stored_key, const RecordParts& parts)
   append_le(record, parts.expiry_ms);
   append_le(record, parts.version);
   record.append(parts.metadata);
-  record.append(parts.value);
+  if (parts.body) {
+    append_le(record, parts.body->id);
+    append_le(record, parts.body->bytes);
+  } else {
+    record.append(parts.value);
+  }
   const std::uint32_t checksum = checksum_of(stored_key, record);
   for (std::size_t i = 0; i < 4; ++i) {
     record[kChecksumOffset + i] = static_cast<char>((checksum >> (8 * i)) & 0xff);
@@ -74,6 +81,10 @@ std::optional<RecordHeader> decode_header(std::string_view bytes) {
       header.metadata_bytes > bytes.size() - kHeaderBytes) {
     return std::nullopt;
   }
+  if ((header.flags & kChunked) != 0 &&
+      bytes.size() != kHeaderBytes + header.metadata_bytes + kBodyRefBytes) {
+    return std::nullopt;
+  }
   return header;
 }
 
@@ -93,7 +104,15 @@ Result<RecordView> decode_record(std::string_view stored_key, std::string_view b
   RecordView view;
   view.header = *header;
   view.metadata = bytes.substr(kHeaderBytes, header->metadata_bytes);
-  view.value = bytes.substr(kHeaderBytes + header->metadata_bytes);
+  const std::string_view rest = bytes.substr(kHeaderBytes + header->metadata_bytes);
+  if ((header->flags & kChunked) == 0) {
+    view.value = rest;
+  } else {
+    view.body = BodyRef{load_le<std::uint64_t>(rest, 0), load_le<std::uint64_t>(rest, 8)};
+    if (view.body->bytes > kValueBytesMax) {
+      return Status(Code::kUnsupported, "stored record has a layout of another release");
+    }
+  }
   return view;
 }
 

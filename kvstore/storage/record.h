@@ -10,25 +10,22 @@
 #include <string>
 #include <string_view>
 
+#include "kvstore/storage/operation.h"
 #include "proto/base/status.h"
 
 namespace edged::storage {
 
-inline constexpr std::size_t kKeyBytesMax = 512;
-inline constexpr std::size_t kValueBytesMax = 25 * 1024 * 1024;
-inline constexpr std::size_t kMetadataBytesMax = 1024;
-inline constexpr std::size_t kTitleBytesMax = 512;
-// 2200-01-01T00:00:00Z. Later expirations are refused, so no sum with a grace period can overflow.
-inline constexpr std::uint64_t kExpiryMsMax = 7'258'118'400'000;
-
 inline constexpr std::size_t kPrefixBytes = 4;
 inline constexpr std::size_t kHeaderBytes = 24;
 inline constexpr std::uint8_t kRecordFormat = 1;
+// A value above this is stored apart from its record, so that conditions, lists, counts and
+// compactions of records do not carry it along.
+inline constexpr std::size_t kInlineBytesMax = 64 * 1024;
 
 enum RecordFlag : std::uint8_t {
   kHasExpiry = 1,
   kHasMetadata = 2,
-  kChunked = 4,     // reserved: the value is stored apart, in pieces
+  kChunked = 4,     // the value is stored apart, in pieces
   kCompressed = 8,  // reserved
 };
 
@@ -40,11 +37,20 @@ struct RecordHeader {
   std::uint64_t version = 0;
 };
 
+// Where a value above kInlineBytesMax is: its pieces have keys of their own (value_chunks.h).
+struct BodyRef {
+  std::uint64_t id = 0;
+  std::uint64_t bytes = 0;
+};
+
 // A decoded record; the views point into the bytes that were decoded.
 struct RecordView {
   RecordHeader header;
   std::string_view metadata;
-  std::string_view value;
+  std::string_view value;  // empty if there is a body
+  std::optional<BodyRef> body;
+
+  std::uint64_t value_bytes() const { return body ? body->bytes : value.size(); }
 };
 
 // What a record is made of. expiry_ms 0 means never.
@@ -53,6 +59,7 @@ struct RecordParts {
   std::uint64_t version = 0;
   std::string_view metadata;
   std::string_view value;
+  std::optional<BodyRef> body;  // instead of value
 };
 
 // `prefix` big-endian, then `key`.

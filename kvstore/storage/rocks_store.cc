@@ -6,20 +6,27 @@
 #include <rocksdb/version.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "kvstore/storage/bytes.h"
+#include "kvstore/storage/change_feed.h"
 #include "kvstore/storage/database.h"
 #include "kvstore/storage/database_options.h"
 #include "kvstore/storage/directory_lock.h"
+#include "kvstore/storage/disk_guard.h"
+#include "kvstore/storage/dropped_prefixes.h"
 #include "kvstore/storage/entry_lister.h"
+#include "kvstore/storage/entry_reader.h"
+#include "kvstore/storage/lease_table.h"
 #include "kvstore/storage/mark_file.h"
 #include "kvstore/storage/namespace_table.h"
 #include "kvstore/storage/reclaimer.h"
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/rocks_status.h"
+#include "kvstore/storage/ttl_filter.h"
+#include "kvstore/storage/upload_table.h"
+#include "kvstore/storage/usage_table.h"
+#include "kvstore/storage/value_upload.h"
 #include "kvstore/storage/write_group.h"
 #include "kvstore/storage/writer.h"
 
@@ -27,9 +34,12 @@ namespace edged::storage {
 namespace {
 
 constexpr char kStoreFormatKey[] = "format";  // u32le, in "meta"
-constexpr std::uint32_t kStoreFormat = 1;
+constexpr std::uint32_t kStoreFormat = 2;
+// The first format: it had no counts and no large values apart.
+constexpr std::uint32_t kStoreFormatWithoutCounts = 1;
+constexpr std::chrono::milliseconds kLeaseMax{60'000};
 
-RocksStoreOptions with_defaults(RocksStoreOptions options) {
+RocksStoreOptions completed(RocksStoreOptions options) {
   if (options.boot_id.empty()) options.boot_id = read_boot_id();
   if (!options.file_system) options.file_system = rocksdb::FileSystem::Default();
   return options;
@@ -39,10 +49,18 @@ RocksStoreOptions with_defaults(RocksStoreOptions options) {
 struct Parts {
   SystemClock system_clock;
   std::unique_ptr<DirectoryLock> lock;
+  std::optional<DiskGuard> guard;
   std::optional<StoreClock> clock;
+  DroppedPrefixes dropped;
   std::shared_ptr<TtlFilterFactory> filter;
   std::unique_ptr<Database> database;
+  UsageTable usage;
   std::optional<NamespaceTable> namespaces;
+  std::optional<EntryReader> reader;
+  std::optional<LeaseTable> leases;
+  UploadTable uploads;
+  std::optional<WriteContext> context;
+  std::optional<ChangeFeed> feed;
   std::unique_ptr<MarkFile> mark_file;
   std::optional<Writer> writer;
   std::optional<Reclaimer> reclaimer;
@@ -50,65 +68,144 @@ struct Parts {
 
 class RocksStore final : public Store {
  public:
-  explicit RocksStore(RocksStoreOptions options) : options_(with_defaults(std::move(options))) {}
+  explicit RocksStore(RocksStoreOptions options)
+      : options_(completed(std::move(options))),
+        clock_(options_.clock != nullptr ? *options_.clock : parts_.system_clock) {}
 
   Status open();
 
-  Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const override;
+  Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const override {
+    return parts_.reader->get(ns, key, tier);
+  }
+  std::vector<Result<Entry>> get_many(NamespaceNumber ns,
+                                      const std::vector<std::string_view>& keys,
+                                      ReadTier tier) const override {
+    return parts_.reader->get_many(ns, keys, tier);
+  }
+  Result<LeasedEntry> get_or_lease(NamespaceNumber ns,
+                                   std::string_view key,
+                                   std::chrono::milliseconds duration,
+                                   ReadTier tier) override;
+  Result<std::unique_ptr<ValueReader>> open_value(NamespaceNumber ns,
+                                                  std::string_view key) const override {
+    return parts_.reader->open_value(ns, key);
+  }
   Result<ListPage> list(const ListRequest& request) const override;
   void submit(Write write, WriteCallback done) override;
+  Result<std::unique_ptr<ValueUpload>> begin_upload(NamespaceNumber ns) override;
+  Result<std::unique_ptr<Watch>> watch(WatchRequest request, std::function<void()> wake) override;
   Result<Namespace> create_namespace(std::string title, std::string id) override;
+  Status rename_namespace(NamespaceNumber ns, std::string title) override;
+  Status clear_namespace(NamespaceNumber ns) override;
+  Status delete_namespace(NamespaceNumber ns) override;
   std::vector<Namespace> list_namespaces() const override { return parts_.namespaces->list(); }
   Result<Namespace> find_namespace(std::string_view id_or_title) const override {
     return parts_.namespaces->find(id_or_title);
   }
+  Result<NamespaceUsage> usage(NamespaceNumber ns) const override;
+  Status confirm_clock() override;
   StoreStats stats() const override;
 
  private:
+  using Drop = Result<std::uint32_t> (NamespaceTable::*)(NamespaceNumber);
+
+  Status open_database(const Result<Mark>& mark);
+  Status load(Version& last_version);
+  Status start_writing(Version last_version);
   Status check_format();
+  Status store_format();
   Result<Version> stored_version() const;
+  Result<std::uint32_t> prefix_of(NamespaceNumber ns) const;
+  Status drop(NamespaceNumber ns, Drop how);
+  std::int64_t now_ms() const { return to_unix_ms(parts_.clock->now()); }
 
   const RocksStoreOptions options_;
   Parts parts_;
+  const Clock& clock_;
 };
 
+Status read_only_refusal() {
+  return Status(Code::kDenied, "store is open for reading only");
+}
+
+Status closing_refusal() {
+  return Status(Code::kUnavailable, "store is closing");
+}
+
 Status RocksStore::open() {
-  const Clock& clock = options_.clock != nullptr ? *options_.clock : parts_.system_clock;
   auto lock =
       DirectoryLock::acquire(options_.data_dir, options_.create_if_missing && !options_.read_only);
   if (!lock) return lock.error();
   parts_.lock = std::move(*lock);
-
   const auto mark = MarkFile::read(*options_.file_system, mark_path(options_.data_dir));
-  const auto clock_mark = mark ? std::optional(mark->clock) : std::nullopt;
-  parts_.clock.emplace(clock, options_.synchronised, options_.boot_id, clock_mark);
-  parts_.filter = std::make_shared<TtlFilterFactory>(*parts_.clock, options_.expiry_grace);
+  Version last_version = mark ? mark->version : 0;
+  if (Status status = open_database(mark); !status.ok()) return status;
+  if (Status status = load(last_version); !status.ok()) return status;
+  return options_.read_only ? Status() : start_writing(last_version);
+}
 
-  auto database = Database::open(options_, mark, parts_.clock->mark(), parts_.filter);
+Status RocksStore::open_database(const Result<Mark>& mark) {
+  // First of all, so that the ballast's space is there if the disk is full.
+  if (!options_.read_only) {
+    parts_.guard.emplace(DiskGuard::Options{options_.data_dir,
+                                            options_.disk_quota_bytes,
+                                            options_.disk_reserve_bytes,
+                                            options_.ballast_bytes,
+                                            options_.free_space});
+  }
+  const auto clock_mark = mark ? std::optional(mark->clock) : std::nullopt;
+  parts_.clock.emplace(clock_, options_.synchronised, options_.boot_id, clock_mark);
+  parts_.filter =
+      std::make_shared<TtlFilterFactory>(*parts_.clock, parts_.dropped, options_.expiry_grace);
+  auto database =
+      Database::open(options_,
+                     mark,
+                     parts_.clock->mark(),
+                     {parts_.filter, std::make_shared<BodyFilterFactory>(parts_.dropped)});
   if (!database) return database.error();
   parts_.database = std::move(*database);
+  return Status();
+}
+
+// What the rest works with, from "meta". `last_version` becomes the last one ever given out.
+Status RocksStore::load(Version& last_version) {
+  Database& database = *parts_.database;
   if (Status status = check_format(); !status.ok()) return status;
-  parts_.namespaces.emplace(*parts_.database);
+  if (Status status = parts_.dropped.load(database); !status.ok()) return status;
+  if (Status status = parts_.usage.load(database); !status.ok()) return status;
+  parts_.namespaces.emplace(database, parts_.usage, parts_.dropped);
   if (Status status = parts_.namespaces->load(); !status.ok()) return status;
   const auto version = stored_version();
   if (!version) return version.error();
+  last_version = std::max(last_version, *version);
   // Versions carry the time of their write: a floor for node time even if the mark was lost.
   parts_.clock->raise(from_unix_ms(static_cast<std::int64_t>(*version / 1000)));
-  if (options_.read_only) return Status();
+  parts_.reader.emplace(database, *parts_.namespaces, *parts_.clock, clock_);
+  return Status();
+}
 
+Status RocksStore::start_writing(Version last_version) {
+  Database& database = *parts_.database;
+  if (Status status = UploadTable::remove_abandoned(database); !status.ok()) return status;
   auto mark_file = MarkFile::open(*options_.file_system, mark_path(options_.data_dir));
   if (!mark_file) return mark_file.error();
   parts_.mark_file = std::move(*mark_file);
-  parts_.writer.emplace(*parts_.database,
-                        *parts_.namespaces,
-                        *parts_.clock,
-                        *parts_.mark_file,
-                        std::max(*version, mark ? mark->version : 0),
-                        Writer::Limits{options_.queue_operations_max, options_.queue_bytes_max});
-  parts_.reclaimer.emplace(*parts_.database,
-                           *parts_.writer,
-                           *parts_.clock,
-                           parts_.filter,
+  parts_.leases.emplace(clock_);
+  parts_.feed.emplace(last_version);
+  parts_.context.emplace(
+      WriteContext{database, *parts_.namespaces, parts_.usage, *parts_.leases, parts_.uploads});
+  parts_.writer.emplace(
+      Writer::Parts{
+          database, *parts_.context, *parts_.clock, *parts_.mark_file, *parts_.guard, *parts_.feed},
+      last_version,
+      Writer::Limits{options_.queue_operations_max, options_.queue_bytes_max});
+  parts_.reclaimer.emplace(Reclaimer::Parts{database,
+                                            *parts_.writer,
+                                            *parts_.clock,
+                                            parts_.usage,
+                                            parts_.dropped,
+                                            *parts_.guard,
+                                            parts_.filter},
                            Reclaimer::Options{options_.expiry_grace, options_.reclaim_interval});
   return Status();
 }
@@ -117,21 +214,28 @@ Status RocksStore::check_format() {
   std::string stored;
   Database& database = *parts_.database;
   const auto status = database.db().Get({}, database.meta(), kStoreFormatKey, &stored);
-  if (status.IsNotFound() && !options_.read_only) {
-    std::string format;
-    append_le(format, kStoreFormat);
-    rocksdb::WriteOptions synced;
-    synced.sync = true;
-    const auto written = database.db().Put(synced, database.meta(), kStoreFormatKey, format);
-    return written.ok() ? Status() : from_rocksdb(written, "could not write the store's format");
-  }
+  if (status.IsNotFound() && !options_.read_only) return store_format();
   if (!status.ok()) return from_rocksdb(status, "could not read the store's format");
-  if (stored.size() != 4 || load_le<std::uint32_t>(stored, 0) != kStoreFormat) {
-    return Status(
-        Code::kUnsupported,
-        "could not open database \"" + options_.data_dir + "\": its format is of another release");
+  const auto format = stored.size() == 4 ? load_le<std::uint32_t>(stored, 0) : 0;
+  if (format == kStoreFormat) return Status();
+  if (format == kStoreFormatWithoutCounts) {
+    if (options_.read_only) return Status();
+    if (Status counted = UsageTable::rebuild(database); !counted.ok()) return counted;
+    return store_format();
   }
-  return Status();
+  return Status(
+      Code::kUnsupported,
+      "could not open database \"" + options_.data_dir + "\": its format is of another release");
+}
+
+Status RocksStore::store_format() {
+  std::string format;
+  append_le(format, kStoreFormat);
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  Database& database = *parts_.database;
+  const auto written = database.db().Put(synced, database.meta(), kStoreFormatKey, format);
+  return written.ok() ? Status() : from_rocksdb(written, "could not write the store's format");
 }
 
 Result<Version> RocksStore::stored_version() const {
@@ -144,60 +248,121 @@ Result<Version> RocksStore::stored_version() const {
   return load_le<std::uint64_t>(stored, 0);
 }
 
-Result<Entry> RocksStore::get(NamespaceNumber ns, std::string_view key, ReadTier tier) const {
-  if (key.empty() || key.size() > kKeyBytesMax) {
-    return Status(Code::kInvalidArgument, "key must have 1 to 512 bytes");
-  }
+Result<std::uint32_t> RocksStore::prefix_of(NamespaceNumber ns) const {
   const auto prefix = parts_.namespaces->prefix_of(ns);
   if (!prefix) return Status(Code::kNamespaceNotFound, "no such namespace");
-  rocksdb::ReadOptions options;
-  if (tier == ReadTier::kMemory) options.read_tier = rocksdb::kBlockCacheTier;
-  const std::string stored_key = encode_key(*prefix, key);
-  const Database& database = *parts_.database;
-  rocksdb::PinnableSlice stored;
-  const auto status = database.db().Get(options, database.entries(), stored_key, &stored);
-  if (status.IsNotFound()) return Status(Code::kNotFound, "no such key");
-  if (!status.ok()) return from_rocksdb(status, "could not read");
-  const auto record = decode_record(stored_key, {stored.data(), stored.size()});
-  if (!record) return record.error();
-  if (is_expired(record->header.expiry_ms, to_unix_ms(parts_.clock->now()))) {
-    return Status(Code::kNotFound, "no such key");
+  return *prefix;
+}
+
+Result<LeasedEntry> RocksStore::get_or_lease(NamespaceNumber ns,
+                                             std::string_view key,
+                                             std::chrono::milliseconds duration,
+                                             ReadTier tier) {
+  if (!parts_.leases) return read_only_refusal();
+  if (duration.count() <= 0 || duration > kLeaseMax) {
+    return Status(Code::kInvalidArgument, "a lease must last 1 ms to 60 s");
   }
-  return to_entry(*record, true);
+  auto entry = get(ns, key, tier);
+  if (entry) return LeasedEntry{*std::move(entry), 0, {}};
+  if (entry.code() != Code::kNotFound) return entry.error();
+  const auto prefix = prefix_of(ns);
+  if (!prefix) return prefix.error();
+  const std::string stored_key = encode_key(*prefix, key);
+  const auto grant = parts_.leases->acquire(stored_key, duration);
+  if (!grant) return grant.error();
+  if (grant->lease == 0) return LeasedEntry{{}, 0, grant->retry_after};
+  // Again, for a write that came between: those that come from here on void the lease.
+  entry = get(ns, key, tier);
+  if (!entry && entry.code() == Code::kNotFound) return LeasedEntry{{}, grant->lease, {}};
+  parts_.leases->release(stored_key, grant->lease);
+  if (!entry) return entry.error();
+  return LeasedEntry{*std::move(entry), 0, {}};
 }
 
 Result<ListPage> RocksStore::list(const ListRequest& request) const {
-  const auto prefix = parts_.namespaces->prefix_of(request.ns);
-  if (!prefix) return Status(Code::kNamespaceNotFound, "no such namespace");
-  const Clock& clock = options_.clock != nullptr ? *options_.clock : parts_.system_clock;
-  return list_entries(*parts_.database, *prefix, request, parts_.clock->now(), clock);
+  const auto prefix = prefix_of(request.ns);
+  if (!prefix) return prefix.error();
+  return list_entries(*parts_.database, *prefix, request, parts_.clock->now(), clock_);
 }
 
 void RocksStore::submit(Write write, WriteCallback done) {
   if (parts_.writer) {
     parts_.writer->submit(std::move(write), std::move(done));
   } else {
-    done(Status(Code::kDenied, "store is open for reading only"));
+    done(read_only_refusal());
   }
 }
 
+Result<std::unique_ptr<ValueUpload>> RocksStore::begin_upload(NamespaceNumber ns) {
+  if (!parts_.writer) return read_only_refusal();
+  const auto prefix = prefix_of(ns);
+  if (!prefix) return prefix.error();
+  return begin_value_upload(*parts_.writer, parts_.uploads, *parts_.guard, *prefix);
+}
+
+Result<std::unique_ptr<Watch>> RocksStore::watch(WatchRequest request, std::function<void()> wake) {
+  if (!parts_.feed) return read_only_refusal();
+  const auto prefix = prefix_of(request.ns);
+  if (!prefix) return prefix.error();
+  return parts_.feed->watch(std::move(request), std::move(wake));
+}
+
 Result<Namespace> RocksStore::create_namespace(std::string title, std::string id) {
-  if (!parts_.writer) return Status(Code::kDenied, "store is open for reading only");
-  Result<Namespace> created = Status(Code::kUnavailable, "store is closing");
-  (void)parts_.writer->run([&] {
+  if (!parts_.writer) return read_only_refusal();
+  Result<Namespace> created = closing_refusal();
+  (void)parts_.writer->run([&](Version& /*last_version*/) {
     created = parts_.namespaces->create(std::move(title), std::move(id), parts_.clock->now());
   });
   return created;
 }
 
+Status RocksStore::rename_namespace(NamespaceNumber ns, std::string title) {
+  if (!parts_.writer) return read_only_refusal();
+  Status renamed = closing_refusal();
+  (void)parts_.writer->run([&](Version& /*last_version*/) {
+    renamed = parts_.namespaces->rename(ns, std::move(title));
+  });
+  return renamed;
+}
+
+Status RocksStore::clear_namespace(NamespaceNumber ns) {
+  return drop(ns, &NamespaceTable::clear);
+}
+
+Status RocksStore::delete_namespace(NamespaceNumber ns) {
+  return drop(ns, &NamespaceTable::remove);
+}
+
+Status RocksStore::drop(NamespaceNumber ns, Drop how) {
+  if (!parts_.writer) return read_only_refusal();
+  Status dropped = closing_refusal();
+  (void)parts_.writer->run([&](Version& last_version) {
+    const auto prefix = ((*parts_.namespaces).*how)(ns);
+    dropped = prefix ? Status() : prefix.error();
+    if (!prefix) return;
+    parts_.leases->void_prefix(encode_key(*prefix, {}));
+    last_version = std::max(last_version + 1, static_cast<Version>(now_ms()) * 1000);
+    parts_.feed->publish({{ChangeKind::kClear, ns, {}, last_version, std::nullopt}});
+  });
+  return dropped;
+}
+
+Result<NamespaceUsage> RocksStore::usage(NamespaceNumber ns) const {
+  const auto prefix = prefix_of(ns);
+  if (!prefix) return prefix.error();
+  return parts_.usage.usage_of(*prefix, now_ms());
+}
+
+Status RocksStore::confirm_clock() {
+  if (!parts_.writer) return read_only_refusal();
+  parts_.clock->confirm();
+  parts_.writer->refresh_mark();
+  return Status();
+}
+
 StoreStats RocksStore::stats() const {
   StoreStats stats;
-  std::error_code error;
-  for (const auto& file : std::filesystem::directory_iterator(options_.data_dir + "/db", error)) {
-    std::error_code gone;  // RocksDB may delete it meanwhile
-    const auto bytes = file.file_size(gone);
-    if (!gone) stats.disk_bytes += bytes;
-  }
+  stats.disk_bytes = bytes_in_directory(options_.data_dir + "/db");
   const Database& database = *parts_.database;
   const auto number = [&](const char* property) {
     std::uint64_t value = 0;
@@ -210,11 +375,18 @@ StoreStats RocksStore::stats() const {
   stats.keys_estimate = number("rocksdb.estimate-num-keys");
   stats.recovered_lost_writes = database.recovered_lost();
   stats.expired_reclaimed = parts_.filter->dropped();
+  stats.keys = parts_.usage.keys(now_ms());
+  stats.clock_step = parts_.clock->pending_step();
   if (parts_.writer) {
     const auto counts = parts_.writer->counts();
     stats.writes = counts.writes;
     stats.syncs = counts.syncs;
     stats.write_groups = counts.groups;
+    stats.leases = parts_.leases->size();
+    stats.watches = parts_.feed->watches();
+    stats.uploads = parts_.uploads.size();
+    stats.refuses_writes = parts_.guard->refuses();
+    stats.disk_free_bytes = parts_.guard->free_bytes();
   }
   stats.engine = "rocksdb " + rocksdb::GetRocksVersionAsString();
   return stats;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens the Store of a data directory on RocksDB. One process at a time; the directory is locked.
-// Inside it: db/ (RocksDB), store.lock, store.mark. Format: docs/storage-format.md.
+// Inside it: db/ (RocksDB), store.lock, store.mark, ballast. Format: docs/storage-format.md.
 #pragma once
 
 #include <chrono>
@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "kvstore/storage/disk_guard.h"
 #include "kvstore/storage/store.h"
 #include "kvstore/storage/store_clock.h"
 
@@ -40,6 +41,15 @@ struct RocksStoreOptions {
   Recovery recovery = Recovery::kStrict;
   // For tools on a stopped node: nothing is written, submit() answers kDenied.
   bool read_only = false;
+  // Bytes that the database may take; 0: no bound. Past it writes are refused (kDiskFull).
+  std::uint64_t disk_quota_bytes = 0;
+  // Free space that is left alone: below it writes are refused, so that reads, deletes and what
+  // gives space back go on.
+  std::uint64_t disk_reserve_bytes = 64ULL * 1024 * 1024;
+  // A file whose space is released when free space runs short; 0: none.
+  std::uint64_t ballast_bytes = 0;
+  // Null: the file system's word.
+  SpaceProbe free_space;
   // Bounds of what waits for the writer thread; past either, submit() answers kBusy.
   std::size_t queue_operations_max = 65'536;
   std::size_t queue_bytes_max = 96ULL * 1024 * 1024;
@@ -49,6 +59,8 @@ struct RocksStoreOptions {
 // process); kCorruption (damaged, or acknowledged writes missing: names the file, leaves everything
 // in place); kNotFound (create_if_missing is off); kIoError; kDiskFull; kUnsupported (a later
 // format).
+// Watches, uploads and value readers must end before their store; the store's destructor answers
+// what is queued, flushes, and marks a clean close.
 Result<std::unique_ptr<Store>> open_rocks_store(RocksStoreOptions options);
 
 }  // namespace edged::storage

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of store.h that is the same for every store.
+// The part of store.h that is the same for every store, and what a store without a capability
+// answers.
 #include "kvstore/storage/store.h"
 
 #include <future>
@@ -7,20 +8,81 @@
 #include <utility>
 
 namespace edged::storage {
+namespace {
+
+Status cannot(const char* what) {
+  return Status(Code::kUnsupported, std::string("this store cannot ") + what);
+}
+
+}  // namespace
+
+std::vector<Result<Entry>> Store::get_many(NamespaceNumber ns,
+                                           const std::vector<std::string_view>& keys,
+                                           ReadTier tier) const {
+  std::vector<Result<Entry>> entries;
+  entries.reserve(keys.size());
+  for (const std::string_view key : keys) entries.push_back(get(ns, key, tier));
+  return entries;
+}
+
+Result<LeasedEntry> Store::get_or_lease(NamespaceNumber /*ns*/,
+                                        std::string_view /*key*/,
+                                        std::chrono::milliseconds /*duration*/,
+                                        ReadTier /*tier*/) {
+  return cannot("lease");
+}
+
+Result<std::unique_ptr<ValueReader>> Store::open_value(NamespaceNumber /*ns*/,
+                                                       std::string_view /*key*/) const {
+  return cannot("read a value in pieces");
+}
+
+Result<std::unique_ptr<ValueUpload>> Store::begin_upload(NamespaceNumber /*ns*/) {
+  return cannot("take a value in pieces");
+}
+
+Result<std::unique_ptr<Watch>> Store::watch(WatchRequest /*request*/,
+                                            std::function<void()> /*wake*/) {
+  return cannot("watch");
+}
+
+Status Store::rename_namespace(NamespaceNumber /*ns*/, std::string /*title*/) {
+  return cannot("rename a namespace");
+}
+
+Status Store::clear_namespace(NamespaceNumber /*ns*/) {
+  return cannot("clear a namespace");
+}
+
+Status Store::delete_namespace(NamespaceNumber /*ns*/) {
+  return cannot("delete a namespace");
+}
+
+Result<NamespaceUsage> Store::usage(NamespaceNumber /*ns*/) const {
+  return cannot("count");
+}
+
+Status Store::confirm_clock() {
+  return cannot("confirm its clock");
+}
 
 Result<WriteOutcome> write_and_wait(Store& store, Operation operation, Durability durability) {
-  // Shared, since the callback may still be inside set_value when get() returns.
-  auto promise = std::make_shared<std::promise<Result<std::vector<WriteOutcome>>>>();
-  auto future = promise->get_future();
   Write write;
   write.operations.push_back(std::move(operation));
   write.durability = durability;
+  auto result = write_and_wait(store, std::move(write));
+  if (!result) return result.error();
+  return std::move(result->front());
+}
+
+Result<std::vector<WriteOutcome>> write_and_wait(Store& store, Write write) {
+  // Shared, since the callback may still be inside set_value when get() returns.
+  auto promise = std::make_shared<std::promise<Result<std::vector<WriteOutcome>>>>();
+  auto future = promise->get_future();
   store.submit(std::move(write), [promise](Result<std::vector<WriteOutcome>> result) {
     promise->set_value(std::move(result));
   });
-  auto result = future.get();
-  if (!result) return result.error();
-  return std::move(result->front());
+  return future.get();
 }
 
 }  // namespace edged::storage

@@ -1,82 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // The abstract store: namespaces of keys with values, metadata, expiry and version. Everything
-// above storage (server, HTTP faces, tools) uses this header alone; rocks_store.h is the
-// implementation on RocksDB. Promises: an expired entry is absent on every read from the
-// millisecond it expires; versions never go backwards and are never reused, restarts included; a
-// write is answered only after the durability it asked for. Any thread may call every method unless
-// stated.
+// above storage (server, HTTP faces, tools, programs that embed it) uses this header and
+// operation.h; rocks_store.h is the implementation on RocksDB. Promises: an expired entry is absent
+// on every read from the millisecond it expires; versions never go backwards and are never reused,
+// restarts included; a write is answered only after the durability it asked for. Any thread may
+// call every method unless stated. How to use it: docs/embedding.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
+#include "kvstore/storage/operation.h"
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
 
 namespace edged::storage {
-
-// Identifies a namespace for as long as it exists. Never reused; stable across restarts.
-using NamespaceNumber = std::uint32_t;
-// max(previous + 1, wall microseconds): also tells when the entry was written.
-using Version = std::uint64_t;
 
 struct Namespace {
   NamespaceNumber number = 0;
   std::string id;     // 32 lower-case hexadecimal digits
   std::string title;  // unique, 1..512 bytes of UTF-8
   WallTime created_at{};
-};
-
-struct Entry {
-  std::string value;     // 0..25 MiB
-  std::string metadata;  // JSON text, 0..1024 bytes; empty: none
-  std::optional<WallTime> expires_at;
-  Version version = 0;
-};
-
-// kWal: in the kernel, survives kill -9. kSync: on disk, survives power loss.
-enum class Durability { kWal, kSync };
-enum class Condition { kNone, kAbsent, kPresent, kVersion };
-
-struct Put {
-  NamespaceNumber ns = 0;
-  std::string key;  // 1..512 bytes
-  std::string value;
-  std::string metadata;
-  std::optional<WallTime>
-      expires_at;  // a time already past: stored as absent, and that is no error
-  std::optional<std::chrono::milliseconds>
-      ttl;  // wins over expires_at; judged by the store's clock
-  Condition condition = Condition::kNone;
-  Version version = 0;  // for kVersion
-};
-
-struct Delete {
-  NamespaceNumber ns = 0;
-  std::string key;
-  Condition condition = Condition::kNone;  // kNone, kPresent or kVersion
-  Version version = 0;
-};
-
-using Operation = std::variant<Put, Delete>;
-
-struct WriteOutcome {
-  Code code =
-      Code::kOk;  // kOk; kExists (kAbsent failed); kNotFound (kPresent failed, or a Delete with
-                  // kPresent/kVersion met nothing); kVersionMismatch; or why this item is refused
-  std::string message;  // empty if kOk
-  Version version = 0;  // of the entry written; with kExists or kVersionMismatch: of the one found
-};
-
-// Each operation is judged alone, in order; an operation sees the effects of those before it.
-struct Write {
-  std::vector<Operation> operations;  // 1..10,000
-  Durability durability = Durability::kWal;
 };
 
 // An error Status (busy, disk_full, io_error, …) means that nothing of the Write was acknowledged.
@@ -107,16 +57,103 @@ struct ListPage {
   bool complete = true;
 };
 
+// What get_or_lease found: an entry; or the right to fill it, which one caller gets; or a time
+// after which to ask again, because another has that right.
+struct LeasedEntry {
+  std::optional<Entry> entry;
+  std::uint64_t lease = 0;
+  std::chrono::milliseconds retry_after{};
+};
+
+enum class ChangeKind {
+  kPut,
+  kDelete,
+  kClear,  // the whole namespace was cleared or deleted; the key is empty
+};
+
+struct Change {
+  ChangeKind kind = ChangeKind::kPut;
+  NamespaceNumber ns = 0;
+  std::string key;
+  Version version = 0;
+  std::optional<WallTime> expires_at;  // an expiry itself is no change: reckon with it from here
+};
+
+// The changes of a namespace whose keys begin with a prefix, in the order of their versions.
+// One thread at a time. The destructor waits for a wake-up that is being delivered.
+class Watch {
+ public:
+  virtual ~Watch() = default;
+  // The next changes, none if there are no more yet; work per call is bounded, so none does not
+  // prove that there are none: `more` says whether to call again at once.
+  // Errors: kStale: changes were missed, because they came faster than they were read, or lie
+  // before the start of the store. Read the data again and watch anew.
+  struct Changes {
+    std::vector<Change> changes;
+    bool more = false;
+    Version seen = 0;  // everything up to this version was answered: where to go on from
+  };
+  virtual Result<Changes> next(std::size_t limit) = 0;
+};
+
+struct WatchRequest {
+  NamespaceNumber ns = 0;
+  std::string prefix;
+  std::optional<Version> after;  // absent: from now on
+};
+
+// Takes a large value in pieces, with bounded memory, before a Put names it. One thread at a time.
+// What was not put is removed by the destructor, or when the store is opened again.
+class ValueUpload {
+ public:
+  virtual ~ValueUpload() = default;
+  // Blocks. Errors: kTooLarge (above 25 MiB); kDiskFull; kBusy; kIoError.
+  virtual Status append(std::string_view piece) = 0;
+  // Blocks. What to set as Put::staged; the upload must live until that Put is answered.
+  virtual Result<StagedValue> finish() = 0;
+};
+
+// Reads a large value in pieces, as it was when the reader was made. One thread at a time.
+class ValueReader {
+ public:
+  virtual ~ValueReader() = default;
+  virtual const Entry& entry() const = 0;  // value empty
+  virtual std::uint64_t value_bytes() const = 0;
+  // The next piece, at most 256 KiB; empty at the end. Blocks on disk. Errors: kDeadlineExceeded
+  // (60 s after the reader was made: it keeps old data on disk); kCorruption; kIoError.
+  virtual Result<std::string> read() = 0;
+};
+
+// Live entries that expire before `until` and not before the bucket before.
+struct ExpiryBucket {
+  std::optional<WallTime> until;  // absent: never
+  std::uint64_t keys = 0;
+  std::uint64_t bytes = 0;
+};
+
+// Known without a scan. An expired entry is counted for at most a 120th of its time-to-live longer
+// (at least 1 s, at most a day).
+struct NamespaceUsage {
+  std::uint64_t keys = 0;
+  std::uint64_t bytes = 0;  // of keys, values and metadata
+  std::vector<ExpiryBucket> by_expiry;
+};
+
 struct StoreStats {
   std::uint64_t disk_bytes = 0;
+  std::uint64_t disk_free_bytes = 0;    // of the file system, for this process
   std::uint64_t memory_bytes = 0;       // block cache, memtables and table readers
-  std::uint64_t keys_estimate = 0;      // all namespaces, expired but unreclaimed ones included
+  std::uint64_t keys = 0;               // live, as NamespaceUsage counts
+  std::uint64_t keys_estimate = 0;      // on disk: expired but unreclaimed ones included
   std::uint64_t expired_reclaimed = 0;  // entries dropped by compaction since start
   // Acknowledged operations that opening found gone: not synced before a power cut, or accepted as
   // lost by --recovery=cache. RocksDB's count, which adds one to each write.
   std::uint64_t recovered_lost_writes = 0;
   std::uint64_t writes = 0, syncs = 0, write_groups = 0;  // since start
-  std::string engine;                                     // "rocksdb 7.8.3"
+  std::uint64_t leases = 0, watches = 0, uploads = 0;     // now
+  bool refuses_writes = false;                            // disk full or quota reached
+  std::chrono::milliseconds clock_step{};  // wall clock minus node time, while not followed
+  std::string engine;                      // "rocksdb 7.8.3"
 };
 
 class Store {
@@ -126,26 +163,62 @@ class Store {
   // Errors: kNotFound; kBusy (kMemory only); kCorruption; kIoError; kNamespaceNotFound.
   virtual Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const = 0;
 
+  // One result per key, each as get's, all of one moment.
+  virtual std::vector<Result<Entry>> get_many(NamespaceNumber ns,
+                                              const std::vector<std::string_view>& keys,
+                                              ReadTier tier) const;
+
+  // Reads, and on a miss takes the lease to fill the key for `duration` (at most 60 s). A write to
+  // the key voids the lease, so a fill can never overwrite what is newer. Leases do not survive a
+  // restart. Errors: as get, but a miss is none; kBusy (too many leases).
+  virtual Result<LeasedEntry> get_or_lease(NamespaceNumber ns,
+                                           std::string_view key,
+                                           std::chrono::milliseconds duration,
+                                           ReadTier tier);
+
+  // Blocks on disk. Errors: as get.
+  virtual Result<std::unique_ptr<ValueReader>> open_value(NamespaceNumber ns,
+                                                          std::string_view key) const;
+
   // Blocks on disk. Errors: kInvalidArgument (limit, sizes); kCorruption; kIoError;
   // kNamespaceNotFound.
   virtual Result<ListPage> list(const ListRequest& request) const = 0;
 
   // Queues `write` for the writer thread and returns at once. `done` is called exactly once: on the
-  // writer thread, or on the caller's if the queue is full (kBusy) or the store is closing
-  // (kUnavailable). It must not block.
+  // writer thread, or on the caller's if the write is refused at once (kBusy: the queue is full;
+  // kUnavailable: the store is closing; kDiskFull, kInvalidArgument, kTooLarge). It must not block.
   virtual void submit(Write write, WriteCallback done) = 0;
 
-  // Blocks on disk; durable before it returns. An empty id makes a random one. Errors: kExists (id
-  // or title in use); kInvalidArgument.
+  // Blocks. Errors: kNamespaceNotFound; kBusy (too many uploads); kDiskFull; kIoError.
+  virtual Result<std::unique_ptr<ValueUpload>> begin_upload(NamespaceNumber ns);
+
+  // `wake` is called on the writer thread when there is something new after next() answered all; it
+  // must not block. Errors: kNamespaceNotFound; kStale (as next); kBusy (too many watches).
+  virtual Result<std::unique_ptr<Watch>> watch(WatchRequest request, std::function<void()> wake);
+
+  // These four block on disk and are durable before they return. An empty id makes a random one.
+  // Clearing and deleting take the same short time whatever the size; the space comes back in the
+  // background. Errors: kExists (id or title in use); kInvalidArgument; kNamespaceNotFound.
   virtual Result<Namespace> create_namespace(std::string title, std::string id) = 0;
+  virtual Status rename_namespace(NamespaceNumber ns, std::string title);
+  virtual Status clear_namespace(NamespaceNumber ns);
+  virtual Status delete_namespace(NamespaceNumber ns);
+
   virtual std::vector<Namespace> list_namespaces() const = 0;
   // By id, or if none has that id by title. kNamespaceNotFound.
   virtual Result<Namespace> find_namespace(std::string_view id_or_title) const = 0;
+  virtual Result<NamespaceUsage> usage(NamespaceNumber ns) const;
+
+  // The operator's word that the wall clock is right: node time becomes wall time, backwards too.
+  virtual Status confirm_clock();
 
   virtual StoreStats stats() const = 0;
 };
 
 // Waits for the outcome of one operation. Not to be called on the writer thread.
 Result<WriteOutcome> write_and_wait(Store& store, Operation operation, Durability durability);
+
+// As above, for a whole Write.
+Result<std::vector<WriteOutcome>> write_and_wait(Store& store, Write write);
 
 }  // namespace edged::storage

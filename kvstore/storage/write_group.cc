@@ -1,172 +1,350 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sizes, conditions, expiry and versions of operations.
+// How operations become one batch.
 #include "kvstore/storage/write_group.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "kvstore/storage/body_expiry.h"
 #include "kvstore/storage/bytes.h"
-#include "kvstore/storage/record.h"
 #include "kvstore/storage/rocks_status.h"
+#include "kvstore/storage/value_chunks.h"
 
 namespace edged::storage {
-namespace {
-
-WriteOutcome refused(Code code, std::string message) {
-  return {code, std::move(message), 0};
-}
-
-WriteOutcome check_key(const std::string& key) {
-  if (key.empty()) return refused(Code::kInvalidArgument, "key is empty");
-  if (key.size() > kKeyBytesMax) return refused(Code::kTooLarge, "key is longer than 512 bytes");
-  return {};
-}
-
-WriteOutcome check_sizes(const Put& put) {
-  if (WriteOutcome bad = check_key(put.key); bad.code != Code::kOk) return bad;
-  if (put.value.size() > kValueBytesMax) {
-    return refused(Code::kTooLarge, "value is larger than 25 MiB");
-  }
-  if (put.metadata.size() > kMetadataBytesMax) {
-    return refused(Code::kTooLarge, "metadata is longer than 1024 bytes");
-  }
-  return {};
-}
-
-// The Put's expiry as stored, 0 for never, in `expiry_ms`; 1 (long past) stands for any time
-// before.
-WriteOutcome resolve_expiry(const Put& put, std::int64_t now_ms, std::uint64_t& expiry_ms) {
-  expiry_ms = 0;
-  if (!put.ttl && !put.expires_at) return {};
-  std::int64_t at_ms = 0;
-  if (put.ttl) {
-    if (put.ttl->count() <= 0) return refused(Code::kInvalidArgument, "ttl must be above zero");
-    if (put.ttl->count() > static_cast<std::int64_t>(kExpiryMsMax)) {
-      return refused(Code::kInvalidArgument, "expiration is after the year 2199");
-    }
-    at_ms = now_ms + put.ttl->count();
-  } else {
-    at_ms = to_unix_ms(*put.expires_at);
-  }
-  if (at_ms > static_cast<std::int64_t>(kExpiryMsMax)) {
-    return refused(Code::kInvalidArgument, "expiration is after the year 2199");
-  }
-  expiry_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(1, at_ms));
-  return {};
-}
-
-}  // namespace
-
-WriteGroup::WriteGroup(const Database& database,
-                       const NamespaceTable& namespaces,
-                       WallTime now,
-                       Version last_version)
-    : database_(database),
-      namespaces_(namespaces),
+WriteGroup::WriteGroup(const WriteContext& context, WallTime now, Version last_version)
+    : context_(context),
       now_ms_(to_unix_ms(now)),
+      first_version_(last_version),
       last_version_(last_version) {}
 
 std::vector<WriteOutcome> WriteGroup::add(const Write& write) {
+  if (write.atomic) return add_atomic(write);
   std::vector<WriteOutcome> outcomes;
   outcomes.reserve(write.operations.size());
-  for (const Operation& operation : write.operations) {
-    outcomes.push_back(std::visit([this](const auto& op) { return apply(op); }, operation));
-  }
+  for (const Operation& operation : write.operations) outcomes.push_back(apply(operation));
   return outcomes;
 }
 
+std::vector<WriteOutcome> WriteGroup::add_atomic(const Write& write) {
+  const Checkpoint checkpoint{delta_, changes_.size(), consumed_uploads_.size(), min_expiry_ms_};
+  batch_.SetSavePoint();
+  undoable_ = true;
+  std::vector<WriteOutcome> outcomes;
+  outcomes.reserve(write.operations.size());
+  for (const Operation& operation : write.operations) {
+    outcomes.push_back(apply(operation));
+    if (outcomes.back().code != Code::kOk) break;
+  }
+  undoable_ = false;
+  if (outcomes.back().code == Code::kOk) {
+    batch_.PopSavePoint();
+    undo_.clear();
+    return outcomes;
+  }
+  roll_back(checkpoint);
+  const std::size_t failed = outcomes.size() - 1;
+  const WriteOutcome others = refusal(
+      Code::kConflict, "not written: operation " + std::to_string(failed) + " of the batch failed");
+  std::fill_n(outcomes.begin(), failed, others);
+  outcomes.resize(write.operations.size(), others);
+  return outcomes;
+}
+
+void WriteGroup::roll_back(const Checkpoint& checkpoint) {
+  (void)batch_.RollbackToSavePoint();
+  for (; !undo_.empty(); undo_.pop_back()) {
+    auto& [key, before] = undo_.back();
+    if (before) {
+      written_[key] = std::move(*before);
+    } else {
+      written_.erase(key);
+    }
+  }
+  delta_ = checkpoint.delta;
+  changes_.resize(checkpoint.changes);
+  consumed_uploads_.resize(checkpoint.consumed);
+  min_expiry_ms_ = checkpoint.min_expiry_ms;
+}
+
+Version WriteGroup::next_version() {
+  last_version_ = std::max(last_version_ + 1, static_cast<Version>(now_ms_) * 1000);
+  return last_version_;
+}
+
 rocksdb::WriteBatch& WriteGroup::finish() {
+  context_.usage.stage(delta_, context_.database, batch_);
   std::string version;
   append_le(version, last_version_);
-  batch_.Put(database_.meta(), kVersionKey, version);
+  batch_.Put(context_.database.meta(), kVersionKey, version);
   return batch_;
 }
 
-WriteOutcome WriteGroup::apply(const Put& put) {
-  if (WriteOutcome bad = check_sizes(put); bad.code != Code::kOk) return bad;
-  const auto prefix = namespaces_.prefix_of(put.ns);
-  if (!prefix) return refused(Code::kNamespaceNotFound, "no such namespace");
-  std::uint64_t expiry_ms = 0;
-  if (WriteOutcome bad = resolve_expiry(put, now_ms_, expiry_ms); bad.code != Code::kOk) return bad;
-  const std::string stored_key = encode_key(*prefix, put.key);
-  WriteOutcome outcome = judge(stored_key, put.condition, put.version, false);
+std::vector<Change> WriteGroup::commit() {
+  context_.usage.commit(delta_);
+  std::vector<std::string> keys;
+  keys.reserve(written_.size());
+  for (const auto& [key, existing] : written_) keys.push_back(key);
+  context_.leases.void_keys(keys);
+  for (const std::uint64_t id : consumed_uploads_) context_.uploads.forget(id);
+  return std::move(changes_);
+}
+
+WriteOutcome WriteGroup::apply(const Operation& operation) {
+  if (WriteOutcome bad = check_operation(operation); bad.code != Code::kOk) return bad;
+  return std::visit(
+      [this](const auto& op) {
+        const auto prefix = context_.namespaces.prefix_of(op.ns);
+        if (!prefix) {
+          return refusal(Code::kNamespaceNotFound, "no such namespace");
+        }
+        return apply(op, Target{op.ns, *prefix, op.key, encode_key(*prefix, op.key)});
+      },
+      operation);
+}
+
+WriteOutcome WriteGroup::apply(const Put& put, const Target& target) {
+  const auto expiry_ms = resolve_expiry(put.ttl, put.expires_at, now_ms_);
+  if (!expiry_ms) return refusal(expiry_ms.error());
+  if (WriteOutcome bad = check_lease(put, target); bad.code != Code::kOk) return bad;
+  const auto old = conditioned(target, put.condition, false);
+  if (!old) return refusal(old.error());
+  WriteOutcome outcome = judge({old->live, old->version}, put.condition, put.version, false);
   if (outcome.code != Code::kOk) return outcome;
-  last_version_ = std::max(last_version_ + 1, static_cast<Version>(now_ms_) * 1000);
-  outcome.version = last_version_;
-  if (is_expired(expiry_ms, now_ms_)) {
-    erase(stored_key);
+  const auto body = body_for(put, target);
+  if (!body) return refusal(body.error());
+  if (is_expired(*expiry_ms, now_ms_)) {
+    if (*body) delete_chunks(batch_, context_.database, target.prefix, **body);
+    outcome.version = erase(target, *old);
     return outcome;
   }
-  batch_.Put(database_.entries(),
-             stored_key,
-             encode_record(stored_key, {expiry_ms, last_version_, put.metadata, put.value}));
-  written_[stored_key] = {true, last_version_, expiry_ms};
-  if (expiry_ms != 0) min_expiry_ms_ = std::min(min_expiry_ms_, expiry_ms);
+  outcome.version = store(target, *old, {*expiry_ms, 0, put.metadata, put.value, *body});
   return outcome;
 }
 
-WriteOutcome WriteGroup::apply(const Delete& del) {
-  if (WriteOutcome bad = check_key(del.key); bad.code != Code::kOk) return bad;
-  if (del.condition == Condition::kAbsent) {
-    return refused(Code::kInvalidArgument, "a delete cannot require the key to be absent");
-  }
-  const auto prefix = namespaces_.prefix_of(del.ns);
-  if (!prefix) return refused(Code::kNamespaceNotFound, "no such namespace");
-  const std::string stored_key = encode_key(*prefix, del.key);
-  WriteOutcome outcome = judge(stored_key, del.condition, del.version, true);
+WriteOutcome WriteGroup::apply(const Delete& del, const Target& target) {
+  const auto old = conditioned(target, del.condition, false);
+  if (!old) return refusal(old.error());
+  WriteOutcome outcome = judge({old->live, old->version}, del.condition, del.version, true);
+  if (outcome.code == Code::kOk) outcome.version = erase(target, *old);
+  return outcome;
+}
+
+WriteOutcome WriteGroup::apply(const Touch& touch, const Target& target) {
+  const auto expiry_ms = resolve_expiry(touch.ttl, touch.expires_at, now_ms_);
+  if (!expiry_ms) return refusal(expiry_ms.error());
+  const auto old = find(target.stored_key, true);
+  if (!old) return refusal(old.error());
+  const Condition condition =
+      touch.condition == Condition::kNone ? Condition::kPresent : touch.condition;
+  WriteOutcome outcome = judge({old->live, old->version}, condition, touch.version, true);
   if (outcome.code != Code::kOk) return outcome;
-  last_version_ = std::max(last_version_ + 1, static_cast<Version>(now_ms_) * 1000);
-  outcome.version = last_version_;
-  erase(stored_key);
+  const auto record = decode_record(target.stored_key, old->record);
+  if (!record) return refusal(record.error());
+  if (touch.want_entry && record->body) {
+    return refusal(Code::kTooLarge, "value is too large to be answered by a touch: get it");
+  }
+  if (is_expired(*expiry_ms, now_ms_)) {
+    outcome.version = erase(target, *old);
+  } else {
+    outcome.version =
+        store(target, *old, {*expiry_ms, 0, record->metadata, record->value, record->body});
+  }
+  if (touch.want_entry) {
+    Entry entry{std::string(record->value), std::string(record->metadata), {}, outcome.version};
+    if (*expiry_ms != 0) entry.expires_at = from_unix_ms(static_cast<std::int64_t>(*expiry_ms));
+    outcome.entry = std::move(entry);
+  }
   return outcome;
 }
 
-void WriteGroup::erase(const std::string& stored_key) {
-  batch_.Delete(database_.entries(), stored_key);
-  written_[stored_key] = {};
-}
-
-WriteOutcome WriteGroup::judge(const std::string& stored_key,
-                               Condition condition,
-                               Version version,
-                               bool is_delete) const {
-  if (condition == Condition::kNone) return {};
-  const auto found = existing(stored_key);
-  if (!found) return refused(found.code(), found.error().message());
-  switch (condition) {
-    case Condition::kNone:
-      break;
-    case Condition::kAbsent:
-      if (found->present) return {Code::kExists, "key exists", found->version};
-      break;
-    case Condition::kPresent:
-      if (!found->present) return refused(Code::kNotFound, "no such key");
-      break;
-    case Condition::kVersion:
-      if (!found->present && is_delete) return refused(Code::kNotFound, "no such key");
-      if (!found->present || found->version != version) {
-        return {Code::kVersionMismatch, "key has another version", found->version};
-      }
-      break;
+WriteOutcome WriteGroup::apply(const Add& add, const Target& target) {
+  auto expiry_ms = resolve_expiry(add.ttl, add.expires_at, now_ms_);
+  if (!expiry_ms) return refusal(expiry_ms.error());
+  const auto old = find(target.stored_key, true);
+  if (!old) return refusal(old.error());
+  std::string before = std::to_string(add.initial);
+  std::string metadata;
+  if (old->live) {
+    const auto record = decode_record(target.stored_key, old->record);
+    if (!record) return refusal(record.error());
+    before = record->value;
+    metadata = record->metadata;
+    expiry_ms = old->expiry_ms;
   }
-  return {};
+  const auto sum = add_to(before, add.delta);
+  if (!sum) return refusal(sum.error());
+  WriteOutcome outcome;
+  outcome.number = *sum;
+  const std::string value = std::to_string(*sum);
+  outcome.version = is_expired(*expiry_ms, now_ms_)
+                        ? erase(target, *old)
+                        : store(target, *old, {*expiry_ms, 0, metadata, value, std::nullopt});
+  return outcome;
 }
 
-Result<WriteGroup::Existing> WriteGroup::existing(const std::string& stored_key) const {
-  Existing found;
+WriteOutcome WriteGroup::apply(const Check& check, const Target& target) {
+  const auto found = find(target.stored_key, false);
+  if (!found) return refusal(found.error());
+  WriteOutcome outcome = judge({found->live, found->version}, check.condition, check.version, true);
+  if (outcome.code == Code::kOk && found->live) outcome.version = found->version;
+  return outcome;
+}
+
+// What is there; a damaged record counts as something unknown if nothing depends on it, so that an
+// overwrite or a delete mends it.
+Result<WriteGroup::Existing> WriteGroup::conditioned(const Target& target,
+                                                     Condition condition,
+                                                     bool want_record) const {
+  auto found = find(target.stored_key, want_record);
+  if (found || found.code() != Code::kCorruption || condition != Condition::kNone) return found;
+  Existing damaged;
+  damaged.stored = true;
+  return damaged;
+}
+
+Result<WriteGroup::Existing> WriteGroup::find(const std::string& stored_key,
+                                              bool want_record) const {
   if (const auto written = written_.find(stored_key); written != written_.end()) {
-    found = written->second;
-  } else {
-    rocksdb::PinnableSlice value;
-    const auto status = database_.db().Get({}, database_.entries(), stored_key, &value);
-    if (status.IsNotFound()) return Existing{};
-    if (!status.ok()) return from_rocksdb(status, "could not read the current entry");
-    const auto record = decode_record(stored_key, {value.data(), value.size()});
-    if (!record) return record.error();
-    found = {true, record->header.version, record->header.expiry_ms};
+    return written->second;
   }
-  if (is_expired(found.expiry_ms, now_ms_)) return Existing{};
+  return read(stored_key, want_record);
+}
+
+Result<WriteGroup::Existing> WriteGroup::read(const std::string& stored_key,
+                                              bool want_record) const {
+  const Database& database = context_.database;
+  rocksdb::PinnableSlice value;
+  const auto status = database.db().Get({}, database.entries(), stored_key, &value);
+  if (status.IsNotFound()) return Existing{};
+  if (!status.ok()) return from_rocksdb(status, "could not read the current entry");
+  const auto record = decode_record(stored_key, {value.data(), value.size()});
+  if (!record) return record.error();
+  Existing found = existing_of(stored_key, *record);
+  if (want_record) found.record.assign(value.data(), value.size());
   return found;
+}
+
+WriteGroup::Existing WriteGroup::existing_of(const std::string& stored_key,
+                                             const RecordView& record) const {
+  Existing found;
+  found.stored = true;
+  found.live = !is_expired(record.header.expiry_ms, now_ms_);
+  found.expiry_ms = record.header.expiry_ms;
+  found.version = record.header.version;
+  found.counted_bytes =
+      stored_key.size() - kPrefixBytes + record.metadata.size() + record.value_bytes();
+  found.body = record.body;
+  return found;
+}
+
+// A key written by this group has lost its lease, although the table does not know it yet.
+WriteOutcome WriteGroup::check_lease(const Put& put, const Target& target) const {
+  if (put.lease == 0) return {};
+  if (!written_.contains(target.stored_key) &&
+      context_.leases.holds(target.stored_key, put.lease)) {
+    return {};
+  }
+  return refusal(Code::kStale, "the lease is void: the key was written meanwhile");
+}
+
+Result<std::optional<BodyRef>> WriteGroup::body_for(const Put& put, const Target& target) {
+  if (put.staged.id != 0) {
+    const auto upload = context_.uploads.find(put.staged.id);
+    const bool consumed =
+        std::find(consumed_uploads_.begin(), consumed_uploads_.end(), put.staged.id) !=
+        consumed_uploads_.end();
+    if (!upload || consumed || upload->prefix != target.prefix ||
+        upload->bytes != put.staged.bytes) {
+      return Status(Code::kInvalidArgument, "no such upload for this namespace");
+    }
+    context_.uploads.consume(put.staged.id, context_.database, batch_);
+    consumed_uploads_.push_back(put.staged.id);
+    return std::optional(BodyRef{put.staged.id, put.staged.bytes});
+  }
+  if (put.value.size() <= kInlineBytesMax) return std::optional<BodyRef>();
+  const BodyRef body{next_version(), put.value.size()};
+  const std::string_view value = put.value;
+  for (std::uint32_t index = 0; index < chunk_count(body.bytes); ++index) {
+    put_chunk(batch_,
+              context_.database,
+              encode_chunk_key(target.prefix, body.id, index),
+              value.substr(std::size_t{index} * kChunkBytes, kChunkBytes));
+  }
+  return std::optional(body);
+}
+
+Version WriteGroup::store(const Target& target, const Existing& old, RecordParts parts) {
+  parts.version = next_version();
+  take_away(target, old, parts.body && old.body && parts.body->id == old.body->id);
+  Existing now;
+  now.stored = true;
+  now.live = true;
+  now.expiry_ms = parts.expiry_ms;
+  now.version = parts.version;
+  now.body = parts.body;
+  now.counted_bytes = target.key.size() + parts.metadata.size() +
+                      (parts.body ? parts.body->bytes : parts.value.size());
+  now.record = encode_record(target.stored_key, parts);
+  batch_.Put(context_.database.entries(), target.stored_key, now.record);
+  UsageTotals& totals = delta_[bucket_of(target.prefix, parts.expiry_ms, parts.version)];
+  totals.keys += 1;
+  totals.bytes += static_cast<std::int64_t>(now.counted_bytes);
+  Change change{ChangeKind::kPut, target.ns, target.key, parts.version, std::nullopt};
+  if (parts.expiry_ms != 0) {
+    min_expiry_ms_ = std::min(min_expiry_ms_, parts.expiry_ms);
+    change.expires_at = from_unix_ms(static_cast<std::int64_t>(parts.expiry_ms));
+    if (parts.body) note_body_expiry(batch_, context_.database, parts.expiry_ms, target.stored_key);
+  }
+  changes_.push_back(std::move(change));
+  remember(target.stored_key, std::move(now));
+  return parts.version;
+}
+
+Version WriteGroup::erase(const Target& target, const Existing& old) {
+  const Version version = next_version();
+  take_away(target, old, false);
+  if (old.stored) batch_.Delete(context_.database.entries(), target.stored_key);
+  changes_.push_back({ChangeKind::kDelete, target.ns, target.key, version, std::nullopt});
+  remember(target.stored_key, {});
+  return version;
+}
+
+// Everything that belongs to the old record and is not under its key.
+void WriteGroup::take_away(const Target& target, const Existing& old, bool keep_chunks) {
+  if (!old.stored || old.version == 0) return;
+  UsageTotals& totals = delta_[bucket_of(target.prefix, old.expiry_ms, old.version)];
+  totals.keys -= 1;
+  totals.bytes -= static_cast<std::int64_t>(old.counted_bytes);
+  if (!old.body) return;
+  if (old.expiry_ms != 0) {
+    forget_body_expiry(batch_, context_.database, old.expiry_ms, target.stored_key);
+  }
+  if (!keep_chunks) delete_chunks(batch_, context_.database, target.prefix, *old.body);
+}
+
+void WriteGroup::remember(const std::string& stored_key, Existing existing) {
+  if (undoable_) {
+    const auto before = written_.find(stored_key);
+    undo_.emplace_back(
+        stored_key,
+        before == written_.end() ? std::nullopt : std::optional(std::move(before->second)));
+  }
+  written_[stored_key] = std::move(existing);
+}
+
+Result<std::optional<BodyRef>> WriteGroup::remove_expired_body(std::uint64_t expiry_ms,
+                                                               const std::string& stored_key) {
+  const auto found = find(stored_key, false);
+  forget_body_expiry(batch_, context_.database, expiry_ms, stored_key);
+  if (!found) return found.error();
+  if (!found->body || found->live || found->expiry_ms != expiry_ms) {
+    return std::optional<BodyRef>();
+  }
+  const Target target{0, load_be32(stored_key, 0), stored_key.substr(kPrefixBytes), stored_key};
+  take_away(target, *found, false);
+  batch_.Delete(context_.database.entries(), stored_key);
+  remember(stored_key, {});
+  return found->body;
 }
 
 }  // namespace edged::storage

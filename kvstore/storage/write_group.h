@@ -1,37 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 // Judges the operations that are written together, in order, each seeing the effects of those
-// before it, and collects what they write. Used and dropped within one turn of the writer thread;
-// since only that thread writes, what a condition reads cannot change before the batch is written.
+// before it, and collects what they write: records, chunks of large values, counts, and the changes
+// to tell watchers. Used and dropped within one turn of the writer thread; since only that thread
+// writes, what a condition reads cannot change before the batch is written.
 #pragma once
 
 #include <rocksdb/write_batch.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "kvstore/storage/database.h"
+#include "kvstore/storage/lease_table.h"
 #include "kvstore/storage/namespace_table.h"
+#include "kvstore/storage/operation_rules.h"
+#include "kvstore/storage/record.h"
 #include "kvstore/storage/store.h"
+#include "kvstore/storage/upload_table.h"
+#include "kvstore/storage/usage_table.h"
 
 namespace edged::storage {
+
+// What a group works on. All outlive the writer.
+struct WriteContext {
+  const Database& database;
+  const NamespaceTable& namespaces;
+  UsageTable& usage;
+  LeaseTable& leases;
+  UploadTable& uploads;
+};
 
 class WriteGroup {
  public:
   // `now` judges expiry for the whole group; `last_version` is the last one given out.
-  WriteGroup(const Database& database,
-             const NamespaceTable& namespaces,
-             WallTime now,
-             Version last_version);
+  WriteGroup(const WriteContext& context, WallTime now, Version last_version);
 
   // One outcome per operation. What is refused writes nothing.
   std::vector<WriteOutcome> add(const Write& write);
 
-  // What add() collected, and the version mark that goes with it.
+  // For the parts of the store that write besides clients. A new version, also the id of an upload.
+  Version next_version();
+  rocksdb::WriteBatch& batch() { return batch_; }
+  const Database& database() const { return context_.database; }
+  std::int64_t now_ms() const { return now_ms_; }
+
+  // Removes an entry with a large value that expired at `expiry_ms` and its note in the index of
+  // expiries. Nothing if it has been replaced: then the note alone.
+  Result<std::optional<BodyRef>> remove_expired_body(std::uint64_t expiry_ms,
+                                                     const std::string& stored_key);
+
+  // What was collected, with the counts and the version mark that go with it.
   rocksdb::WriteBatch& finish();
 
-  bool empty() const { return batch_.Count() == 0; }
+  // Once the batch is written: makes counts, leases and uploads follow. Returns the changes.
+  std::vector<Change> commit();
+
+  // A version that was given out is kept even if nothing else is written.
+  bool empty() const { return batch_.Count() == 0 && last_version_ == first_version_; }
   Version last_version() const { return last_version_; }
   // The earliest expiry written, in Unix milliseconds; UINT64_MAX if nothing that expires was.
   std::uint64_t min_expiry_ms() const { return min_expiry_ms_; }
@@ -39,27 +69,64 @@ class WriteGroup {
  private:
   // What the store holds under a key, as the next operation sees it.
   struct Existing {
-    bool present = false;
-    Version version = 0;
+    bool stored = false;  // on disk or in the batch, live or not
+    bool live = false;
     std::uint64_t expiry_ms = 0;
+    Version version = 0;
+    std::uint64_t counted_bytes = 0;
+    std::optional<BodyRef> body;
+    std::string record;  // if it was asked for, or written by this group
+  };
+  // An operation's key, resolved.
+  struct Target {
+    NamespaceNumber ns = 0;
+    std::uint32_t prefix = 0;
+    std::string key;
+    std::string stored_key;
+  };
+  // To undo an atomic Write.
+  struct Checkpoint {
+    UsageDelta delta;
+    std::size_t changes = 0;
+    std::size_t consumed = 0;
+    std::uint64_t min_expiry_ms = 0;
   };
 
-  WriteOutcome apply(const Put& put);
-  WriteOutcome apply(const Delete& del);
-  Result<Existing> existing(const std::string& stored_key) const;
-  WriteOutcome judge(const std::string& stored_key,
-                     Condition condition,
-                     Version version,
-                     bool is_delete) const;
-  void erase(const std::string& stored_key);
+  std::vector<WriteOutcome> add_atomic(const Write& write);
+  void roll_back(const Checkpoint& checkpoint);
+  WriteOutcome apply(const Operation& operation);
+  WriteOutcome apply(const Put& put, const Target& target);
+  WriteOutcome apply(const Delete& del, const Target& target);
+  WriteOutcome apply(const Touch& touch, const Target& target);
+  WriteOutcome apply(const Add& add, const Target& target);
+  WriteOutcome apply(const Check& check, const Target& target);
 
-  const Database& database_;
-  const NamespaceTable& namespaces_;
+  Result<Existing> find(const std::string& stored_key, bool want_record) const;
+  Result<Existing> read(const std::string& stored_key, bool want_record) const;
+  Existing existing_of(const std::string& stored_key, const RecordView& record) const;
+  Result<Existing> conditioned(const Target& target, Condition condition, bool want_record) const;
+  WriteOutcome check_lease(const Put& put, const Target& target) const;
+  Result<std::optional<BodyRef>> body_for(const Put& put, const Target& target);
+  Result<Entry> entry_of(const Target& target, const RecordView& record) const;
+
+  Version store(const Target& target, const Existing& old, RecordParts parts);
+  Version erase(const Target& target, const Existing& old);
+  void take_away(const Target& target, const Existing& old, bool keep_chunks);
+  void remember(const std::string& stored_key, Existing existing);
+
+  const WriteContext& context_;
   const std::int64_t now_ms_;
+  const Version first_version_;
   Version last_version_;
   std::uint64_t min_expiry_ms_ = UINT64_MAX;
   rocksdb::WriteBatch batch_;
   std::unordered_map<std::string, Existing> written_;
+  // What written_ held before, newest last; kept only within an atomic Write.
+  std::vector<std::pair<std::string, std::optional<Existing>>> undo_;
+  bool undoable_ = false;
+  UsageDelta delta_;
+  std::vector<Change> changes_;
+  std::vector<std::uint64_t> consumed_uploads_;
 };
 
 // The key in "meta" of the last version given out, u64le; written with every batch.

@@ -4,49 +4,39 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <future>
 #include <utility>
 
 #include "kvstore/storage/rocks_status.h"
-#include "kvstore/storage/write_group.h"
-#include "proto/base/check.h"
 #include "proto/base/log.h"
 
 namespace edged::storage {
 namespace {
 
-constexpr std::size_t kOperationsPerWriteMax = 10'000;
 // A group stops growing here: the last to join would make the first wait.
 constexpr std::size_t kGroupOperations = 4096;
 constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
 constexpr std::size_t kOperationOverheadBytes = 200;  // the structs and the batch's own bytes
 
-std::size_t bytes_of(const Write& write) {
+std::size_t payload_bytes(const Write& write) {
   std::size_t bytes = 0;
   for (const Operation& operation : write.operations) {
-    bytes += kOperationOverheadBytes;
-    if (const auto* put = std::get_if<Put>(&operation)) {
-      bytes += put->key.size() + put->value.size() + put->metadata.size();
-    } else {
-      bytes += std::get<Delete>(operation).key.size();
-    }
+    bytes += edged::storage::payload_bytes(operation);
   }
   return bytes;
 }
 
+// Whether the write takes space, rather than giving it back.
+bool grows(const Write& write) {
+  return std::any_of(write.operations.begin(), write.operations.end(), [](const Operation& op) {
+    return !std::holds_alternative<Delete>(op) && !std::holds_alternative<Check>(op);
+  });
+}
+
 }  // namespace
 
-Writer::Writer(Database& database,
-               const NamespaceTable& namespaces,
-               const StoreClock& clock,
-               MarkFile& mark_file,
-               Version last_version,
-               Limits limits)
-    : database_(database),
-      namespaces_(namespaces),
-      clock_(clock),
-      mark_file_(mark_file),
-      limits_(limits),
-      last_version_(last_version) {
+Writer::Writer(Parts parts, Version last_version, Limits limits)
+    : parts_(parts), limits_(limits), last_version_(last_version) {
   acknowledge(true, last_version);  // opening put everything recovered into synced table files
   thread_ = std::thread([this] { loop(); });
 }
@@ -61,52 +51,75 @@ Writer::~Writer() {
   close_marks();
 }
 
-void Writer::submit(Write write, WriteCallback done) {
+Status Writer::admit(const Write& write, std::size_t bytes) const {
   const std::size_t operations = write.operations.size();
-  const std::size_t bytes = bytes_of(write);
-  Status refusal;
   if (operations == 0 || operations > kOperationsPerWriteMax) {
-    refusal = Status(Code::kInvalidArgument, "a write must have 1 to 10000 operations");
-  } else if (bytes > limits_.bytes_max) {
-    refusal = Status(Code::kTooLarge, "write is larger than the write queue");
-  } else {
-    const std::lock_guard lock(mutex_);
-    if (closing_) {
-      refusal = Status(Code::kUnavailable, "store is closing");
-    } else if (queued_operations_ != 0 &&
-               (queued_operations_ + operations > limits_.operations_max ||
-                queued_bytes_ + bytes > limits_.bytes_max)) {
-      refusal = Status(Code::kBusy, "write queue is full");
-    } else {
-      queued_operations_ += operations;
-      queued_bytes_ += bytes;
-      queue_.push_back({std::move(write), std::move(done), nullptr, bytes});
-      wake_.notify_one();
-    }
+    return Status(Code::kInvalidArgument, "a write must have 1 to 10000 operations");
   }
-  if (!refusal.ok()) done(std::move(refusal));
+  if (write.atomic && bytes > kAtomicBytesMax) {
+    return Status(Code::kTooLarge, "an atomic write must have at most 8 MiB");
+  }
+  if (bytes + operations * kOperationOverheadBytes > limits_.bytes_max) {
+    return Status(Code::kTooLarge, "write is larger than the write queue");
+  }
+  if (parts_.guard.refuses() && grows(write)) {
+    return Status(Code::kDiskFull, parts_.guard.reason());
+  }
+  return Status();
 }
 
-bool Writer::run(std::function<void()> task) {
-  std::mutex done_mutex;
-  std::condition_variable done_wake;
-  bool done = false;
+void Writer::submit(Write write, WriteCallback done) {
+  const std::size_t bytes = payload_bytes(write);
+  Status refused = admit(write, bytes);
+  if (refused.ok()) {
+    Item item;
+    item.bytes = bytes + write.operations.size() * kOperationOverheadBytes;
+    item.write = std::move(write);
+    item.done = done;
+    refused = enqueue(std::move(item));
+  }
+  if (!refused.ok()) done(std::move(refused));
+}
+
+Status Writer::stage(Stage stage, std::size_t bytes) {
+  auto promise = std::make_shared<std::promise<Status>>();
+  auto future = promise->get_future();
+  Item item;
+  item.stage = std::move(stage);
+  item.staged = [promise](Status status) { promise->set_value(std::move(status)); };
+  item.bytes = bytes;
+  Status refused = enqueue(std::move(item));
+  return refused.ok() ? future.get() : refused;
+}
+
+bool Writer::run(std::function<void(Version&)> task) {
+  std::promise<void> done;
   Item item;
   item.task = [&] {
-    task();
-    const std::lock_guard lock(done_mutex);
-    done = true;
-    done_wake.notify_one();
+    task(last_version_);
+    done.set_value();
   };
-  {
-    const std::lock_guard lock(mutex_);
-    if (closing_) return false;
-    queue_.push_back(std::move(item));
-  }
-  wake_.notify_one();
-  std::unique_lock lock(done_mutex);
-  done_wake.wait(lock, [&] { return done; });
+  if (!enqueue(std::move(item)).ok()) return false;
+  done.get_future().wait();
   return true;
+}
+
+// What must not be lost for want of room, tasks and stages, is always taken: those who ask for them
+// wait for the answer, so they are few.
+Status Writer::enqueue(Item item) {
+  const std::lock_guard lock(mutex_);
+  if (closing_) return Status(Code::kUnavailable, "store is closing");
+  const std::size_t operations = item.write.operations.size();
+  const bool full = queued_operations_ + operations > limits_.operations_max ||
+                    queued_bytes_ + item.bytes > limits_.bytes_max;
+  if (operations != 0 && queued_operations_ != 0 && full) {
+    return Status(Code::kBusy, "write queue is full");
+  }
+  queued_operations_ += operations;
+  queued_bytes_ += item.bytes;
+  queue_.push_back(std::move(item));
+  wake_.notify_one();
+  return Status();
 }
 
 void Writer::loop() {
@@ -141,26 +154,31 @@ std::deque<Writer::Item> Writer::take_group() {
 }
 
 void Writer::write_group(std::deque<Item>& items) {
-  WriteGroup group(database_, namespaces_, clock_.now(), last_version_);
-  std::vector<std::vector<WriteOutcome>> outcomes;
+  WriteGroup group(parts_.context, parts_.clock.now(), last_version_);
+  std::vector<Verdict> verdicts(items.size());
   bool sync = false;
   std::size_t operations = 0;
   std::size_t bytes = 0;
-  for (const Item& item : items) {
-    outcomes.push_back(group.add(item.write));
-    sync = sync || item.write.durability == Durability::kSync;
-    operations += item.write.operations.size();
-    bytes += item.bytes;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].stage) {
+      verdicts[i].staged = items[i].stage(group);
+    } else {
+      verdicts[i].outcomes = group.add(items[i].write);
+      sync = sync || items[i].write.durability == Durability::kSync;
+      operations += items[i].write.operations.size();
+    }
+    bytes += items[i].bytes;
   }
   Status status;
   if (!group.empty()) {
-    last_version_ = group.last_version();  // used up even if the write fails
     status = write_batch(group.finish(), sync);
-    std::uint64_t earliest = min_unflushed_expiry_ms_.load();
-    while (group.min_expiry_ms() < earliest &&
-           !min_unflushed_expiry_ms_.compare_exchange_weak(earliest, group.min_expiry_ms())) {
+    last_version_ = group.last_version();  // used up even if the write fails
+    note_expiry(group.min_expiry_ms());
+    if (status.ok()) {
+      acknowledge(sync, last_version_);
+      parts_.feed.publish(group.commit());
     }
-    if (status.ok()) acknowledge(sync, last_version_);
+    parts_.guard.note_written(bytes);
   }
   writes_.fetch_add(operations, std::memory_order_relaxed);
   {
@@ -168,9 +186,22 @@ void Writer::write_group(std::deque<Item>& items) {
     queued_operations_ -= operations;
     queued_bytes_ -= bytes;
   }
+  answer(items, verdicts, status);
+}
+
+void Writer::note_expiry(std::uint64_t expiry_ms) {
+  std::uint64_t earliest = min_unflushed_expiry_ms_.load();
+  while (expiry_ms < earliest &&
+         !min_unflushed_expiry_ms_.compare_exchange_weak(earliest, expiry_ms)) {
+  }
+}
+
+void Writer::answer(std::deque<Item>& items, std::vector<Verdict>& verdicts, const Status& status) {
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (status.ok()) {
-      items[i].done(std::move(outcomes[i]));
+    if (items[i].stage) {
+      items[i].staged(status.ok() ? verdicts[i].staged : status);
+    } else if (status.ok()) {
+      items[i].done(std::move(verdicts[i].outcomes));
     } else {
       items[i].done(status);
     }
@@ -178,15 +209,15 @@ void Writer::write_group(std::deque<Item>& items) {
 }
 
 Status Writer::write_batch(rocksdb::WriteBatch& batch, bool sync) {
-  const auto boot = clock_.mark().boot;
+  const auto boot = parts_.clock.mark().boot;
   if (needs_resume_ && boot >= resume_after_) {
     resume_after_ = boot + std::chrono::seconds(1);
-    needs_resume_ = !database_.resume();
+    needs_resume_ = !parts_.database.resume();
     if (!needs_resume_) log::info("storage: the database takes writes again");
   }
   rocksdb::WriteOptions options;
   options.sync = sync;
-  const auto status = database_.db().Write(options, &batch);
+  const auto status = parts_.database.db().Write(options, &batch);
   groups_.fetch_add(1, std::memory_order_relaxed);
   if (sync) syncs_.fetch_add(1, std::memory_order_relaxed);
   if (status.ok()) return Status();
@@ -197,29 +228,29 @@ Status Writer::write_batch(rocksdb::WriteBatch& batch, bool sync) {
 
 // Before anyone is told: the mark may only say too little.
 void Writer::acknowledge(bool synced, Version last_version) {
-  const std::uint64_t sequence = database_.db().GetLatestSequenceNumber();
+  const std::uint64_t sequence = parts_.database.db().GetLatestSequenceNumber();
   const std::lock_guard lock(mark_mutex_);
   mark_.acknowledged_sequence = sequence;
   if (synced) mark_.synced_sequence = sequence;
   mark_.version = last_version;
-  mark_.clock = clock_.mark();
-  mark_file_.write(mark_, false);
+  mark_.clock = parts_.clock.mark();
+  parts_.mark_file.write(mark_, false);
 }
 
 void Writer::refresh_mark() {
   const std::lock_guard lock(mark_mutex_);
-  mark_.clock = clock_.mark();
-  mark_file_.write(mark_, false);
+  mark_.clock = parts_.clock.mark();
+  parts_.mark_file.write(mark_, false);
 }
 
 void Writer::close_marks() {
-  const Status flushed = database_.flush();
+  const Status flushed = parts_.database.flush();
   if (!flushed.ok()) log::error("storage: " + flushed.message());
   const std::lock_guard lock(mark_mutex_);
   mark_.clean = flushed.ok();
   if (mark_.clean) mark_.synced_sequence = mark_.acknowledged_sequence;
-  mark_.clock = clock_.mark();
-  mark_file_.write(mark_, true);
+  mark_.clock = parts_.clock.mark();
+  parts_.mark_file.write(mark_, true);
 }
 
 Writer::Counts Writer::counts() const {

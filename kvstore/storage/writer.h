@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one thread that writes. It drains a bounded queue; what waits together becomes one WriteBatch
 // and at most one sync, and is answered after that. It also keeps the mark of what was
-// acknowledged, and runs tasks that must not overlap a write. submit() and the counters: any
-// thread.
+// acknowledged, tells watchers of changes, and runs tasks that must not overlap a write. submit(),
+// stage(), run() and the counters: any thread but that one.
 #pragma once
 
 #include <atomic>
@@ -12,12 +12,15 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <vector>
 
+#include "kvstore/storage/change_feed.h"
 #include "kvstore/storage/database.h"
+#include "kvstore/storage/disk_guard.h"
 #include "kvstore/storage/mark_file.h"
-#include "kvstore/storage/namespace_table.h"
 #include "kvstore/storage/store.h"
 #include "kvstore/storage/store_clock.h"
+#include "kvstore/storage/write_group.h"
 
 namespace edged::storage {
 
@@ -30,14 +33,20 @@ class Writer {
   struct Counts {
     std::uint64_t writes = 0, syncs = 0, groups = 0;
   };
+  // What the writer works with. All outlive it.
+  struct Parts {
+    Database& database;
+    const WriteContext& context;
+    const StoreClock& clock;
+    MarkFile& mark_file;
+    DiskGuard& guard;
+    ChangeFeed& feed;
+  };
+  // Adds to a group. An error means that it added nothing.
+  using Stage = std::function<Status(WriteGroup&)>;
 
-  // All references must outlive this object. `last_version` is the last one ever given out.
-  Writer(Database& database,
-         const NamespaceTable& namespaces,
-         const StoreClock& clock,
-         MarkFile& mark_file,
-         Version last_version,
-         Limits limits);
+  // `last_version` is the last one ever given out.
+  Writer(Parts parts, Version last_version, Limits limits);
 
   // Answers everything queued, ends the thread, and marks a clean close.
   ~Writer();
@@ -47,9 +56,14 @@ class Writer {
   // See Store::submit.
   void submit(Write write, WriteCallback done);
 
-  // Runs `task` on the writer thread between two groups and waits for it. The task syncs what it
-  // writes. False, without running it, if the writer is closing. Not to be called on that thread.
-  bool run(std::function<void()> task);
+  // Runs `stage` as part of the next group and waits until that is in the kernel. `bytes` is what
+  // it will add, for the queue's bound. Errors: the stage's own; kUnavailable (closing); kDiskFull;
+  // kIoError.
+  Status stage(Stage stage, std::size_t bytes);
+
+  // Runs `task` on the writer thread between two groups and waits for it; it may use a version. The
+  // task syncs what it writes. False, without running it, if the writer is closing.
+  bool run(std::function<void(Version& last_version)> task);
 
   // Writes the mark again with the present node time. Any thread.
   void refresh_mark();
@@ -61,24 +75,33 @@ class Writer {
   Counts counts() const;
 
  private:
+  // One of write, stage and task.
   struct Item {
     Write write;
     WriteCallback done;
-    std::function<void()> task;  // instead of a write
+    Stage stage;
+    std::function<void(Status)> staged;
+    std::function<void()> task;
     std::size_t bytes = 0;
   };
+  // What became of an item while its group was put together.
+  struct Verdict {
+    std::vector<WriteOutcome> outcomes;
+    Status staged;
+  };
 
+  Status admit(const Write& write, std::size_t bytes) const;
+  Status enqueue(Item item);
   void loop();
   std::deque<Item> take_group();
   void write_group(std::deque<Item>& items);
   Status write_batch(rocksdb::WriteBatch& batch, bool sync);
+  void note_expiry(std::uint64_t expiry_ms);
+  void answer(std::deque<Item>& items, std::vector<Verdict>& verdicts, const Status& status);
   void acknowledge(bool synced, Version last_version);
   void close_marks();
 
-  Database& database_;
-  const NamespaceTable& namespaces_;
-  const StoreClock& clock_;
-  MarkFile& mark_file_;
+  const Parts parts_;
   const Limits limits_;
 
   mutable std::mutex mutex_;  // guards queue_ to closing_

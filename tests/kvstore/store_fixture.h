@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "kvstore/storage/rocks_store.h"
 #include "tests/support/manual_clock.h"
@@ -60,6 +61,28 @@ class StoreFixture : public ::testing::Test {
     Put operation = put_of(std::move(key), std::move(value));
     operation.ttl = ttl;
     return write(std::move(operation));
+  }
+
+  std::vector<WriteOutcome> write_all(std::vector<Operation> operations, bool atomic) {
+    Write write;
+    write.operations = std::move(operations);
+    write.atomic = atomic;
+    auto outcomes = write_and_wait(*store_, std::move(write));
+    EXPECT_TRUE(outcomes) << outcomes.error().to_string();
+    return outcomes ? *std::move(outcomes) : std::vector<WriteOutcome>();
+  }
+
+  Delete delete_of(std::string key) const {
+    Delete remove;
+    remove.ns = ns_;
+    remove.key = std::move(key);
+    return remove;
+  }
+
+  std::uint64_t live_keys() const {
+    const auto usage = store_->usage(ns_);
+    EXPECT_TRUE(usage) << usage.error().to_string();
+    return usage ? usage->keys : 0;
   }
 
   Code get_code(std::string_view key) const {

@@ -104,7 +104,8 @@ TEST(TtlFilterTest, KeepsWhatIsNotAWholeRecordAndDropsWhatExpiredBeyondGrace) {
   test::ManualClock system;
   const StoreClock clock(
       system, [](WallTime) { return false; }, "boot", std::nullopt);
-  TtlFilterFactory factory(clock, seconds(10));
+  DroppedPrefixes none;
+  TtlFilterFactory factory(clock, none, seconds(10));
   const auto filter = factory.CreateCompactionFilter({});
   const auto now_ms = static_cast<std::uint64_t>(to_unix_ms(clock.now()));
   const std::string key = encode_key(1, "k");

@@ -219,6 +219,11 @@ class MemoryStore final : public storage::Store {
     return outcome;
   }
 
+  template <typename Other>
+  storage::WriteOutcome apply(const Other& /*operation*/) {
+    return {Code::kUnsupported, "this store only puts and deletes", 0, {}, {}};
+  }
+
   const Clock& clock_;
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;

@@ -57,7 +57,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   environment_ = {{"DATABASE_URL", "postgres://db"}, {"CRON_SECRET", "secret"}};
   const Loaded loaded = load(R"({
     "$schema": "x", "log_level": "debug",
-    "node": { "data_dir": "/d", "durability": "wal", "memory_budget": "64MiB", "disk_quota": "10GiB",
+    "node": { "data_dir": "/d", "durability": "wal", "memory_budget": "64MiB", "disk_quota": "10GiB", "disk_reserve": "1GiB",
               "listen": ["127.0.0.1:1", "[::1]:2"], "unix": "/u.sock", "http": "localhost:3",
               "io_threads": 2, "expiry_grace": "1m" },
     "kv_namespaces": [ { "binding": "KV", "id": "0f2ac74b498b48028cb68387c421e279",
@@ -88,6 +88,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config.node.data_dir, "/d");
   EXPECT_EQ(config.node.memory_budget_bytes, 64ULL << 20);
   EXPECT_EQ(config.node.disk_quota_bytes, 10ULL << 30);
+  EXPECT_EQ(config.node.disk_reserve_bytes, 1ULL << 30);
   EXPECT_EQ(config.node.listen, (std::vector<std::string>{"127.0.0.1:1", "[::1]:2"}));
   EXPECT_EQ(config.unix_path(), "/u.sock");
   EXPECT_EQ(config.node.http, "localhost:3");
@@ -114,7 +115,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config.queue_consumers[0].max_batch_size, 9);
   EXPECT_EQ(config.mirror.rules, 2);
   EXPECT_EQ(config.worker_namespace_id(), "0f2ac74b498b48028cb68387c421e279");
-  EXPECT_EQ(loaded.warnings.size(), 3U);  // disk_quota, mirror, queues
+  EXPECT_EQ(loaded.warnings.size(), 2U);  // mirror, queues
 }
 
 TEST_F(ConfigTest, FillsDefaults) {

@@ -25,6 +25,7 @@ struct Node {
   std::string recovery = "strict";
   std::uint64_t memory_budget_bytes = 256ULL << 20;
   std::uint64_t disk_quota_bytes = 0;  // 0: none
+  std::uint64_t disk_reserve_bytes = 64ULL << 20;
   std::vector<std::string> listen{"127.0.0.1:4780"};
   std::string unix_path;  // empty: <data_dir>/kv.sock
   std::string http = "127.0.0.1:4781";

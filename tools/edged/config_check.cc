@@ -11,7 +11,9 @@ namespace edged::config {
 namespace {
 
 constexpr std::uint64_t kMemoryBudgetBytesMin = 8ULL << 20;  // storage's own lower bound
-constexpr std::size_t kUnixPathBytesMax = 107;               // sockaddr_un's sun_path less its end
+// A log and the tables it becomes must fit.
+constexpr std::uint64_t kDiskQuotaBytesMin = 64ULL << 20;
+constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un's sun_path less its end
 
 std::string quoted(const std::string& text) {
   return "\"" + text + "\"";
@@ -70,8 +72,8 @@ void check_node(const Config& config, ReadContext& context) {
   if (node.memory_budget_bytes < kMemoryBudgetBytesMin) {
     context.complain("node.memory_budget", "is less than 8MiB");
   }
-  if (node.disk_quota_bytes != 0) {
-    context.warnings.push_back("node.disk_quota: is not enforced by this version");
+  if (node.disk_quota_bytes != 0 && node.disk_quota_bytes < kDiskQuotaBytesMin) {
+    context.complain("node.disk_quota", "is less than 64MiB");
   }
   for (std::size_t i = 0; i < node.listen.size(); ++i) {
     check_address(

@@ -13,6 +13,7 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   reader.choice("recovery", {"strict", "cache"}, node.recovery);
   reader.size("memory_budget", node.memory_budget_bytes);
   reader.size("disk_quota", node.disk_quota_bytes);
+  reader.size("disk_reserve", node.disk_reserve_bytes);
   const Json* listen = json.find("listen");
   if (listen != nullptr && listen->kind == Json::Kind::kString) {
     node.listen.assign(1, "");

@@ -3,12 +3,22 @@
 
 namespace edged {
 
+namespace {
+
+// Enough for RocksDB to flush what is in memory and to compact a few files of 16 MiB.
+constexpr std::uint64_t kBallastBytes = 32ULL << 20;
+
+}  // namespace
+
 storage::RocksStoreOptions store_options(const config::Config& config) {
   storage::RocksStoreOptions options;
   options.data_dir = config.node.data_dir;
   options.memory_budget_bytes = config.node.memory_budget_bytes;
   options.expiry_grace = config.node.expiry_grace;
   if (config.node.recovery == "cache") options.recovery = storage::Recovery::kCache;
+  options.disk_quota_bytes = config.node.disk_quota_bytes;
+  options.disk_reserve_bytes = config.node.disk_reserve_bytes;
+  options.ballast_bytes = kBallastBytes;
   return options;
 }
 

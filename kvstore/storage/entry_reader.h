@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading entries by key: whole, many at once, and large ones in pieces. Every record is checked
+// before it is believed, and one that has expired is absent. Any thread.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "kvstore/storage/database.h"
+#include "kvstore/storage/namespace_table.h"
+#include "kvstore/storage/record.h"
+#include "kvstore/storage/store.h"
+#include "kvstore/storage/store_clock.h"
+
+namespace edged::storage {
+
+class EntryReader {
+ public:
+  // All must outlive this object and the readers it made. `monotonic` measures how long a reader
+  // may keep its snapshot.
+  EntryReader(const Database& database,
+              const NamespaceTable& namespaces,
+              const StoreClock& clock,
+              const Clock& monotonic)
+      : database_(database), namespaces_(namespaces), clock_(clock), monotonic_(monotonic) {}
+
+  // See Store.
+  Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const;
+  std::vector<Result<Entry>> get_many(NamespaceNumber ns,
+                                      const std::vector<std::string_view>& keys,
+                                      ReadTier tier) const;
+  Result<std::unique_ptr<ValueReader>> open_value(NamespaceNumber ns, std::string_view key) const;
+
+ private:
+  Result<Entry> to_result(const rocksdb::ReadOptions& options,
+                          std::uint32_t prefix,
+                          std::string_view stored_key,
+                          const rocksdb::Status& status,
+                          const rocksdb::PinnableSlice& stored) const;
+  Result<Entry> read(rocksdb::ReadOptions options,
+                     std::uint32_t prefix,
+                     const std::string& stored_key) const;
+
+  const Database& database_;
+  const NamespaceTable& namespaces_;
+  const StoreClock& clock_;
+  const Clock& monotonic_;
+};
+
+// The entry of a record; its value only if `with_value`, and not if it is in chunks.
+Entry to_entry(const RecordView& record, bool with_value);
+
+// A view of the database that does not change; ended by the destructor.
+class Snapshot {
+ public:
+  explicit Snapshot(rocksdb::DB& db) : db_(db), snapshot_(db.GetSnapshot()) {}
+  ~Snapshot() { db_.ReleaseSnapshot(snapshot_); }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+  const rocksdb::Snapshot* get() const { return snapshot_; }
+
+ private:
+  rocksdb::DB& db_;
+  const rocksdb::Snapshot* const snapshot_;
+};
+
+}  // namespace edged::storage

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "kvstore/storage/expiry_properties.h"
+#include "kvstore/storage/ttl_filter.h"
 
 namespace edged::storage {
 namespace {
@@ -19,8 +20,10 @@ namespace {
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr char kMetaFamily[] = "meta";
 constexpr char kBodiesFamily[] = "bodies";
-constexpr std::size_t kDeletionWindow = 32;
-constexpr std::size_t kDeletionsInWindow = 8;
+// A file of bodies with this many deletions among neighbours, or this share in all, is compacted.
+constexpr std::size_t kDeletionWindow = 8;
+constexpr std::size_t kDeletionsInWindow = 4;
+constexpr double kDeletionShare = 0.25;
 
 rocksdb::DBOptions make_db_options(const RocksStoreOptions& options,
                                    rocksdb::Env* env,
@@ -92,7 +95,8 @@ DatabaseOptions make_database_options(const RocksStoreOptions& options,
   bodies.compaction_filter_factory = std::move(filters.bodies);
   // A large value that was deleted is worth a compaction soon.
   bodies.table_properties_collector_factories.push_back(
-      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionsInWindow));
+      rocksdb::NewCompactOnDeletionCollectorFactory(
+          kDeletionWindow, kDeletionsInWindow, kDeletionShare));
   made.families.emplace_back(kBodiesFamily, bodies);
   return made;
 }

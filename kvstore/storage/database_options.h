@@ -11,9 +11,11 @@
 
 #include "kvstore/storage/rocks_logger.h"
 #include "kvstore/storage/rocks_store.h"
-#include "kvstore/storage/ttl_filter.h"
 
 namespace edged::storage {
+
+class BodyFilterFactory;
+class TtlFilterFactory;
 
 // What compactions of each column family drop.
 struct CompactionFilters {

@@ -58,7 +58,7 @@ UsageBucket bucket_of(std::uint32_t prefix, std::uint64_t expiry_ms, Version ver
   const std::uint64_t ttl_ms = expiry_ms > written_ms ? expiry_ms - written_ms : 0;
   std::uint8_t width = 1;
   while (ttl_ms > kTtlMaxMs[width]) ++width;
-  return {prefix, width, expiry_ms / kWidthMs[width]};
+  return {prefix, width, (expiry_ms - 1) / kWidthMs[width]};
 }
 
 Status UsageTable::load(const Database& database) {

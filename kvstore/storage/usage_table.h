@@ -25,7 +25,7 @@ namespace edged::storage {
 struct UsageBucket {
   std::uint32_t prefix = 0;
   std::uint8_t width = 0;   // 0: never expires; 1: 1 s; 2: 1 min; 3: 1 h; 4: 1 day
-  std::uint64_t index = 0;  // expiry / width, rounded down
+  std::uint64_t index = 0;  // (expiry - 1) / width: a bucket ends with its last possible expiry
 
   auto operator<=>(const UsageBucket&) const = default;
 

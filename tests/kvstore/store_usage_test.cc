@@ -83,11 +83,11 @@ TEST_F(StoreUsageTest, LeavesOutWhatExpiredWithinItsBucket) {
 TEST_F(StoreUsageTest, BucketsAreAsWideAsADayAtMostAndFollowFromTheRecord) {
   const Version written = 1'000'000'000;  // at 1,000,000 ms
   EXPECT_EQ(bucket_of(7, 0, written), (UsageBucket{7, 0, 0}));
-  EXPECT_EQ(bucket_of(7, 1'000'000 + 120'000, written), (UsageBucket{7, 1, 1120}));
+  EXPECT_EQ(bucket_of(7, 1'000'000 + 120'000, written), (UsageBucket{7, 1, 1119}));
   EXPECT_EQ(bucket_of(7, 1'000'000 + 120'001, written), (UsageBucket{7, 2, 18}));
   EXPECT_EQ(bucket_of(7, kExpiryMsMax, written).width, 4);
   EXPECT_EQ(bucket_of(7, kExpiryMsMax, written).end_ms(),
-            static_cast<std::int64_t>(kExpiryMsMax) + 86'400'000);
+            static_cast<std::int64_t>(kExpiryMsMax));
   EXPECT_EQ(bucket_of(7, 1, written).width, 1) << "an expiry before the write";
 }
 
@@ -116,7 +116,7 @@ TEST_F(StoreUsageTest, AgreesWithAListOverRandomWritesAndRestarts) {
     write_all(std::move(operations), pick(2) == 0);
     if (pick(100) == 0) reopen();
     if (pick(20) == 0) {
-      // A second's bucket holds what expires within it: look between two seconds.
+      // A bucket of a second counts until that second ends: look then.
       clock_.advance(seconds(1 + pick(5)));
       const std::int64_t into_ms = to_unix_ms(clock_.wall_now()) % 1000;
       clock_.advance(milliseconds(1000 - into_ms));

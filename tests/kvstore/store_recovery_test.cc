@@ -265,6 +265,43 @@ TEST_F(StoreRecoveryTest, DeadDataStaysDeadWhenTheClockGoesBackOverAKill) {
   EXPECT_EQ(value_of("dead"), "(none)") << "without the mark the last version tells the time";
 }
 
+TEST_F(StoreRecoveryTest, AClockAnHourAheadOverARestartKillsNothingOnTheSameBoot) {
+  run_and_kill([&] {
+    open();
+    put("half an hour", "v", std::chrono::minutes(30));
+    put("day", "v", std::chrono::hours(24));
+  });
+  for (const auto step : {std::chrono::hours(1), std::chrono::hours(-1)}) {  // there and back
+    clock_.step_wall(step);
+    open();
+    EXPECT_EQ(value_of("half an hour"), "v");
+    EXPECT_EQ(value_of("day"), "v");
+    close();
+  }
+  clock_.advance(std::chrono::minutes(31));
+  open();
+  EXPECT_EQ(value_of("half an hour"), "(none)");
+  EXPECT_EQ(value_of("day"), "v");
+}
+
+// After a reboot nothing but the wall clock tells how long the machine was off, so it is believed;
+// what it expired stays dead when it goes back, and node time does not go back with it.
+TEST_F(StoreRecoveryTest, AClockAnHourAheadAfterARebootIsBelievedAndRevivesNothing) {
+  run_and_kill([&] {
+    open();
+    put("half an hour", "v", std::chrono::minutes(30));
+    put("day", "v", std::chrono::hours(24));
+  });
+  reboot();
+  for (const auto step : {std::chrono::hours(1), std::chrono::hours(-1)}) {
+    clock_.step_wall(step);
+    open();
+    EXPECT_EQ(value_of("half an hour"), "(none)");
+    EXPECT_EQ(value_of("day"), "v");
+    close();
+  }
+}
+
 TEST_F(StoreRecoveryTest, AnOlderCopyOfTheDatabaseIsNoticedAfterACleanClose) {
   open();
   put("k", "1");

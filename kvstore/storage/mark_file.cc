@@ -166,10 +166,16 @@ void MarkFile::write(const Mark& mark, bool sync) {
   const std::uint64_t offset = (generation_ % 2) * kSlotDistance;
   auto status = file_->Write(offset, encode({generation_, mark}), rocksdb::IOOptions(), nullptr);
   if (status.ok() && sync) status = file_->Sync(rocksdb::IOOptions(), nullptr);
-  if (status.ok()) return;
-  if (!std::exchange(failure_logged_, true)) {
-    log::error("storage: " + from_rocksdb(status, "could not write \"" + path_ + "\"").message());
-  }
+  report(status);
+}
+
+void MarkFile::sync() {
+  report(file_->Sync(rocksdb::IOOptions(), nullptr));
+}
+
+void MarkFile::report(const rocksdb::IOStatus& status) {
+  if (status.ok() || failure_logged_.exchange(true)) return;
+  log::error("storage: " + from_rocksdb(status, "could not write \"" + path_ + "\"").message());
 }
 
 }  // namespace edged::storage

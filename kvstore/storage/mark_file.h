@@ -2,10 +2,12 @@
 // The store's own mark beside the database: what was acknowledged, what was synced, and node time.
 // On start it is compared with what recovery found, so that a lost write is never silent. Two slots
 // are written in turn, each with a checksum, so a kill in the middle leaves the older one. It is
-// synced when it is made and on a clean close only: after a power cut it is there, and says at most
-// too little. One thread at a time. Layout: docs/storage-format.md, section 5.
+// synced when it is made, on a clean close, and within a second of a synced write: after a power
+// cut it is there, and says at most a little too little. One thread at a time. Layout:
+// docs/storage-format.md, section 5.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,6 +18,7 @@
 namespace rocksdb {
 class FileSystem;
 class FSRandomRWFile;
+class IOStatus;
 }  // namespace rocksdb
 
 namespace edged::storage {
@@ -48,7 +51,12 @@ class MarkFile {
   // Into the kernel, or on disk if `sync`. A failure is logged once; the older mark stays.
   void write(const Mark& mark, bool sync);
 
+  // Puts what was written on disk. May overlap a write().
+  void sync();
+
  private:
+  void report(const rocksdb::IOStatus& status);
+
   MarkFile(std::unique_ptr<rocksdb::FSRandomRWFile> file,
            std::string path,
            std::uint64_t generation);
@@ -56,7 +64,7 @@ class MarkFile {
   const std::unique_ptr<rocksdb::FSRandomRWFile> file_;
   const std::string path_;
   std::uint64_t generation_;
-  bool failure_logged_ = false;
+  std::atomic<bool> failure_logged_{false};
 };
 
 // Makes the entries of a directory (creations, renames) survive a power cut.

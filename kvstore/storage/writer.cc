@@ -238,9 +238,13 @@ void Writer::acknowledge(bool synced, Version last_version) {
 }
 
 void Writer::refresh_mark() {
-  const std::lock_guard lock(mark_mutex_);
-  mark_.clock = parts_.clock.mark();
-  parts_.mark_file.write(mark_, false);
+  {
+    const std::lock_guard lock(mark_mutex_);
+    mark_.clock = parts_.clock.mark();
+    parts_.mark_file.write(mark_, false);
+    if (std::exchange(durable_sequence_, mark_.synced_sequence) == mark_.synced_sequence) return;
+  }
+  parts_.mark_file.sync();  // outside the lock: the writer must not wait for it
 }
 
 void Writer::close_marks() {

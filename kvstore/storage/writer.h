@@ -65,7 +65,8 @@ class Writer {
   // task syncs what it writes. False, without running it, if the writer is closing.
   bool run(std::function<void(Version& last_version)> task);
 
-  // Writes the mark again with the present node time. Any thread.
+  // Writes the mark again with the present node time, and syncs it if a write was synced since. Any
+  // thread.
   void refresh_mark();
 
   // The earliest expiry written since the last call, UINT64_MAX if none: whether a flush is due.
@@ -111,8 +112,9 @@ class Writer {
   std::size_t queued_bytes_ = 0;
   bool closing_ = false;
 
-  std::mutex mark_mutex_;  // guards mark_ and the file
+  std::mutex mark_mutex_;  // guards mark_, the file, and:
   Mark mark_;
+  std::uint64_t durable_sequence_ = 0;  // the synced_sequence of the last mark that was synced
 
   Version last_version_;  // writer thread only
   bool needs_resume_ = false;

@@ -22,8 +22,8 @@ using storage::Condition;
 using storage::Durability;
 
 constexpr std::uint32_t kModelKeys = 3000;
-constexpr std::size_t kWritesPerBurst = 4;
-constexpr std::size_t kOperationsPerWrite = 100;
+constexpr std::size_t kWritesPerBurst = 8;
+constexpr std::size_t kOperationsPerWrite = 250;
 // A step is taken back before it could be believed, which takes 10 minutes.
 constexpr int kEventsWithStepMax = 50;
 
@@ -218,7 +218,7 @@ std::string ModelSoak::crash(bool power) {
 
 std::string ModelSoak::event() {
   if (step_ms_ != 0 && ++events_with_step_ > kEventsWithStepMax) step_clock();
-  const auto kind = pick(2000);
+  const auto kind = pick(1000);
   if (kind < 3) return crash(kind == 0);
   if (kind < 6) {
     ++reopenings_;

@@ -79,12 +79,14 @@ Workload::Ended Workload::burst(storage::Store& store,
     write.durability = entry.plan.sync ? storage::Durability::kSync : storage::Durability::kWal;
     if (acknowledge_early) entry.acknowledged.store(true);
     store.submit(std::move(write), [&entry, &answers](auto outcomes) {
-      if (outcomes) {
+      // A condition that could not be read is an answer about this operation alone.
+      const bool failed = !outcomes || outcomes->front().code == Code::kIoError;
+      if (!failed) {
         entry.code = outcomes->front().code;
         entry.version = entry.code == Code::kOk ? outcomes->front().version : 0;
         entry.acknowledged.store(true);
       }
-      answers.arrived(!outcomes);
+      answers.arrived(failed);
     });
   }
   if (!answers.wait()) return Ended::kFailed;

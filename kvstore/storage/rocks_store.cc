@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "kvstore/storage/bytes.h"
 #include "kvstore/storage/change_feed.h"
 #include "kvstore/storage/database.h"
 #include "kvstore/storage/database_options.h"
@@ -22,7 +21,7 @@
 #include "kvstore/storage/namespace_table.h"
 #include "kvstore/storage/reclaimer.h"
 #include "kvstore/storage/record.h"
-#include "kvstore/storage/rocks_status.h"
+#include "kvstore/storage/store_format.h"
 #include "kvstore/storage/ttl_filter.h"
 #include "kvstore/storage/upload_table.h"
 #include "kvstore/storage/usage_table.h"
@@ -33,10 +32,6 @@
 namespace edged::storage {
 namespace {
 
-constexpr char kStoreFormatKey[] = "format";  // u32le, in "meta"
-constexpr std::uint32_t kStoreFormat = 2;
-// The first format: it had no counts and no large values apart.
-constexpr std::uint32_t kStoreFormatWithoutCounts = 1;
 constexpr std::chrono::milliseconds kLeaseMax{60'000};
 
 RocksStoreOptions completed(RocksStoreOptions options) {
@@ -112,9 +107,6 @@ class RocksStore final : public Store {
   Status open_database(const Result<Mark>& mark);
   Status load(Version& last_version);
   Status start_writing(Version last_version);
-  Status check_format();
-  Status store_format();
-  Result<Version> stored_version() const;
   Result<std::uint32_t> prefix_of(NamespaceNumber ns) const;
   Status drop(NamespaceNumber ns, Drop how);
   std::int64_t now_ms() const { return to_unix_ms(parts_.clock->now()); }
@@ -170,12 +162,12 @@ Status RocksStore::open_database(const Result<Mark>& mark) {
 // What the rest works with, from "meta". `last_version` becomes the last one ever given out.
 Status RocksStore::load(Version& last_version) {
   Database& database = *parts_.database;
-  if (Status status = check_format(); !status.ok()) return status;
+  if (Status status = check_format(database, options_); !status.ok()) return status;
   if (Status status = parts_.dropped.load(database); !status.ok()) return status;
   if (Status status = parts_.usage.load(database); !status.ok()) return status;
   parts_.namespaces.emplace(database, parts_.usage, parts_.dropped);
   if (Status status = parts_.namespaces->load(); !status.ok()) return status;
-  const auto version = stored_version();
+  const auto version = stored_version(database);
   if (!version) return version.error();
   last_version = std::max(last_version, *version);
   // Versions carry the time of their write: a floor for node time even if the mark was lost.
@@ -208,44 +200,6 @@ Status RocksStore::start_writing(Version last_version) {
                                             parts_.filter},
                            Reclaimer::Options{options_.expiry_grace, options_.reclaim_interval});
   return Status();
-}
-
-Status RocksStore::check_format() {
-  std::string stored;
-  Database& database = *parts_.database;
-  const auto status = database.db().Get({}, database.meta(), kStoreFormatKey, &stored);
-  if (status.IsNotFound() && !options_.read_only) return store_format();
-  if (!status.ok()) return from_rocksdb(status, "could not read the store's format");
-  const auto format = stored.size() == 4 ? load_le<std::uint32_t>(stored, 0) : 0;
-  if (format == kStoreFormat) return Status();
-  if (format == kStoreFormatWithoutCounts) {
-    if (options_.read_only) return Status();
-    if (Status counted = UsageTable::rebuild(database); !counted.ok()) return counted;
-    return store_format();
-  }
-  return Status(
-      Code::kUnsupported,
-      "could not open database \"" + options_.data_dir + "\": its format is of another release");
-}
-
-Status RocksStore::store_format() {
-  std::string format;
-  append_le(format, kStoreFormat);
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  Database& database = *parts_.database;
-  const auto written = database.db().Put(synced, database.meta(), kStoreFormatKey, format);
-  return written.ok() ? Status() : from_rocksdb(written, "could not write the store's format");
-}
-
-Result<Version> RocksStore::stored_version() const {
-  std::string stored;
-  const Database& database = *parts_.database;
-  const auto status = database.db().Get({}, database.meta(), kVersionKey, &stored);
-  if (status.IsNotFound()) return Version{0};
-  if (!status.ok()) return from_rocksdb(status, "could not read the last version");
-  if (stored.size() != 8) return Status(Code::kCorruption, "the stored last version is damaged");
-  return load_le<std::uint64_t>(stored, 0);
 }
 
 Result<std::uint32_t> RocksStore::prefix_of(NamespaceNumber ns) const {

@@ -16,6 +16,8 @@
 namespace edged::soak {
 
 inline constexpr std::size_t kKeys = 64;
+// The first keys are counters: what they hold is a number that Add changes.
+inline constexpr std::uint32_t kCounters = 6;
 inline constexpr std::size_t kOperationsMax = 8192;
 
 // What the model knows of a key.
@@ -29,9 +31,12 @@ struct KeyState {
   }
 };
 
-// A number stands for a value: value_of(n) is its bytes.
+enum class Verb : std::uint8_t { kPut, kDelete, kTouch, kAdd };
+
+// A number stands for a value: value_of(n) is its bytes. Of an Add it is the delta.
 struct Planned {
-  bool is_delete = false;
+  Verb verb = Verb::kPut;
+  bool with_next = false;  // one atomic Write with the operation that follows
   storage::Condition condition = storage::Condition::kNone;
   storage::Version condition_version = 0;
   std::int64_t ttl_ms = 0;  // 0: none
@@ -58,13 +63,20 @@ struct Journal {
 std::string key_of(std::uint32_t key);
 // Bytes that say which number they stand for; the size depends on it.
 std::string value_of(std::uint64_t value);
-// 0: not one of value_of's.
-std::uint64_t number_of(const std::string& value);
+// 0: not one of value_of's, and for a counter no number.
+std::uint64_t number_of(std::uint32_t key, const std::string& value);
 
 storage::Operation operation_of(storage::NamespaceNumber ns, const Planned& plan);
 
 // What the store must answer, and what the key holds then. `version`: of the write, if known.
 Code apply(KeyState& state, const Planned& plan, storage::Version version);
+
+// The same for the operation at `index`, or the two of an atomic Write, on all keys. Returns how
+// many operations that were.
+std::size_t apply_at(std::array<KeyState, kKeys>& states,
+                     const Journal& journal,
+                     std::uint64_t index,
+                     std::array<Code, 2>& expected);
 
 // Reads all keys, finds the prefix, and puts what it makes into `next`, with `submitted` at 0. At
 // least the first `minimum` operations must be in it. Returns what is wrong; empty: nothing.

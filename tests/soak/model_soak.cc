@@ -117,18 +117,16 @@ Planned ModelSoak::plan() {
   Planned planned;
   planned.key = static_cast<std::uint32_t>(pick(kModelKeys));
   planned.now_ms = node_ms_;
-  planned.is_delete = pick(5) == 0;
+  planned.verb = pick(5) == 0 ? Verb::kDelete : pick(10) == 0 ? Verb::kTouch : Verb::kPut;
   const auto condition = pick(6);
-  if (condition == 1 && !planned.is_delete) planned.condition = Condition::kAbsent;
-  if (condition == 2) planned.condition = Condition::kPresent;
+  if (condition == 1 && planned.verb == Verb::kPut) planned.condition = Condition::kAbsent;
+  if (condition == 2 && planned.verb != Verb::kTouch) planned.condition = Condition::kPresent;
   if (condition == 3) {
     planned.condition = Condition::kVersion;
     planned.condition_version = std::max<storage::Version>(1, model_[planned.key].version);
   }
-  if (!planned.is_delete) {
-    planned.value = ++last_value_;
-    if (pick(3) == 0) planned.ttl_ms = static_cast<std::int64_t>(1 + pick(20'000));
-  }
+  planned.value = ++last_value_;
+  if (pick(3) == 0) planned.ttl_ms = static_cast<std::int64_t>(1 + pick(20'000));
   return planned;
 }
 
@@ -160,7 +158,7 @@ std::string ModelSoak::burst(Durability durability) {
         return key_of(planned.key) + ": answered " + std::string(code_name(outcome.code)) +
                ", expected " + std::string(code_name(expected));
       }
-      if (outcome.code != Code::kOk || planned.is_delete) continue;
+      if (outcome.code != Code::kOk) continue;
       if (outcome.version <= last_version_) return key_of(planned.key) + ": version went back";
       last_version_ = outcome.version;
     }

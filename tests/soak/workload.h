@@ -55,6 +55,7 @@ class Workload {
 
  private:
   Planned plan(bool race, std::uint32_t race_key);
+  void plan_all(Journal& journal, std::uint64_t first, std::uint64_t count);
   void judge(Journal& journal, std::uint64_t first);
 
   SharedClock& clock_;

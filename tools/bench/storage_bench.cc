@@ -7,9 +7,11 @@
 #include <benchmark/benchmark.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,11 +44,26 @@ void get(benchmark::State& state, BenchStore& bench, bool present) {
   report(state, 1);
 }
 
+void get_many(benchmark::State& state, BenchStore& bench) {
+  if (!bench.warm().ok()) return state.SkipWithError("get: could not read every key");
+  for (auto _ : state) {
+    std::vector<std::string> keys;
+    while (keys.size() < kBatch) keys.push_back(bench.present_key());
+    const std::vector<std::string_view> views(keys.begin(), keys.end());
+    const auto entries = bench.store().get_many(bench.read_namespace(), views, ReadTier::kDisk);
+    for (const auto& entry : entries) {
+      if (!entry) return state.SkipWithError("get: not what was expected");
+    }
+  }
+  report(state, kBatch);
+}
+
 struct Puts {
   std::int64_t operations = 1;   // of one Write
   std::ptrdiff_t in_flight = 1;  // Writes
   std::uint64_t value_bytes = 100;
   Durability durability = Durability::kWal;
+  bool atomic = false;
 };
 
 void put(benchmark::State& state, BenchStore& bench, Puts puts) {
@@ -54,6 +71,7 @@ void put(benchmark::State& state, BenchStore& bench, Puts puts) {
   for (auto _ : state) {
     storage::Write write;
     write.durability = puts.durability;
+    write.atomic = puts.atomic;
     for (std::int64_t i = 0; i < puts.operations; ++i) {
       write.operations.emplace_back(bench.random_put(puts.value_bytes));
     }
@@ -77,6 +95,44 @@ void put_if_version(benchmark::State& state, BenchStore& bench) {
     if (!outcome || outcome->code != Code::kOk) return state.SkipWithError("put: not written");
     versions[next] = outcome->version;
     next = (next + 1) % kKeys;
+  }
+  report(state, 1);
+}
+
+storage::Operation touch_of(storage::NamespaceNumber ns, std::string key) {
+  storage::Touch touch;
+  touch.ns = ns;
+  touch.key = std::move(key);
+  touch.ttl = std::chrono::hours(1);
+  return touch;
+}
+
+storage::Operation add_of(storage::NamespaceNumber ns, std::string key) {
+  storage::Add add;
+  add.ns = ns;
+  add.key = std::move(key);
+  add.delta = 1;
+  return add;
+}
+
+// Changes one of a thousand counters, made by the first round's additions.
+void change(benchmark::State& state,
+            BenchStore& bench,
+            storage::Operation (*operation)(storage::NamespaceNumber, std::string)) {
+  constexpr std::size_t kKeys = 1000;
+  const auto apply = [&bench](auto make, std::size_t number) {
+    const auto outcome =
+        write_and_wait(bench.store(),
+                       make(bench.write_namespace(), "counter:" + std::to_string(number)),
+                       Durability::kWal);
+    return outcome && outcome->code == Code::kOk;
+  };
+  for (std::size_t number = 0; number < kKeys; ++number) {
+    if (!apply(add_of, number)) return state.SkipWithError("change: not prepared");
+  }
+  std::size_t next = 0;
+  for (auto _ : state) {
+    if (!apply(operation, next++ % kKeys)) return state.SkipWithError("change: not written");
   }
   report(state, 1);
 }
@@ -122,15 +178,19 @@ void add(const std::string& name, BenchStore& bench, Function function, Argument
 void add_all(BenchStore& bench) {
   add("get cached", bench, get, true);
   add("get missing", bench, get, false);
+  add("get 32 at once", bench, get_many);
   add("list 1000 keys", bench, list, false);
   add("list 1000 entries", bench, list, true);
   add("put wal, one waits", bench, put, Puts{});
   add("put wal, 64 wait", bench, put, Puts{.in_flight = 64});
   add("put wal, 32 a write", bench, put, Puts{.operations = kBatch, .in_flight = 4});
+  add("put wal, 32 atomic", bench, put, Puts{.operations = kBatch, .in_flight = 4, .atomic = true});
   add("put sync, one waits", bench, put, Puts{.durability = Durability::kSync});
   add("put sync, 64 wait", bench, put, Puts{.in_flight = 64, .durability = Durability::kSync});
   add("put if version", bench, put_if_version);
   add("put if absent, refused", bench, put_if_absent);
+  add("touch", bench, change, touch_of);
+  add("add", bench, change, add_of);
   add("put wal, 64 KiB", bench, put, Puts{.in_flight = 4, .value_bytes = 64 << 10});
 }
 

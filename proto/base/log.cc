@@ -7,6 +7,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace edged::log {
 namespace {
@@ -30,19 +32,20 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }  // namespace
 
 bool parse_level(std::string_view text, Level& level) {
-  if (text == "debug")
-    level = Level::kDebug;
-  else if (text == "info")
-    level = Level::kInfo;
-  else if (text == "warn")
-    level = Level::kWarn;
-  else if (text == "error")
-    level = Level::kError;
-  else if (text == "off")
-    level = Level::kOff;
-  else
-    return false;
-  return true;
+  static constexpr std::pair<std::string_view, Level> kNames[] = {
+      {"debug", Level::kDebug},
+      {"info", Level::kInfo},
+      {"warn", Level::kWarn},
+      {"error", Level::kError},
+      {"off", Level::kOff},
+  };
+  for (const auto& [name, named] : kNames) {
+    if (text == name) {
+      level = named;
+      return true;
+    }
+  }
+  return false;
 }
 
 void init(std::string_view component, Level level) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <utility>
 
@@ -65,7 +66,7 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   if (ms > kDurationMsMax) {
     return Status(Code::kInvalidArgument, "\"" + std::string(text) + "\" is longer than 100 years");
   }
-  return std::chrono::milliseconds(static_cast<std::int64_t>(ms + 0.5));
+  return std::chrono::milliseconds(std::llround(ms));
 }
 
 Result<std::uint64_t> parse_size(std::string_view text) {
@@ -81,7 +82,7 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   if (bytes > kSizeBytesMax) {
     return Status(Code::kInvalidArgument, "\"" + std::string(text) + "\" is too large");
   }
-  return static_cast<std::uint64_t>(bytes + 0.5);
+  return static_cast<std::uint64_t>(std::llround(bytes));
 }
 
 std::string format_duration(std::chrono::milliseconds duration) {

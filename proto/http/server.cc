@@ -22,7 +22,6 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
-
 namespace {
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
@@ -227,7 +226,9 @@ asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self, tcp::socke
   Connection connection(std::move(socket));
   const Registration registration(self, connection);
   bool more = !self->draining_;
-  for (bool first = true; more; first = false) more = co_await self->serve_one(connection, first);
+  for (bool first = true; more; first = false) {
+    more = co_await self->serve_one(connection, first);
+  }
   connection.stream.close();
 }
 

@@ -22,7 +22,7 @@ Status check_put(const PutItem& item);
 std::string get_frame(std::string_view key);
 std::string put_frame(const PutItem& item);
 std::string remove_frame(std::string_view key, std::optional<std::uint64_t> if_version);
-Result<std::string> list_frame(const KvListRequest& request);
+Result<std::string> list_frame(const KvListRequest& list);
 std::string simple_frame(wire::Opcode opcode,
                          const wire::Fields& fields = {},
                          std::string_view key = {});
@@ -32,8 +32,8 @@ std::string simple_frame(wire::Opcode opcode,
 std::string multi_get_frame(const std::vector<std::string>& keys,
                             std::size_t first,
                             std::size_t& next);
-// `refused[i]` leaves item i out.
-std::string multi_put_frame(const std::vector<PutItem>& items,
+// `refused[i]` leaves put i out.
+std::string multi_put_frame(const std::vector<PutItem>& puts,
                             const std::vector<bool>& refused,
                             std::size_t first,
                             std::size_t& next,

@@ -20,7 +20,8 @@ using Endpoint = asio::generic::stream_protocol::endpoint;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 struct Attempt {
-  Attempt(asio::any_io_executor executor) : socket(executor), resolver(executor), timer(executor) {}
+  explicit Attempt(asio::any_io_executor executor)
+      : socket(executor), resolver(executor), timer(executor) {}
   Socket socket;
   asio::ip::tcp::resolver resolver;
   asio::steady_timer timer;

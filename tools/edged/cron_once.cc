@@ -83,7 +83,9 @@ awaitable<int> run_job(WorkerParts& parts, CronOnceOptions options) {
   const auto summary = co_await parts.class_monitor.wait(*id);
   if (!summary) co_return fail(summary.error());
   Status delivered;
-  if (options.deliver_mail) delivered = co_await deliver_mails(parts, *id);
+  if (options.deliver_mail) {
+    delivered = co_await deliver_mails(parts, *id);
+  }
   print_summary(*summary, options.json);
   if (!delivered.ok()) co_return fail(delivered);
   co_return 0;

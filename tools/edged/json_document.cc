@@ -37,13 +37,15 @@ std::size_t opening_quote(std::string_view text, std::size_t closing) {
   return 0;
 }
 
-// Receives the parser's events. Its member functions' names are Boost.JSON's.
+// Receives the parser's events. Its members' names are Boost.JSON's.
 class TreeBuilder {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): Boost.JSON looks for these
   static constexpr std::size_t max_array_size = kTextBytesMax;
   static constexpr std::size_t max_object_size = kTextBytesMax;
   static constexpr std::size_t max_string_size = kTextBytesMax;
   static constexpr std::size_t max_key_size = kTextBytesMax;
+  // NOLINTEND(readability-identifier-naming)
 
   explicit TreeBuilder(std::string_view text) : text_(text) {}
 

@@ -34,7 +34,7 @@ class PosixZone {
   };
   class Parser;
 
-  static std::chrono::sys_days day_in(const Rule& rule, std::chrono::year year);
+  static std::chrono::sys_days day_in(const Rule& rule, std::chrono::year in);
   std::vector<Change> changes_around(std::chrono::sys_seconds time) const;
 
   std::chrono::seconds standard_{0};

@@ -10,8 +10,11 @@ namespace edged::worker {
 namespace asio = boost::asio;
 
 struct Ticker::State {
-  State(asio::any_io_executor executor, TickerOptions options, const Clock& wall, Callback call)
-      : timer(std::move(executor)),
+  State(const asio::any_io_executor& executor,
+        TickerOptions options,
+        const Clock& wall,
+        Callback call)
+      : timer(executor),
         job(std::move(options.job)),
         plan(std::move(options.schedules),
              options.misfire,

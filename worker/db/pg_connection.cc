@@ -20,6 +20,7 @@ namespace edged::db {
 namespace {
 
 namespace asio = boost::asio;
+// NOLINTNEXTLINE(google-build-using-namespace): the operators' only way in
 using namespace asio::experimental::awaitable_operators;
 using Descriptor = asio::posix::stream_descriptor;
 using SteadyTime = std::chrono::steady_clock::time_point;

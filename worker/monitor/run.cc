@@ -79,7 +79,9 @@ awaitable<Result<std::string>> Run::execute() {
                      "run " + std::to_string(begun_.id) + " was taken over by another worker");
   }
   const std::string summary = *closed->summary;
-  if (outcome.ok()) co_await settle_confirmed(std::move(*closed));
+  if (outcome.ok()) {
+    co_await settle_confirmed(std::move(*closed));
+  }
   if (!outcome.ok()) co_return outcome;
   co_return summary;
 }

@@ -44,7 +44,7 @@ struct StoredState {
   std::int64_t epoch = 0;
 };
 
-// Errors: kCorruption if `json` is not what encode_state writes.
-Result<StoredState> decode_state(std::string_view json);
+// Errors: kCorruption if `text` is not what encode_state writes.
+Result<StoredState> decode_state(std::string_view text);
 
 }  // namespace edged::monitor

@@ -257,7 +257,9 @@ asio::awaitable<Result<HttpAnswer>> HttpClient::perform(HttpRequest request) {
     }
   };
   Running running{impl_, impl_->start(std::move(request))};
-  if (!running.transfer->done()) co_await running.transfer->wait();
+  if (!running.transfer->done()) {
+    co_await running.transfer->wait();
+  }
   if (!running.transfer->done()) {
     running.impl->finish(running.transfer.get(),
                          Status(Code::kUnavailable, "the request was cancelled"));

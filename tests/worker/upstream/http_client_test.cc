@@ -208,7 +208,8 @@ TEST_F(HttpClientTest, RunsFiveHundredAtOnce) {
 }
 
 TEST_F(HttpClientTest, CancelledRequestIsDropped) {
-  using namespace asio::experimental::awaitable_operators;  // NOLINT: the operators' only way in
+  // NOLINTNEXTLINE(google-build-using-namespace): the operators' only way in
+  using namespace asio::experimental::awaitable_operators;
   ScriptedHttpServer server([](const ScriptedRequest&) {
     return ScriptedAnswer{200, "late", {}, {}, false, Fault::kNeverAnswer};
   });

@@ -20,6 +20,10 @@ namespace {
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr char kMetaFamily[] = "meta";
 constexpr char kBodiesFamily[] = "bodies";
+// A file of entries with this many deletions among neighbours, or this share in all, is compacted.
+constexpr std::size_t kEntryDeletionWindow = 8192;
+constexpr std::size_t kEntryDeletionsInWindow = 4096;
+constexpr double kEntryDeletionShare = 0.5;
 // A file of bodies with this many deletions among neighbours, or this share in all, is compacted.
 constexpr std::size_t kDeletionWindow = 8;
 constexpr std::size_t kDeletionsInWindow = 4;
@@ -89,6 +93,10 @@ DatabaseOptions make_database_options(const RocksStoreOptions& options,
   auto entries = make_family_options(cache, buffer);
   entries.compaction_filter_factory = std::move(filters.entries);
   entries.table_properties_collector_factories.push_back(make_expiry_collector_factory());
+  // A list passes over deletions one by one.
+  entries.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(
+          kEntryDeletionWindow, kEntryDeletionsInWindow, kEntryDeletionShare));
   made.families.emplace_back(rocksdb::kDefaultColumnFamilyName, entries);
   made.families.emplace_back(kMetaFamily, make_family_options(cache, kMiB));
   auto bodies = make_family_options(cache, buffer);

@@ -11,20 +11,22 @@
 namespace edged::storage {
 namespace {
 
+void discard(Writer& writer, UploadTable& uploads, std::uint64_t id) {
+  (void)writer.stage(
+      [&uploads, id](WriteGroup& group) {
+        uploads.discard(id, group.database(), group.batch());
+        return Status();
+      },
+      0);
+}
+
 class ChunkedUpload final : public ValueUpload {
  public:
   ChunkedUpload(Writer& writer, UploadTable& uploads, const DiskGuard& guard, std::uint64_t id)
       : writer_(writer), uploads_(uploads), guard_(guard), id_(id) {}
 
   // Nothing is left to discard if a Put named it. If the store is closing, opening removes it.
-  ~ChunkedUpload() override {
-    (void)writer_.stage(
-        [this](WriteGroup& group) {
-          uploads_.discard(id_, group.database(), group.batch());
-          return Status();
-        },
-        0);
-  }
+  ~ChunkedUpload() override { discard(writer_, uploads_, id_); }
 
   Status append(std::string_view piece) override {
     if (!failure_.ok()) return failure_;
@@ -82,7 +84,10 @@ Result<std::unique_ptr<ValueUpload>> begin_value_upload(Writer& writer,
         return uploads.begin(id, prefix, group.database(), group.batch());
       },
       0);
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    discard(writer, uploads, id);  // it may be known although it was not written
+    return status;
+  }
   return std::unique_ptr<ValueUpload>(std::make_unique<ChunkedUpload>(writer, uploads, guard, id));
 }
 

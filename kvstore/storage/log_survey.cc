@@ -24,8 +24,7 @@ bool is_log(std::string_view name) {
 class LogHidingFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   using FileSystemWrapper::FileSystemWrapper;
-  static const char* kClassName() { return "LogHidingFileSystem"; }
-  const char* Name() const override { return kClassName(); }
+  const char* Name() const override { return "LogHidingFileSystem"; }
 
   rocksdb::IOStatus GetChildren(const std::string& directory,
                                 const rocksdb::IOOptions& options,

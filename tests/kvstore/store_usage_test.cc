@@ -86,8 +86,7 @@ TEST_F(StoreUsageTest, BucketsAreAsWideAsADayAtMostAndFollowFromTheRecord) {
   EXPECT_EQ(bucket_of(7, 1'000'000 + 120'000, written), (UsageBucket{7, 1, 1119}));
   EXPECT_EQ(bucket_of(7, 1'000'000 + 120'001, written), (UsageBucket{7, 2, 18}));
   EXPECT_EQ(bucket_of(7, kExpiryMsMax, written).width, 4);
-  EXPECT_EQ(bucket_of(7, kExpiryMsMax, written).end_ms(),
-            static_cast<std::int64_t>(kExpiryMsMax));
+  EXPECT_EQ(bucket_of(7, kExpiryMsMax, written).end_ms(), static_cast<std::int64_t>(kExpiryMsMax));
   EXPECT_EQ(bucket_of(7, 1, written).width, 1) << "an expiry before the write";
 }
 

@@ -23,8 +23,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   // Files below `root` lose what is not synced when the power goes; `trash` as in DiskModel.
   FaultFileSystem(const std::string& root, const std::string& trash);
-  static const char* kClassName() { return "FaultFileSystem"; }
-  const char* Name() const override { return kClassName(); }
+  const char* Name() const override { return "FaultFileSystem"; }
 
   // Operation n (the first is 0, counted from this call) fails, and with `for_good` all later ones.
   void fail_at(std::uint64_t n, Fault fault, bool for_good);

@@ -103,7 +103,7 @@ class NodeTest(ProgramsCase):
                              6, log.name)
             self.assertEqual(log.read_bytes(), damaged)
         self.start_node("--recovery", "cache")
-        self.assertEqual(self.kvctl("get", "k0").stdout, "v" * 1000)
+        self.assertEqual(self.kvctl("get", "k0").stdout, b"v" * 1000)
         self.assertEqual(self.kvctl("get", "k49").returncode, 3)
         kept, = (self.data / "damaged").glob("*/" + log.name)
         self.assertEqual(kept.read_bytes(), damaged)

@@ -38,6 +38,8 @@ struct Record {
 
 class Scanner {
  public:
+  explicit Scanner(bool batches) : batches_(batches) {}
+
   void scan_block(std::string_view block, std::uint64_t offset, bool last);
   LogScan finish(std::uint64_t file_bytes);
 
@@ -48,6 +50,7 @@ class Scanner {
   void damaged(LogDamage damage, std::uint64_t offset);
   std::size_t next_record(std::string_view block, std::size_t from) const;
 
+  const bool batches_;  // else records of a manifest
   LogScan scan_;
   bool in_batch_ = false;
   std::uint64_t batch_offset_ = 0;
@@ -144,6 +147,10 @@ void Scanner::take(const Record& record, std::uint64_t offset) {
 
 void Scanner::take_batch(std::uint64_t offset) {
   in_batch_ = false;
+  if (!batches_) {
+    ++(scan_.damage == LogDamage::kNone ? scan_.whole : scan_.behind).batches;
+    return;
+  }
   if (batch_header_.size() < kBatchHeaderBytes) return damaged(LogDamage::kHeader, offset);
   const auto first = load_le<std::uint64_t>(batch_header_, 0);
   const auto count = load_le<std::uint32_t>(batch_header_, 8);
@@ -187,7 +194,9 @@ std::string_view explain(LogDamage damage) {
   return "unknown damage";
 }
 
-Result<LogScan> scan_log(rocksdb::FileSystem& files, const std::string& path) {
+namespace {
+
+Result<LogScan> scan(rocksdb::FileSystem& files, const std::string& path, bool batches) {
   const auto failed = [&](const rocksdb::IOStatus& status) {
     return from_rocksdb(status, "could not read log \"" + path + "\"");
   };
@@ -198,7 +207,7 @@ Result<LogScan> scan_log(rocksdb::FileSystem& files, const std::string& path) {
     status = files.NewSequentialFile(path, rocksdb::FileOptions(), &file, nullptr);
   }
   if (!status.ok()) return failed(status);
-  Scanner scanner;
+  Scanner scanner(batches);
   const auto scratch = std::make_unique<char[]>(kBlockBytes);
   for (std::uint64_t offset = 0; offset < size;) {
     const auto wanted =
@@ -213,6 +222,16 @@ Result<LogScan> scan_log(rocksdb::FileSystem& files, const std::string& path) {
     offset += wanted;
   }
   return scanner.finish(size);
+}
+
+}  // namespace
+
+Result<LogScan> scan_log(rocksdb::FileSystem& files, const std::string& path) {
+  return scan(files, path, true);
+}
+
+Result<LogScan> scan_manifest(rocksdb::FileSystem& files, const std::string& path) {
+  return scan(files, path, false);
 }
 
 }  // namespace edged::storage

@@ -49,4 +49,8 @@ struct LogScan {
 // Errors: kIoError if the file cannot be read.
 Result<LogScan> scan_log(rocksdb::FileSystem& files, const std::string& path);
 
+// The same for a MANIFEST, whose records are no batches: they are counted as such, without
+// sequences.
+Result<LogScan> scan_manifest(rocksdb::FileSystem& files, const std::string& path);
+
 }  // namespace edged::storage

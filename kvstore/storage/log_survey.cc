@@ -21,9 +21,33 @@ bool is_log(std::string_view name) {
   return name.ends_with(kLogSuffix);
 }
 
+// Ends early.
+class BeginningOfFile final : public rocksdb::FSSequentialFileOwnerWrapper {
+ public:
+  BeginningOfFile(std::unique_ptr<rocksdb::FSSequentialFile> file, std::uint64_t bytes)
+      : FSSequentialFileOwnerWrapper(std::move(file)), left_(bytes) {}
+
+  rocksdb::IOStatus Read(std::size_t bytes,
+                         const rocksdb::IOOptions& options,
+                         rocksdb::Slice* result,
+                         char* scratch,
+                         rocksdb::IODebugContext* debug) override {
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, left_));
+    auto status = FSSequentialFileOwnerWrapper::Read(wanted, options, result, scratch, debug);
+    if (status.ok()) left_ -= result->size();
+    return status;
+  }
+
+ private:
+  std::uint64_t left_;
+};
+
+// Shows a database as it would be without its logs, and with its MANIFEST cut.
 class LogHidingFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  using FileSystemWrapper::FileSystemWrapper;
+  LogHidingFileSystem(const std::shared_ptr<rocksdb::FileSystem>& files,
+                      const std::optional<Cut>& manifest)
+      : FileSystemWrapper(files), manifest_(manifest) {}
   const char* Name() const override { return "LogHidingFileSystem"; }
 
   rocksdb::IOStatus GetChildren(const std::string& directory,
@@ -34,7 +58,37 @@ class LogHidingFileSystem final : public rocksdb::FileSystemWrapper {
     std::erase_if(*names, is_log);
     return status;
   }
+  rocksdb::IOStatus NewSequentialFile(const std::string& path,
+                                      const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* file,
+                                      rocksdb::IODebugContext* debug) override {
+    auto status = target()->NewSequentialFile(path, options, file, debug);
+    if (status.ok() && manifest_ && path == manifest_->path) {
+      *file = std::make_unique<BeginningOfFile>(std::move(*file), manifest_->at);
+    }
+    return status;
+  }
+
+ private:
+  const std::optional<Cut> manifest_;
 };
+
+// Where the MANIFEST has to be cut, if its end is torn and nothing whole follows. What else may be
+// wrong with it RocksDB will say.
+Result<std::optional<Cut>> cut_of_manifest(rocksdb::FileSystem& files, const std::string& path) {
+  std::string name;
+  const auto read = rocksdb::ReadFileToString(&files, path + "/CURRENT", &name);
+  if (!read.ok()) return from_rocksdb(read, "could not read \"" + path + "/CURRENT\"");
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  const std::string manifest = path + "/" + name;
+  if (!files.FileExists(manifest, rocksdb::IOOptions(), nullptr).ok()) return std::optional<Cut>();
+  const auto scan = scan_manifest(files, manifest);
+  if (!scan) return scan.error();
+  const bool torn = scan->damage != LogDamage::kNone && scan->damage != LogDamage::kCutShort &&
+                    scan->behind.batches == 0 && scan->whole.batches != 0;
+  if (!torn) return std::optional<Cut>();
+  return std::optional(Cut{manifest, scan->damage_offset});
+}
 
 struct Tables {
   std::uint64_t last_sequence = 0;
@@ -52,8 +106,9 @@ Status failed(const rocksdb::Status& status, const std::string& data_dir) {
 
 Result<Tables> read_tables(DatabaseOptions options,
                            const std::shared_ptr<rocksdb::FileSystem>& files,
-                           const std::string& data_dir) {
-  const auto env = rocksdb::NewCompositeEnv(std::make_shared<LogHidingFileSystem>(files));
+                           const std::string& data_dir,
+                           const std::optional<Cut>& manifest) {
+  const auto env = rocksdb::NewCompositeEnv(std::make_shared<LogHidingFileSystem>(files, manifest));
   options.db.env = env.get();
   options.db.max_open_files = 16;  // the tables themselves are not read here
   const std::string path = database_path(data_dir);
@@ -117,9 +172,11 @@ LogSurvey join_logs(std::uint64_t tables_sequence, std::vector<SurveyedLog> logs
 Result<LogSurvey> survey_logs(const DatabaseOptions& options,
                               const std::shared_ptr<rocksdb::FileSystem>& files,
                               const std::string& data_dir) {
-  const auto tables = read_tables(options, files, data_dir);
-  if (!tables) return tables.error();
   const std::string path = database_path(data_dir);
+  auto manifest = cut_of_manifest(*files, path);
+  if (!manifest) return manifest.error();
+  const auto tables = read_tables(options, files, data_dir, *manifest);
+  if (!tables) return tables.error();
   std::vector<std::string> names;
   const auto status = files->GetChildren(path, rocksdb::IOOptions(), &names, nullptr);
   if (!status.ok()) return from_rocksdb(status, opening(data_dir));
@@ -136,7 +193,9 @@ Result<LogSurvey> survey_logs(const DatabaseOptions& options,
   std::sort(logs.begin(), logs.end(), [](const SurveyedLog& a, const SurveyedLog& b) {
     return a.number < b.number;
   });
-  return join_logs(tables->last_sequence, std::move(logs));
+  auto survey = join_logs(tables->last_sequence, std::move(logs));
+  survey.manifest = std::move(*manifest);
+  return survey;
 }
 
 }  // namespace edged::storage

@@ -29,11 +29,20 @@ struct LogBreak {
   LogSpan behind;            // whole batches behind it, in this log and in later ones
 };
 
+// A file that is whole up to a byte.
+struct Cut {
+  std::string path;
+  std::uint64_t at = 0;
+};
+
 struct LogSurvey {
   std::uint64_t tables_sequence = 0;     // the last one in table files
   std::uint64_t recovered_sequence = 0;  // everything up to it is in table files or in the logs
   std::vector<SurveyedLog> logs;         // in order
   std::optional<LogBreak> broken;
+  // The MANIFEST ends in a torn record, which RocksDB would refuse. It syncs each record before it
+  // relies on it, so the last one was not relied on; were it, the logs would not join the tables.
+  std::optional<Cut> manifest;
 
   // The last batch was being written when the process ended: RocksDB drops it by itself.
   bool torn_only() const {

@@ -54,23 +54,31 @@ Status refusal(const RocksStoreOptions& options, const std::string& what) {
                     "Nothing was changed");
 }
 
-// Which logs change so that RocksDB sees nothing but what is whole and in reach.
-void plan_cut(RecoveryPlan& plan, const LogSurvey& survey, bool keep_everything) {
+// Which files change so that RocksDB sees nothing but what is whole and in reach.
+void plan_cuts(RecoveryPlan& plan, const LogSurvey& survey, bool keep_everything) {
+  if (survey.manifest) {
+    plan.cuts.push_back(*survey.manifest);
+    plan.kept_aside.push_back(survey.manifest->path);
+    if (!plan.report.empty()) plan.report += "; ";
+    plan.report += "\"" + survey.manifest->path + "\" ended in a torn record, which was cut off";
+  }
   if (!survey.broken) return;
   const LogBreak& broken = *survey.broken;
+  const bool keep = keep_everything || broken.behind.batches != 0;
   if (survey.torn_only()) {
-    if (keep_everything) plan.kept_aside.push_back(survey.logs[broken.log].path);
+    if (keep) plan.kept_aside.push_back(survey.logs[broken.log].path);
     return;
   }
   std::size_t next = broken.log;
   if (broken.offset != 0) {
-    plan.cut_log = survey.logs[next++].path;
-    plan.cut_at = broken.offset;
+    plan.cuts.push_back({survey.logs[next].path, broken.offset});
+    if (keep) plan.kept_aside.push_back(survey.logs[next].path);
+    ++next;
   }
-  for (; next < survey.logs.size(); ++next) plan.removed.push_back(survey.logs[next].path);
-  if (!keep_everything && broken.behind.batches == 0) return;
-  plan.kept_aside = plan.removed;
-  if (plan.cut_log) plan.kept_aside.push_back(*plan.cut_log);
+  for (; next < survey.logs.size(); ++next) {
+    plan.removed.push_back(survey.logs[next].path);
+    if (keep) plan.kept_aside.push_back(survey.logs[next].path);
+  }
 }
 
 rocksdb::IOStatus copy_beginning(rocksdb::FileSystem& files,
@@ -154,7 +162,7 @@ Result<RecoveryPlan> plan_recovery(const RocksStoreOptions& options,
     }
     plan.renew_mark = true;
     plan.report = mark.error().message() + ", so it is not known what was lost; " + found;
-    plan_cut(plan, survey, true);
+    plan_cuts(plan, survey, true);
     return plan;
   }
   const std::uint64_t needed = needed_sequence(*mark, options.boot_id);
@@ -172,7 +180,7 @@ Result<RecoveryPlan> plan_recovery(const RocksStoreOptions& options,
                   (refused ? " operations were lost and --recovery=cache accepted that"
                            : " operations that were not synced did not survive the power cut");
   }
-  plan_cut(plan, survey, refused);
+  plan_cuts(plan, survey, refused);
   return plan;
 }
 
@@ -212,13 +220,13 @@ Status carry_out(RecoveryPlan& plan, const RocksStoreOptions& options, WallTime 
   for (auto path = plan.removed.rbegin(); status.ok() && path != plan.removed.rend(); ++path) {
     status = files.DeleteFile(*path, io, nullptr);
   }
-  if (status.ok() && plan.cut_log) {
-    const std::string fresh = *plan.cut_log + ".cut";
-    status = copy_beginning(files, *plan.cut_log, fresh, plan.cut_at);
-    if (status.ok()) status = files.RenameFile(fresh, *plan.cut_log, io, nullptr);
+  for (const Cut& cut : plan.cuts) {
+    const std::string fresh = cut.path + ".cut";
+    if (status.ok()) status = copy_beginning(files, cut.path, fresh, cut.at);
+    if (status.ok()) status = files.RenameFile(fresh, cut.path, io, nullptr);
   }
   if (!status.ok()) return from_rocksdb(status, opening(options.data_dir));
-  if (plan.removed.empty() && !plan.cut_log) return Status();
+  if (plan.removed.empty() && plan.cuts.empty()) return Status();
   return sync_directory(files, database_path(options.data_dir));
 }
 

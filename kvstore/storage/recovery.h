@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,10 +24,9 @@ struct RecoveryPlan {
   std::uint64_t recovered_sequence = 0;  // what RocksDB must find
   // Acknowledged operations that are gone, RocksDB's count: each write adds one of its own.
   std::uint64_t lost = 0;
-  bool renew_mark = false;             // the old one is missing or promises what is gone
-  std::string report;                  // one line for the operator; empty: nothing to say
-  std::optional<std::string> cut_log;  // ends at cut_at from now on
-  std::uint64_t cut_at = 0;
+  bool renew_mark = false;              // the old one is missing or promises what is gone
+  std::string report;                   // one line for the operator; empty: nothing to say
+  std::vector<Cut> cuts;                // these end earlier from now on
   std::vector<std::string> removed;     // logs behind a gap
   std::vector<std::string> kept_aside;  // of both, what is linked into damaged/ first
 };

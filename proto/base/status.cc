@@ -15,6 +15,10 @@ std::string_view code_name(Code code) {
       return "version_mismatch";
     case Code::kStale:
       return "stale";
+    case Code::kLeaseWon:
+      return "lease_won";
+    case Code::kLeaseWait:
+      return "lease_wait";
     case Code::kInvalidArgument:
       return "invalid_argument";
     case Code::kTooLarge:

@@ -24,6 +24,8 @@ enum class Code : std::uint16_t {
   kExists = 0x0002,
   kVersionMismatch = 0x0003,
   kStale = 0x0004,
+  kLeaseWon = 0x0005,   // a miss, and the caller is the one to fill the key
+  kLeaseWait = 0x0006,  // a miss that another caller is filling: ask again later
   kInvalidArgument = 0x0100,
   kTooLarge = 0x0101,
   kUnsupported = 0x0102,

@@ -2,6 +2,7 @@
 // Encoding and decoding of TLV fields. See fields.h.
 #include "proto/wire/fields.h"
 
+#include <type_traits>
 #include <utility>
 
 #include "proto/base/check.h"
@@ -12,64 +13,81 @@ namespace edged::wire {
 namespace {
 
 constexpr std::uint8_t kCritical = 0x01;
+constexpr std::size_t kTlvHeaderBytes = 4;
 
 std::size_t padding(std::size_t length) {
   return (4 - length % 4) % 4;
 }
 
-void append_tlv_header(std::string& out, Tlv type, std::size_t length) {
-  append_u8(out, static_cast<std::uint8_t>(type));
-  append_u8(out, 0);
-  append_u16(out, static_cast<std::uint16_t>(length));
+// Calls `visit(type, field)` for each field, in the order they are sent. The one list of them.
+template <typename AnyFields, typename Visit>
+void visit_fields(AnyFields& fields, Visit visit) {
+  visit(Tlv::kExpiresAt, fields.expires_at_ms);
+  visit(Tlv::kTtl, fields.ttl_ms);
+  visit(Tlv::kVersion, fields.version);
+  visit(Tlv::kIfVersion, fields.if_version);
+  visit(Tlv::kMetadata, fields.metadata);
+  visit(Tlv::kLimit, fields.limit);
+  visit(Tlv::kCursor, fields.cursor);
+  visit(Tlv::kLease, fields.lease);
+  visit(Tlv::kRetryAfter, fields.retry_after_ms);
+  visit(Tlv::kMessage, fields.message);
+  visit(Tlv::kNamespace, fields.ns);
+  visit(Tlv::kValueBytes, fields.value_bytes);
+  visit(Tlv::kNamespaceId, fields.namespace_id);
+  visit(Tlv::kTitle, fields.title);
+  visit(Tlv::kCreatedAt, fields.created_at_ms);
+  visit(Tlv::kServerTime, fields.server_time_ms);
+  visit(Tlv::kCredential, fields.credential);
+  visit(Tlv::kScope, fields.scope);
+  visit(Tlv::kDelta, fields.delta);
+  visit(Tlv::kInitial, fields.initial);
 }
 
-void append_tlv(std::string& out, Tlv type, const std::optional<std::uint64_t>& value) {
-  if (value) {
-    append_tlv_header(out, type, 8);
-    append_u64(out, *value);
-  }
+std::size_t data_bytes(std::string_view data) {
+  return data.size();
+}
+template <typename Integer>
+std::size_t data_bytes(Integer) {
+  return sizeof(Integer);
 }
 
-void append_tlv(std::string& out, Tlv type, const std::optional<std::uint32_t>& value) {
-  if (value) {
-    append_tlv_header(out, type, 4);
-    append_u32(out, *value);
-  }
+void append_data(std::string& out, std::string_view data) {
+  out.append(data);
+  out.append(padding(data.size()), '\0');
 }
-
-void append_tlv(std::string& out, Tlv type, const std::optional<std::string_view>& value) {
-  if (value) {
-    append_tlv_header(out, type, value->size());
-    out.append(*value);
-    out.append(padding(value->size()), '\0');
-  }
+void append_data(std::string& out, std::uint32_t data) {
+  append_u32(out, data);
+}
+void append_data(std::string& out, std::uint64_t data) {
+  append_u64(out, data);
+}
+void append_data(std::string& out, std::int64_t data) {
+  append_u64(out, static_cast<std::uint64_t>(data));
 }
 
 Status bad(std::uint8_t type, std::string_view why) {
   return {Code::kBadFrame, "could not read TLV " + std::to_string(type) + ": " + std::string(why)};
 }
 
-Status store(std::uint8_t type, std::string_view data, std::optional<std::uint64_t>& field) {
-  if (data.size() != 8 || field) {
-    return bad(type, field ? "it is repeated" : "it is not 8 bytes long");
-  }
-  field = ByteReader(data).u64();
-  return {};
+void read_data(std::string_view data, std::string_view& field) {
+  field = data;
+}
+template <typename Integer>
+void read_data(std::string_view data, Integer& field) {
+  ByteReader reader(data);
+  field = static_cast<Integer>(sizeof(Integer) == 4 ? reader.u32() : reader.u64());
 }
 
-Status store(std::uint8_t type, std::string_view data, std::optional<std::uint32_t>& field) {
-  if (data.size() != 4 || field) {
-    return bad(type, field ? "it is repeated" : "it is not 4 bytes long");
-  }
-  field = ByteReader(data).u32();
-  return {};
-}
-
-Status store(std::uint8_t type, std::string_view data, std::optional<std::string_view>& field) {
+template <typename Value>
+Status store(std::uint8_t type, std::string_view data, std::optional<Value>& field) {
   if (field) {
     return bad(type, "it is repeated");
   }
-  field = data;
+  if (!std::is_same_v<Value, std::string_view> && data.size() != sizeof(Value)) {
+    return bad(type, "it is not " + std::to_string(sizeof(Value)) + " bytes long");
+  }
+  read_data(data, field.emplace());
   return {};
 }
 
@@ -83,74 +101,42 @@ Status store_unknown(std::uint8_t type, bool critical) {
 }
 
 Status store_field(std::uint8_t type, bool critical, std::string_view data, Fields& fields) {
-  switch (static_cast<Tlv>(type)) {
-    case Tlv::kExpiresAt:
-      return store(type, data, fields.expires_at_ms);
-    case Tlv::kTtl:
-      return store(type, data, fields.ttl_ms);
-    case Tlv::kVersion:
-      return store(type, data, fields.version);
-    case Tlv::kIfVersion:
-      return store(type, data, fields.if_version);
-    case Tlv::kMetadata:
-      return store(type, data, fields.metadata);
-    case Tlv::kLimit:
-      return store(type, data, fields.limit);
-    case Tlv::kCursor:
-      return store(type, data, fields.cursor);
-    case Tlv::kRetryAfter:
-      return store(type, data, fields.retry_after_ms);
-    case Tlv::kMessage:
-      return store(type, data, fields.message);
-    case Tlv::kNamespace:
-      return store(type, data, fields.ns);
-    case Tlv::kValueBytes:
-      return store(type, data, fields.value_bytes);
-    case Tlv::kNamespaceId:
-      return store(type, data, fields.namespace_id);
-    case Tlv::kTitle:
-      return store(type, data, fields.title);
-    case Tlv::kCreatedAt:
-      return store(type, data, fields.created_at_ms);
-    case Tlv::kServerTime:
-      return store(type, data, fields.server_time_ms);
-    case Tlv::kRange:
-    case Tlv::kLease:
-    case Tlv::kTrace:
-    case Tlv::kSourcePosition:
-    case Tlv::kFreshAsOf:
-    case Tlv::kMaxStaleness:
-    case Tlv::kMinPosition:
-    case Tlv::kWrittenAt:
-    case Tlv::kIdempotencyKey:
-    case Tlv::kCredential:
-    case Tlv::kScope:
-      break;
-  }
-  return store_unknown(type, critical);
+  Status stored;
+  bool known = false;
+  visit_fields(fields, [&](Tlv visited, auto& field) {
+    if (visited == static_cast<Tlv>(type)) {
+      known = true;
+      stored = store(type, data, field);
+    }
+  });
+  return known ? stored : store_unknown(type, critical);
 }
 
 }  // namespace
 
 std::uint16_t append_fields(const Fields& fields, std::string& out) {
   const std::size_t start = out.size();
-  append_tlv(out, Tlv::kExpiresAt, fields.expires_at_ms);
-  append_tlv(out, Tlv::kTtl, fields.ttl_ms);
-  append_tlv(out, Tlv::kVersion, fields.version);
-  append_tlv(out, Tlv::kIfVersion, fields.if_version);
-  append_tlv(out, Tlv::kMetadata, fields.metadata);
-  append_tlv(out, Tlv::kLimit, fields.limit);
-  append_tlv(out, Tlv::kCursor, fields.cursor);
-  append_tlv(out, Tlv::kRetryAfter, fields.retry_after_ms);
-  append_tlv(out, Tlv::kMessage, fields.message);
-  append_tlv(out, Tlv::kNamespace, fields.ns);
-  append_tlv(out, Tlv::kValueBytes, fields.value_bytes);
-  append_tlv(out, Tlv::kNamespaceId, fields.namespace_id);
-  append_tlv(out, Tlv::kTitle, fields.title);
-  append_tlv(out, Tlv::kCreatedAt, fields.created_at_ms);
-  append_tlv(out, Tlv::kServerTime, fields.server_time_ms);
+  visit_fields(fields, [&out](Tlv type, const auto& field) {
+    if (field) {
+      append_u8(out, static_cast<std::uint8_t>(type));
+      append_u8(out, 0);
+      append_u16(out, static_cast<std::uint16_t>(data_bytes(*field)));
+      append_data(out, *field);
+    }
+  });
   KV_CHECK(out.size() - start <= kExtBytesMax);
   return static_cast<std::uint16_t>(out.size() - start);
+}
+
+std::size_t fields_bytes(const Fields& fields) {
+  std::size_t bytes = 0;
+  visit_fields(fields, [&bytes](Tlv, const auto& field) {
+    if (field) {
+      const std::size_t data = data_bytes(*field);
+      bytes += kTlvHeaderBytes + data + padding(data);
+    }
+  });
+  return bytes;
 }
 
 Result<Fields> decode_fields(std::string_view bytes) {

@@ -22,11 +22,11 @@ enum class Tlv : std::uint8_t {
   kLimit = 0x06,           // u32
   kCursor = 0x07,          // bytes
   kRange = 0x08,           // reserved: u64 offset, u64 total
-  kLease = 0x09,           // reserved: u64
+  kLease = 0x09,           // u64
   kRetryAfter = 0x0A,      // u32, ms
   kMessage = 0x0B,         // UTF-8 text
   kTrace = 0x0C,           // reserved: 16 bytes
-  kNamespace = 0x0D,       // u32, a handle; in a batch item: reserved, the item's own namespace
+  kNamespace = 0x0D,       // u32, a handle; in a request's item: the item's own namespace
   kSourcePosition = 0x0E,  // reserved: bytes
   kFreshAsOf = 0x0F,       // reserved: u64, ms since 1970
   kMaxStaleness = 0x10,    // reserved: u64, ms
@@ -38,8 +38,10 @@ enum class Tlv : std::uint8_t {
   kCreatedAt = 0x16,       // u64, ms since 1970
   kServerTime = 0x17,      // u64, ms since 1970
   kIdempotencyKey = 0x18,  // reserved: 16 bytes
-  kCredential = 0x19,      // reserved: bytes
-  kScope = 0x1A,           // reserved: bytes
+  kCredential = 0x19,      // bytes: a token
+  kScope = 0x1A,           // text: "read,write"
+  kDelta = 0x1B,           // i64
+  kInitial = 0x1C,         // i64
 };
 
 // What this version understands. Views point into the frame they were decoded from.
@@ -51,6 +53,9 @@ struct Fields {
   std::optional<std::uint64_t> value_bytes;
   std::optional<std::uint64_t> created_at_ms;
   std::optional<std::uint64_t> server_time_ms;
+  std::optional<std::uint64_t> lease;
+  std::optional<std::int64_t> delta;
+  std::optional<std::int64_t> initial;
   std::optional<std::uint32_t> limit;
   std::optional<std::uint32_t> retry_after_ms;
   std::optional<std::uint32_t> ns;
@@ -59,12 +64,17 @@ struct Fields {
   std::optional<std::string_view> message;
   std::optional<std::string_view> namespace_id;
   std::optional<std::string_view> title;
+  std::optional<std::string_view> credential;
+  std::optional<std::string_view> scope;
 };
 
 // Appends the fields that are present, each padded to 4 bytes; returns their size together. None is
 // marked critical: every server of version 1 knows them. Requires together at most kExtBytesMax
 // bytes.
 std::uint16_t append_fields(const Fields& fields, std::string& out);
+
+// The bytes append_fields would append.
+std::size_t fields_bytes(const Fields& fields);
 
 // Errors: kBadFrame (cut short, wrong length, repeated, padding or flag bits set); kUnsupported (a
 // critical TLV that this version does not implement).

@@ -21,15 +21,16 @@ enum class Kind : std::uint8_t { kRequest = 0xB7, kResponse = 0xB8, kPush = 0xB9
 // Bits of the header's flags. A server answers kUnsupported to a set bit it does not implement,
 // except for the two hints kFlagNoCache and kFlagStaleOk, which it may ignore.
 inline constexpr std::uint16_t kFlagCrc = 0x0001;
-inline constexpr std::uint16_t kFlagMore = 0x0002;      // reserved: fragments
-inline constexpr std::uint16_t kFlagQuiet = 0x0004;     // reserved: answer only failures
-inline constexpr std::uint16_t kFlagFence = 0x0008;     // reserved: answer after all earlier ids
+inline constexpr std::uint16_t kFlagMore = 0x0002;   // another fragment with this id follows
+inline constexpr std::uint16_t kFlagQuiet = 0x0004;  // no response if it would say nothing new
+inline constexpr std::uint16_t kFlagFence = 0x0008;  // begin when all earlier requests are answered
 inline constexpr std::uint16_t kFlagMetadata = 0x0010;  // GET, MGET, LIST: answer with metadata
 inline constexpr std::uint16_t kFlagInfo = 0x0020;      // GET, MGET, LIST: with version and expiry
 inline constexpr std::uint16_t kFlagNoCache = 0x0040;   // hint
 inline constexpr std::uint16_t kFlagSync = 0x0080;      // writes: on disk before the answer
 inline constexpr std::uint16_t kFlagStaleOk = 0x0100;   // hint
-inline constexpr std::uint16_t kFlagLease = 0x0200;     // reserved
+inline constexpr std::uint16_t kFlagLease =
+    0x0200;  // GET: on a miss, take the lease to fill the key
 inline constexpr std::uint16_t kFlagWithValues = 0x0400;  // LIST: answer with values
 
 // CRC-32C (Castagnoli), reflected, as in RFC 3720: of "123456789" it is 0xE3069283. `crc` continues

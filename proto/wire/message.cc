@@ -2,6 +2,9 @@
 // Encoding and decoding of requests, responses and items. See message.h.
 #include "proto/wire/message.h"
 
+#include <array>
+#include <utility>
+
 #include "proto/base/check.h"
 #include "proto/wire/codec.h"
 
@@ -10,70 +13,71 @@ namespace {
 
 constexpr std::size_t kItemExtBytesAt = 6;
 
+constexpr std::pair<Opcode, std::string_view> kOpcodeNames[] = {
+    {Opcode::kGet, "get"},
+    {Opcode::kPut, "put"},
+    {Opcode::kPutIfAbsent, "put_if_absent"},
+    {Opcode::kPutIfPresent, "put_if_present"},
+    {Opcode::kPutIfVersion, "put_if_version"},
+    {Opcode::kDelete, "delete"},
+    {Opcode::kDeleteIfVersion, "delete_if_version"},
+    {Opcode::kTouch, "touch"},
+    {Opcode::kGetAndTouch, "get_and_touch"},
+    {Opcode::kAdd, "add"},
+    {Opcode::kMultiGet, "multi_get"},
+    {Opcode::kMultiPut, "multi_put"},
+    {Opcode::kMultiDelete, "multi_delete"},
+    {Opcode::kList, "list"},
+    {Opcode::kLeasePut, "lease_put"},
+    {Opcode::kInvalidate, "invalidate"},
+    {Opcode::kBatch, "batch"},
+    {Opcode::kCheckPresent, "check_present"},
+    {Opcode::kCheckAbsent, "check_absent"},
+    {Opcode::kCheckVersion, "check_version"},
+    {Opcode::kOpen, "open"},
+    {Opcode::kAuth, "auth"},
+    {Opcode::kPing, "ping"},
+    {Opcode::kStats, "stats"},
+    {Opcode::kWatch, "watch"},
+    {Opcode::kCancel, "cancel"},
+    {Opcode::kGoAway, "go_away"},
+    {Opcode::kNamespaceCreate, "namespace_create"},
+    {Opcode::kNamespaceList, "namespace_list"},
+    {Opcode::kNamespaceRename, "namespace_rename"},
+    {Opcode::kNamespaceDelete, "namespace_delete"},
+    {Opcode::kNamespaceClear, "namespace_clear"},
+    {Opcode::kNamespaceUsage, "namespace_usage"},
+    {Opcode::kClockConfirm, "clock_confirm"},
+    {Opcode::kTokenCreate, "token_create"},
+    {Opcode::kTokenList, "token_list"},
+    {Opcode::kTokenRevoke, "token_revoke"},
+};
+
+void append_answer(Kind kind, const Response& response, std::string& out) {
+  Header header;
+  header.kind = kind;
+  header.opcode = static_cast<std::uint8_t>(response.opcode);
+  header.flags = response.flags;
+  header.id = response.id;
+  header.key_bytes = static_cast<std::uint16_t>(response.status);
+  const std::size_t start = begin_frame(header, out);
+  const std::uint16_t ext_bytes = append_fields(response.fields, out);
+  out.append(response.value);
+  finish_frame(start, ext_bytes, out);
+}
+
 }  // namespace
 
 std::string_view opcode_name(Opcode opcode) {
-  switch (opcode) {
-    case Opcode::kGet:
-      return "get";
-    case Opcode::kPut:
-      return "put";
-    case Opcode::kPutIfAbsent:
-      return "put_if_absent";
-    case Opcode::kPutIfPresent:
-      return "put_if_present";
-    case Opcode::kPutIfVersion:
-      return "put_if_version";
-    case Opcode::kDelete:
-      return "delete";
-    case Opcode::kDeleteIfVersion:
-      return "delete_if_version";
-    case Opcode::kTouch:
-      return "touch";
-    case Opcode::kGetAndTouch:
-      return "get_and_touch";
-    case Opcode::kAdd:
-      return "add";
-    case Opcode::kMultiGet:
-      return "multi_get";
-    case Opcode::kMultiPut:
-      return "multi_put";
-    case Opcode::kMultiDelete:
-      return "multi_delete";
-    case Opcode::kList:
-      return "list";
-    case Opcode::kLeasePut:
-      return "lease_put";
-    case Opcode::kInvalidate:
-      return "invalidate";
-    case Opcode::kBatch:
-      return "batch";
-    case Opcode::kOpen:
-      return "open";
-    case Opcode::kAuth:
-      return "auth";
-    case Opcode::kPing:
-      return "ping";
-    case Opcode::kStats:
-      return "stats";
-    case Opcode::kWatch:
-      return "watch";
-    case Opcode::kCancel:
-      return "cancel";
-    case Opcode::kGoAway:
-      return "go_away";
-    case Opcode::kNamespaceCreate:
-      return "namespace_create";
-    case Opcode::kNamespaceList:
-      return "namespace_list";
-    case Opcode::kNamespaceRename:
-      return "namespace_rename";
-    case Opcode::kNamespaceDelete:
-      return "namespace_delete";
-    case Opcode::kNamespaceClear:
-      return "namespace_clear";
-  }
-  return "unknown";
+  static const std::array<std::string_view, 256> names = [] {
+    std::array<std::string_view, 256> table;
+    table.fill("unknown");
+    for (const auto& [named, name] : kOpcodeNames) {
+      table[static_cast<std::uint8_t>(named)] = name;
+    }
+    return table;
+  }();
+  return names[static_cast<std::uint8_t>(opcode)];
 }
 
 void append_request(const Request& request, std::string& out) {
@@ -93,16 +97,11 @@ void append_request(const Request& request, std::string& out) {
 }
 
 void append_response(const Response& response, std::string& out) {
-  Header header;
-  header.kind = Kind::kResponse;
-  header.opcode = static_cast<std::uint8_t>(response.opcode);
-  header.flags = response.flags;
-  header.id = response.id;
-  header.key_bytes = static_cast<std::uint16_t>(response.status);
-  const std::size_t start = begin_frame(header, out);
-  const std::uint16_t ext_bytes = append_fields(response.fields, out);
-  out.append(response.value);
-  finish_frame(start, ext_bytes, out);
+  append_answer(Kind::kResponse, response, out);
+}
+
+void append_push(const Response& push, std::string& out) {
+  append_answer(Kind::kPush, push, out);
 }
 
 void append_item(const Item& item, std::string& out) {
@@ -120,26 +119,7 @@ void append_item(const Item& item, std::string& out) {
 }
 
 std::size_t item_bytes(const Item& item) {
-  const auto tlv = [](std::size_t length) { return 4 + (length + 3) / 4 * 4; };
-  const Fields& fields = item.fields;
-  std::size_t bytes = kItemHeaderBytes + item.key.size() + item.value.size();
-  for (const auto* field : {&fields.expires_at_ms,
-                            &fields.ttl_ms,
-                            &fields.version,
-                            &fields.if_version,
-                            &fields.value_bytes,
-                            &fields.created_at_ms,
-                            &fields.server_time_ms}) {
-    bytes += field->has_value() ? tlv(8) : 0;
-  }
-  for (const auto* field : {&fields.limit, &fields.retry_after_ms, &fields.ns}) {
-    bytes += field->has_value() ? tlv(4) : 0;
-  }
-  for (const auto* field :
-       {&fields.metadata, &fields.cursor, &fields.message, &fields.namespace_id, &fields.title}) {
-    bytes += field->has_value() ? tlv((*field)->size()) : 0;
-  }
-  return bytes;
+  return kItemHeaderBytes + fields_bytes(item.fields) + item.key.size() + item.value.size();
 }
 
 Result<Request> decode_request(const Frame& frame) {

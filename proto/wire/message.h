@@ -23,28 +23,36 @@ enum class Opcode : std::uint8_t {
   kPutIfVersion = 0x05,
   kDelete = 0x06,
   kDeleteIfVersion = 0x07,
-  kTouch = 0x08,        // reserved
-  kGetAndTouch = 0x09,  // reserved
-  kAdd = 0x0A,          // reserved
+  kTouch = 0x08,
+  kGetAndTouch = 0x09,
+  kAdd = 0x0A,
   kMultiGet = 0x0B,
   kMultiPut = 0x0C,
   kMultiDelete = 0x0D,
   kList = 0x0E,
-  kLeasePut = 0x0F,    // reserved
-  kInvalidate = 0x10,  // reserved
-  kBatch = 0x11,       // reserved: atomic batch with conditions
+  kLeasePut = 0x0F,
+  kInvalidate = 0x10,
+  kBatch = 0x11,         // atomic, with conditions
+  kCheckPresent = 0x12,  // these three are items of a batch only
+  kCheckAbsent = 0x13,
+  kCheckVersion = 0x14,
   kOpen = 0x20,
-  kAuth = 0x21,  // reserved
+  kAuth = 0x21,
   kPing = 0x22,
   kStats = 0x23,
-  kWatch = 0x24,   // reserved
-  kCancel = 0x25,  // reserved
-  kGoAway = 0x26,  // reserved: pushed by a server that drains
+  kWatch = 0x24,
+  kCancel = 0x25,
+  kGoAway = 0x26,  // pushed by a server that drains; never a request
   kNamespaceCreate = 0x30,
   kNamespaceList = 0x31,
-  kNamespaceRename = 0x32,  // reserved
-  kNamespaceDelete = 0x33,  // reserved
-  kNamespaceClear = 0x34,   // reserved
+  kNamespaceRename = 0x32,
+  kNamespaceDelete = 0x33,
+  kNamespaceClear = 0x34,
+  kNamespaceUsage = 0x35,
+  kClockConfirm = 0x36,
+  kTokenCreate = 0x38,
+  kTokenList = 0x39,
+  kTokenRevoke = 0x3A,
 };
 
 // "get", "put_if_absent", …; "unknown" for a number without a name. Metrics use it as label.
@@ -62,15 +70,15 @@ struct Request {
 
 struct Response {
   Opcode opcode = Opcode::kPing;
-  std::uint16_t flags = 0;  // kFlagCrc or 0
+  std::uint16_t flags = 0;  // kFlagCrc, kFlagMore
   std::uint32_t id = 0;
   Code status = Code::kOk;
   Fields fields;
   std::string_view value;
 };
 
-// One of several in a value: of MGET, MPUT and MDEL requests and their responses, and of LIST and
-// NAMESPACE_LIST responses.
+// One of several in a value: of MGET, MPUT, MDEL and BATCH requests and their responses, of LIST
+// and NAMESPACE_LIST responses, and of what a watch pushes.
 struct Item {
   Opcode opcode = Opcode::kGet;  // what is asked; responses echo it
   Code status = Code::kOk;       // kOk in requests
@@ -82,6 +90,9 @@ struct Item {
 // Requires a key of at most kKeyBytesMax and a body of at most kBodyBytesMax bytes.
 void append_request(const Request& request, std::string& out);
 void append_response(const Response& response, std::string& out);
+// What a server sends unasked. The same shape as a response; `id` is that of the request it belongs
+// to, 0 if it concerns the connection.
+void append_push(const Response& push, std::string& out);
 void append_item(const Item& item, std::string& out);
 
 // The bytes append_item would append.
@@ -90,6 +101,7 @@ std::size_t item_bytes(const Item& item);
 // Reads a frame that FrameReader gave. Opcode and flags are not judged here. Errors: kBadFrame,
 // kUnsupported (a critical TLV).
 Result<Request> decode_request(const Frame& frame);
+// Pushes too.
 Result<Response> decode_response(const Frame& frame);
 
 // Reads the items of a value one by one. Errors as decode_request; the first one ends the reading.

@@ -3,7 +3,7 @@
 
 #include <boost/json.hpp>
 
-#include "tools/edged/atomic_file.h"
+#include "proto/base/atomic_file.h"
 
 namespace edged {
 

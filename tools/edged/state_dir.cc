@@ -11,8 +11,8 @@
 #include <fstream>
 #include <utility>
 
+#include "proto/base/atomic_file.h"
 #include "proto/base/hex.h"
-#include "tools/edged/atomic_file.h"
 
 namespace edged {
 namespace {

@@ -121,6 +121,52 @@ Code answer_namespace_create(storage::Store& store,
                  : append_failure(to, created.error(), out);
 }
 
+Code answer_status(const Status& status, const ReplyTo& to, std::string& out) {
+  return status.ok() ? append_reply(to, {}, {}, out) : append_failure(to, status, out);
+}
+
+Code answer_namespace_change(storage::Store& store,
+                             const wire::Request& request,
+                             const ReplyTo& to,
+                             std::string& out) {
+  switch (request.opcode) {
+    case wire::Opcode::kNamespaceRename:
+      return answer_status(
+          store.rename_namespace(request.ns, std::string(request.fields.title.value_or(""))),
+          to,
+          out);
+    case wire::Opcode::kNamespaceDelete:
+      return answer_status(store.delete_namespace(request.ns), to, out);
+    default:
+      return answer_status(store.clear_namespace(request.ns), to, out);
+  }
+}
+
+Code answer_namespace_usage(const storage::Store& store,
+                            const wire::Request& request,
+                            const ReplyTo& to,
+                            std::string& out) {
+  const Result<storage::NamespaceUsage> usage = store.usage(request.ns);
+  if (!usage) {
+    return append_failure(to, usage.error(), out);
+  }
+  std::string buckets;
+  for (const storage::ExpiryBucket& bucket : usage->by_expiry) {
+    JsonObject object;
+    object
+        .add("until_ms",
+             bucket.until ? std::to_string(to_unix_ms(*bucket.until)) : std::string("null"))
+        .add("keys", std::to_string(bucket.keys))
+        .add("bytes", std::to_string(bucket.bytes));
+    buckets += (buckets.empty() ? "" : ",") + object.finish();
+  }
+  JsonObject object;
+  object.add("keys", std::to_string(usage->keys))
+      .add("bytes", std::to_string(usage->bytes))
+      .add("by_expiry", "[" + buckets + "]");
+  return append_reply(to, {}, object.finish(), out);
+}
+
 Code answer_stats(const storage::Store& store,
                   const Clock& clock,
                   const NodeStats& node,

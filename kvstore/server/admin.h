@@ -23,7 +23,20 @@ Code answer_namespace_list(const storage::Store& store,
                            const ReplyTo& to,
                            std::string& out);
 
-// These two wait for the disk: storage pool only.
+// Live keys and bytes of a namespace as one JSON object.
+Code answer_namespace_usage(const storage::Store& store,
+                            const wire::Request& request,
+                            const ReplyTo& to,
+                            std::string& out);
+// A response without fields, or the failure.
+Code answer_status(const Status& status, const ReplyTo& to, std::string& out);
+
+// These wait for the disk: storage pool only.
+// RENAME, DELETE and CLEAR.
+Code answer_namespace_change(storage::Store& store,
+                             const wire::Request& request,
+                             const ReplyTo& to,
+                             std::string& out);
 Code answer_namespace_create(storage::Store& store,
                              const wire::Request& request,
                              const ReplyTo& to,

@@ -25,6 +25,7 @@ Connection::Connection(std::shared_ptr<void> reactor,
       reader_(wire::FrameReader::Peer::kClient, context.limits.body_bytes_max) {}
 
 void Connection::start() {
+  session_ = std::make_unique<Session>(context_.dispatcher, context_.limits, weak_from_this());
   context_.dispatcher.connections().add(1);
   last_read_ = last_write_ = frame_since_ = context_.clock.boot_now();
   read_hello();
@@ -39,6 +40,7 @@ void Connection::close() {
     closed_ = true;
     late_.clear();
   }
+  session_->close();
   Error ignored;
   socket_.close(ignored);
   context_.dispatcher.connections().add(-1);
@@ -51,9 +53,13 @@ void Connection::drain() {
     close();
     return;
   }
-  // What the kernel holds is still read and answered; behind it the stream ends.
-  Error ignored;
-  socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
+  draining_ = true;
+  last_read_ = context_.clock.boot_now();
+  wire::Response push;
+  push.opcode = wire::Opcode::kGoAway;
+  push.fields.message = "the node is stopping";
+  wire::append_push(push, out_);
+  on_progress();
 }
 
 void Connection::read_hello() {
@@ -75,7 +81,7 @@ void Connection::on_hello() {
     return;
   }
   hello_done_ = true;
-  peer_body_bytes_max_ = std::min(hello->body_bytes_max, context_.limits.body_bytes_max);
+  session_->set_body_bytes_max(std::min(hello->body_bytes_max, context_.limits.body_bytes_max));
   wire::Hello answer;
   answer.version_min = wire::common_version(*hello);
   answer.body_bytes_max = context_.limits.body_bytes_max;
@@ -86,9 +92,7 @@ void Connection::on_hello() {
 }
 
 bool Connection::may_read() const {
-  return !ending_ &&
-         in_flight_.size() + deferred_.size() < context_.limits.requests_in_flight_max &&
-         in_flight_bytes_ < context_.limits.in_flight_bytes_max &&
+  return !ending_ && session_->may_take() &&
          out_.size() + sending_.size() < context_.limits.out_bytes_max;
 }
 
@@ -137,6 +141,9 @@ void Connection::on_read(Error error, std::size_t count) {
 // The one way forward after anything happened: parse what may be parsed, send, read on.
 void Connection::on_progress() {
   process();
+  if (!writing_) {
+    session_->pump(out_);
+  }
   flush();
   read();
   finish_if_done();
@@ -148,82 +155,46 @@ void Connection::process() {
       case wire::FrameReader::Event::kNeedMore:
         return;
       case wire::FrameReader::Event::kFrame:
-        on_frame(reader_.frame());
+        session_->take_frame(reader_.frame(), out_);
         break;
       case wire::FrameReader::Event::kOversized:
-        on_oversized(reader_.frame().header);
+        session_->refuse_frame(reader_.frame().header,
+                               Status(Code::kTooLarge,
+                                      "could not read frame: its body of " +
+                                          std::to_string(reader_.frame().header.body_bytes) +
+                                          " bytes is above the limit of " +
+                                          std::to_string(context_.limits.body_bytes_max)),
+                               out_);
         break;
       case wire::FrameReader::Event::kBroken:
-        on_broken();
+        session_->refuse_frame(reader_.broken_header(), reader_.status(), out_);
+        ending_ = true;
         return;
     }
     frame_since_ = last_read_;
   }
 }
 
-void Connection::on_frame(const wire::Frame& frame) {
-  Result<wire::Request> request = wire::decode_request(frame);
-  if (!request) {
-    wire::Request unread;
-    unread.opcode = static_cast<wire::Opcode>(frame.header.opcode);
-    unread.flags = frame.header.flags;
-    unread.id = frame.header.id;
-    append_failure(reply_to(unread, peer_body_bytes_max_), request.error(), out_);
-    return;
-  }
-  if (request->key.size() > wire::kKeyBytesMax) {
-    append_failure(reply_to(*request, peer_body_bytes_max_),
-                   Status(Code::kInvalidArgument, "could not use key: it is above 512 bytes"),
-                   out_);
-    return;
-  }
-  // Behind a request that waits for its turn all later ones wait: order is simpler than speed here.
-  if (!deferred_.empty() || order_.conflicts(*request)) {
-    deferred_.push_back(Deferred{OwnedRequest(*request)});
-    in_flight_bytes_ += deferred_.back().request.bytes();
-    return;
-  }
-  execute(*request);
-}
-
-void Connection::execute(const wire::Request& request) {
-  const std::uint64_t ticket = next_ticket_++;
-  const ReplyTo to = reply_to(request, peer_body_bytes_max_);
-  if (context_.dispatcher.dispatch(request, to, shared_from_this(), ticket, out_)) {
-    return;
-  }
-  order_.begin(ticket, request);
-  const std::size_t bytes = wire::kHeaderBytes + request.key.size() + request.value.size();
-  in_flight_.emplace(ticket, bytes);
-  in_flight_bytes_ += bytes;
-}
-
-void Connection::on_oversized(const wire::Header& header) {
-  wire::Request request;
-  request.opcode = static_cast<wire::Opcode>(header.opcode);
-  request.id = header.id;
-  append_failure(
-      reply_to(request, peer_body_bytes_max_),
-      Status(Code::kTooLarge,
-             "could not read frame: its body of " + std::to_string(header.body_bytes) +
-                 " bytes is above the limit of " + std::to_string(context_.limits.body_bytes_max)),
-      out_);
-}
-
-void Connection::on_broken() {
-  wire::Request request;
-  request.opcode = static_cast<wire::Opcode>(reader_.broken_header().opcode);
-  request.id = reader_.broken_header().id;
-  append_failure(reply_to(request, peer_body_bytes_max_), reader_.status(), out_);
-  ending_ = true;
-}
-
 void Connection::complete(std::uint64_t ticket, std::string response) {
+  post_late({ticket, std::move(response), nullptr});
+}
+
+void Connection::complete_part(std::uint64_t ticket,
+                               std::string response,
+                               std::function<void()> go_on) {
+  post_late({ticket, std::move(response), std::move(go_on)});
+}
+
+void Connection::wake() {
+  post_late({0, {}, nullptr});  // no request has this ticket
+}
+
+void Connection::post_late(LateResponse late) {
   const std::lock_guard lock(mutex_);
   if (closed_) {
     return;
   }
-  late_.push_back({ticket, std::move(response)});
+  late_.push_back(std::move(late));
   if (!late_posted_) {
     late_posted_ = true;
     asio::post(socket_.get_executor(), [self = shared_from_this()] {
@@ -235,35 +206,14 @@ void Connection::complete(std::uint64_t ticket, std::string response) {
 }
 
 void Connection::take_late() {
-  std::vector<Late> late;
+  std::vector<LateResponse> late;
   {
     const std::lock_guard lock(mutex_);
     late.swap(late_);
     late_posted_ = false;
   }
-  for (Late& one : late) {
-    out_.append(one.response);
-    order_.end(one.ticket);
-    const auto found = in_flight_.find(one.ticket);
-    if (found != in_flight_.end()) {
-      in_flight_bytes_ -= found->second;
-      in_flight_.erase(found);
-    }
-  }
-  run_deferred();
+  session_->take_late(std::move(late), out_);
   on_progress();
-}
-
-void Connection::run_deferred() {
-  while (!deferred_.empty()) {
-    const wire::Request request = deferred_.front().request.request();
-    if (order_.conflicts(request)) {
-      return;
-    }
-    in_flight_bytes_ -= deferred_.front().request.bytes();
-    execute(request);
-    deferred_.pop_front();
-  }
 }
 
 void Connection::flush() {
@@ -302,8 +252,7 @@ void Connection::write_some() {
 }
 
 void Connection::finish_if_done() {
-  if (!ending_ || lingering_ || closed_ || writing_ || !out_.empty() || !in_flight_.empty() ||
-      !deferred_.empty()) {
+  if (!ending_ || lingering_ || closed_ || writing_ || !out_.empty() || !session_->idle()) {
     return;
   }
   // Closing with unread bytes would reset the connection and take the last response with it.
@@ -335,7 +284,7 @@ milliseconds Connection::frame_deadline() const {
 
 void Connection::sweep(milliseconds now) {
   const Limits& limits = context_.limits;
-  const bool idle = in_flight_.empty() && deferred_.empty() && !writing_;
+  const bool idle = session_->idle() && !writing_;
   bool late = false;
   if (lingering_) {
     late = now - linger_since_ > limits.linger_timeout;
@@ -343,6 +292,10 @@ void Connection::sweep(milliseconds now) {
     late = true;
   } else if (!hello_done_) {
     late = now - frame_since_ > limits.hello_timeout;
+  } else if (draining_ && !ending_ && idle && now - last_read_ > limits.drain_silence) {
+    // What the kernel holds is still read and answered; behind it the stream ends.
+    Error ignored;
+    socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
   } else if (reading_ && reader_.in_frame()) {
     late = now > frame_deadline();
   } else if (idle) {

@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// One client on one reactor. Everything that is readable is parsed, executed and answered with one
-// write. Nothing is unbounded: with too many requests, request bytes or response bytes under way it
-// stops reading. Peers that are slow, silent or never read are cut by sweep(). Only complete() may
-// be called from other threads; the rest belongs to the reactor.
+// One client on one reactor: its socket, its deadlines, and a Session for what it asks. Everything
+// that is readable is parsed, executed and answered with one write. Nothing is unbounded: with too
+// many requests, request bytes or response bytes under way it stops reading. Peers that are slow,
+// silent or never read are cut by sweep(). Only the methods of Completion may be called from other
+// threads; the rest belongs to the reactor.
 #pragma once
 
 #include <array>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "kvstore/server/dispatcher.h"
-#include "kvstore/server/key_order.h"
 #include "kvstore/server/options.h"
+#include "kvstore/server/session.h"
 #include "proto/wire/frame.h"
 
 namespace edged::server {
@@ -46,34 +45,26 @@ class Connection final : public Completion, public std::enable_shared_from_this<
              OnClosed on_closed);
 
   void start();
-  // Takes no more requests, answers those it has, and closes.
+  // Says that the node is going away, answers what still comes until the peer is silent, closes.
   void drain();
   void close();
   // Closes if a deadline has passed.
   void sweep(std::chrono::milliseconds now);
 
   void complete(std::uint64_t ticket, std::string response) override;
+  void complete_part(std::uint64_t ticket,
+                     std::string response,
+                     std::function<void()> go_on) override;
+  void wake() override;
 
  private:
   using Error = boost::system::error_code;
-  struct Deferred {
-    OwnedRequest request;
-  };
-  struct Late {
-    std::uint64_t ticket = 0;
-    std::string response;
-  };
-
   void read_hello();
   void on_hello();
   void read();
   void on_read(Error error, std::size_t count);
   void process();
-  void on_frame(const wire::Frame& frame);
-  void on_oversized(const wire::Header& header);
-  void on_broken();
-  void execute(const wire::Request& request);
-  void run_deferred();
+  void post_late(LateResponse late);
   void take_late();
   void on_progress();
   bool may_read() const;
@@ -90,25 +81,19 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   wire::FrameReader reader_;
   std::array<char, wire::kHelloBytes> hello_{};
   std::array<char, 1024> discarded_{};
-  std::uint32_t peer_body_bytes_max_ = wire::kBodyBytesMax;
-
-  KeyOrder order_;
-  std::deque<Deferred> deferred_;
-  std::unordered_map<std::uint64_t, std::size_t> in_flight_;  // ticket: bytes of its request
-  std::size_t in_flight_bytes_ = 0;                           // deferred ones included
-  std::uint64_t next_ticket_ = 1;
+  std::unique_ptr<Session> session_;  // from start() on
 
   std::string out_, sending_;
   std::size_t sent_ = 0;
   bool writing_ = false, reading_ = false, paused_ = false;
-  bool hello_done_ = false, ending_ = false, lingering_ = false;
+  bool hello_done_ = false, draining_ = false, ending_ = false, lingering_ = false;
 
   std::chrono::milliseconds last_read_{0}, last_write_{0}, frame_since_{0}, linger_since_{0};
 
   std::mutex mutex_;
-  std::vector<Late> late_;    // guarded by mutex_
-  bool late_posted_ = false;  // guarded by mutex_
-  bool closed_ = false;       // written by the reactor under mutex_
+  std::vector<LateResponse> late_;  // guarded by mutex_
+  bool late_posted_ = false;        // guarded by mutex_
+  bool closed_ = false;             // written by the reactor under mutex_
 };
 
 }  // namespace edged::server

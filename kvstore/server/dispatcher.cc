@@ -4,10 +4,15 @@
 
 #include <array>
 #include <optional>
+#include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "kvstore/server/admin.h"
 #include "kvstore/server/reads.h"
+#include "kvstore/server/routes.h"
+#include "kvstore/server/value_stream.h"
 #include "kvstore/server/writes.h"
 
 namespace edged::server {
@@ -15,52 +20,8 @@ namespace {
 
 using wire::Opcode;
 
-constexpr std::array kOpcodes{Opcode::kGet,
-                              Opcode::kPut,
-                              Opcode::kPutIfAbsent,
-                              Opcode::kPutIfPresent,
-                              Opcode::kPutIfVersion,
-                              Opcode::kDelete,
-                              Opcode::kDeleteIfVersion,
-                              Opcode::kMultiGet,
-                              Opcode::kMultiPut,
-                              Opcode::kMultiDelete,
-                              Opcode::kList,
-                              Opcode::kOpen,
-                              Opcode::kPing,
-                              Opcode::kStats,
-                              Opcode::kNamespaceCreate,
-                              Opcode::kNamespaceList};
 constexpr std::array<const char*, 5> kClasses{
     "answered", "invalid", "try_again", "not_allowed", "failed"};
-
-constexpr std::uint16_t kFlagsKnown = wire::kFlagCrc | wire::kFlagMetadata | wire::kFlagInfo |
-                                      wire::kFlagNoCache | wire::kFlagSync | wire::kFlagStaleOk |
-                                      wire::kFlagWithValues;
-
-bool implemented(Opcode opcode) {
-  for (const Opcode known : kOpcodes) {
-    if (known == opcode) {
-      return true;
-    }
-  }
-  return false;
-}
-
-Status check_request(const wire::Request& request) {
-  if (!implemented(request.opcode)) {
-    return {Code::kUnsupported,
-            "could not do operation " + std::to_string(static_cast<int>(request.opcode)) + " (" +
-                std::string(wire::opcode_name(request.opcode)) +
-                "): this node does not implement it"};
-  }
-  if ((request.flags & ~kFlagsKnown) != 0) {
-    return {Code::kUnsupported,
-            "could not honour flags " + std::to_string(request.flags & ~kFlagsKnown) +
-                ": this node does not implement them"};
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -71,24 +32,22 @@ struct Dispatcher::Metrics {
                                    "From a request's arrival to its response.")),
         hits(registry.counter("edged_kv_keys_total", "Keys read.", {{"result", "hit"}})),
         misses(registry.counter("edged_kv_keys_total", "Keys read.", {{"result", "miss"}})) {
-    for (std::size_t i = 0; i <= kOpcodes.size(); ++i) {
-      const std::string name(i < kOpcodes.size() ? wire::opcode_name(kOpcodes[i]) : "unknown");
+    const std::span<const KnownOperation> known = known_operations();
+    requests.resize(known.size() + 1);
+    for (std::size_t i = 0; i <= known.size(); ++i) {
+      const std::string name(i < known.size() ? wire::opcode_name(known[i].opcode) : "unknown");
       for (std::size_t c = 0; c < kClasses.size(); ++c) {
         requests[i][c] = &registry.counter("edged_kv_requests_total",
                                            "Requests answered.",
                                            {{"opcode", name}, {"class", kClasses[c]}});
       }
     }
-    places.fill(kOpcodes.size());
-    for (std::size_t i = 0; i < kOpcodes.size(); ++i) {
-      places[static_cast<std::uint8_t>(kOpcodes[i])] = static_cast<std::uint8_t>(i);
-    }
   }
 
   void count(Opcode opcode, Code status, Instant start) {
     const std::size_t status_class =
         std::min<std::size_t>(static_cast<std::uint16_t>(status) >> 8, kClasses.size() - 1);
-    requests[places[static_cast<std::uint8_t>(opcode)]][status_class]->add();
+    requests[place_of(opcode)][status_class]->add();
     seconds.observe(std::chrono::steady_clock::now() - start);
   }
 
@@ -105,8 +64,16 @@ struct Dispatcher::Metrics {
   Histogram& seconds;
   Counter& hits;
   Counter& misses;
-  std::array<std::array<Counter*, kClasses.size()>, kOpcodes.size() + 1> requests{};
-  std::array<std::uint8_t, 256> places{};
+  std::vector<std::array<Counter*, kClasses.size()>> requests;
+};
+
+struct Dispatcher::Commit {
+  PlannedWrite plan;
+  ReplyTo to;
+  std::shared_ptr<StagedUpload> upload;
+  std::shared_ptr<Completion> completion;
+  std::uint64_t ticket = 0;
+  Instant start;
 };
 
 Dispatcher::Dispatcher(storage::Store& store,
@@ -118,12 +85,33 @@ Dispatcher::Dispatcher(storage::Store& store,
       started_ms_(to_unix_ms(clock.wall_now())),
       metrics_(std::make_shared<Metrics>(registry)),
       durability_(options.durability),
+      under_way_max_(options.under_way_max),
+      under_way_(std::make_shared<std::atomic<std::size_t>>(0)),
       pool_(options.storage_threads, options.storage_queue_max) {}
 
-Dispatcher::~Dispatcher() = default;
+Dispatcher::~Dispatcher() {
+  // Rare and short: what is put must be released on the pool.
+  while (commits_.load() > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
 
 Gauge& Dispatcher::connections() {
   return metrics_->connections;
+}
+
+void Dispatcher::count(Opcode opcode, Code status, Instant start) {
+  metrics_->count(opcode, status, start);
+}
+
+void Dispatcher::refuse_busy(const wire::Request& request, const ReplyTo& to, std::string& out) {
+  metrics_->count(request.opcode,
+                  append_failure(to,
+                                 Status(Code::kBusy,
+                                        "could not take request: the node is overloaded and this "
+                                        "connection has the most under way"),
+                                 out),
+                  std::chrono::steady_clock::now());
 }
 
 bool Dispatcher::dispatch(const wire::Request& request,
@@ -137,11 +125,12 @@ bool Dispatcher::dispatch(const wire::Request& request,
     metrics_->count(request.opcode, append_failure(to, checked, out), start);
     return true;
   }
-  if (is_write(request.opcode)) {
+  const Route route = route_of(request.opcode);
+  if (route == Route::kWriter) {
     submit_write(request, to, completion, ticket, start);
     return false;
   }
-  if (answer_now(request, to, start, out)) {
+  if (route != Route::kPool && answer_now(request, to, start, out)) {
     return true;
   }
   post_to_pool(request, to, completion, ticket, start);
@@ -154,6 +143,7 @@ bool Dispatcher::answer_now(const wire::Request& request,
                             std::string& out) {
   KeyCounts keys;
   std::optional<Code> status;
+  const std::size_t before = out.size();
   switch (request.opcode) {
     case Opcode::kGet:
       status = answer_get(store_, request, to, storage::ReadTier::kMemory, keys, out);
@@ -170,43 +160,77 @@ bool Dispatcher::answer_now(const wire::Request& request,
     case Opcode::kNamespaceList:
       status = answer_namespace_list(store_, request, to, out);
       break;
+    case Opcode::kNamespaceUsage:
+      status = answer_namespace_usage(store_, request, to, out);
+      break;
     default:
       break;
   }
   if (status) {
     metrics_->count(keys);
     metrics_->count(request.opcode, *status, start);
+    if (to.quiet && goes_without_saying(request.opcode, *status)) {
+      out.resize(before);
+    }
   }
   return status.has_value();
 }
 
-Code Dispatcher::answer_from_disk(const wire::Request& request,
-                                  const ReplyTo& to,
-                                  std::string& out) {
+Code Dispatcher::execute_on_disk(const wire::Request& request,
+                                 const ReplyTo& to,
+                                 std::string& out) {
   KeyCounts keys;
-  Code status = Code::kInternal;
   switch (request.opcode) {
-    case Opcode::kGet:
-      status = *answer_get(store_, request, to, storage::ReadTier::kDisk, keys, out);
-      break;
-    case Opcode::kMultiGet:
-      status = *answer_multi_get(store_, request, to, storage::ReadTier::kDisk, keys, out);
-      break;
+    case Opcode::kMultiGet: {
+      const Code status =
+          *answer_multi_get(store_, request, to, storage::ReadTier::kDisk, keys, out);
+      metrics_->count(keys);
+      return status;
+    }
     case Opcode::kList:
-      status = answer_list(store_, request, to, out);
-      break;
+      return answer_list(store_, request, to, out);
     case Opcode::kNamespaceCreate:
-      status = answer_namespace_create(store_, request, to, out);
-      break;
+      return answer_namespace_create(store_, request, to, out);
+    case Opcode::kNamespaceRename:
+    case Opcode::kNamespaceDelete:
+    case Opcode::kNamespaceClear:
+      return answer_namespace_change(store_, request, to, out);
+    case Opcode::kClockConfirm:
+      return answer_status(store_.confirm_clock(), to, out);
     case Opcode::kStats:
-      status = answer_stats(
+      return answer_stats(
           store_, clock_, NodeStats{started_ms_, metrics_->connections.value()}, to, out);
-      break;
     default:
-      status = append_failure(to, Status(Code::kInternal, "could not route the operation"), out);
+      return append_failure(to, Status(Code::kInternal, "could not route the operation"), out);
   }
-  metrics_->count(keys);
-  return status;
+}
+
+void Dispatcher::answer_from_disk(const wire::Request& request,
+                                  const ReplyTo& to,
+                                  const std::shared_ptr<Completion>& completion,
+                                  std::uint64_t ticket,
+                                  Instant start) {
+  std::string response;
+  std::function<void()> go_on;
+  Code status = Code::kOk;
+  if (request.opcode == Opcode::kGet) {
+    KeyCounts keys;
+    const Delivery delivery{completion, ticket, pool_};
+    status = answer_get_from_disk(store_, request, to, delivery, keys, response, go_on);
+    metrics_->count(keys);
+  } else {
+    status = execute_on_disk(request, to, response);
+  }
+  metrics_->count(to.opcode, status, start);
+  under_way_->fetch_sub(1);
+  if (go_on) {
+    completion->complete_part(ticket, std::move(response), std::move(go_on));
+    return;
+  }
+  if (to.quiet && goes_without_saying(to.opcode, status)) {
+    response.clear();
+  }
+  completion->complete(ticket, std::move(response));
 }
 
 void Dispatcher::submit_write(const wire::Request& request,
@@ -226,16 +250,79 @@ void Dispatcher::submit_write(const wire::Request& request,
     return;
   }
   storage::Write write = std::move(planned->write);
+  planned->write.atomic = write.atomic;
   // Shared, because a std::function must be copyable.
   auto plan = std::make_shared<PlannedWrite>(*std::move(planned));
-  auto done = [plan, to, completion, ticket, start, metrics = metrics_](
+  under_way_->fetch_add(1);
+  auto done = [plan, to, completion, ticket, start, metrics = metrics_, under_way = under_way_](
                   Result<std::vector<storage::WriteOutcome>> written) {
     std::string response;
     const Code status = answer_write(std::move(*plan), std::move(written), to, response);
     metrics->count(to.opcode, status, start);
+    under_way->fetch_sub(1);
+    if (to.quiet && goes_without_saying(to.opcode, status)) {
+      response.clear();
+    }
     completion->complete(ticket, std::move(response));
   };
   store_.submit(std::move(write), std::move(done));
+}
+
+void Dispatcher::commit_upload(std::shared_ptr<StagedUpload> upload,
+                               const wire::Request& request,
+                               const ReplyTo& to,
+                               const std::shared_ptr<Completion>& completion,
+                               std::uint64_t ticket) {
+  auto commit = std::make_shared<Commit>();
+  commit->to = to;
+  commit->upload = std::move(upload);
+  commit->completion = completion;
+  commit->ticket = ticket;
+  commit->start = std::chrono::steady_clock::now();
+  commits_.fetch_add(1);
+  under_way_->fetch_add(1);
+  Status checked = check_request(request);
+  Result<PlannedWrite> planned =
+      checked.ok() ? plan_write(request, durability_) : Result<PlannedWrite>(checked);
+  if (!planned) {
+    end_commit(commit, planned.error());
+    return;
+  }
+  commit->plan = *std::move(planned);
+  commit->upload->finish([this, commit](Result<storage::StagedValue> staged) {
+    write_commit(commit, std::move(staged));
+  });
+}
+
+void Dispatcher::write_commit(const std::shared_ptr<Commit>& commit,
+                              Result<storage::StagedValue> staged) {
+  if (!staged) {
+    end_commit(commit, staged.error());
+    return;
+  }
+  storage::Write write = std::move(commit->plan.write);
+  std::get<storage::Put>(write.operations.front()).staged = *staged;
+  store_.submit(std::move(write),
+                [this, commit](Result<std::vector<storage::WriteOutcome>> written) {
+                  end_commit(commit, std::move(written));
+                });
+}
+
+void Dispatcher::end_commit(const std::shared_ptr<Commit>& commit,
+                            Result<std::vector<storage::WriteOutcome>> written) {
+  std::string response;
+  const ReplyTo& to = commit->to;
+  const Code status = written
+                          ? answer_write(std::move(commit->plan), std::move(written), to, response)
+                          : append_failure(to, written.error(), response);
+  metrics_->count(to.opcode, status, commit->start);
+  if (to.quiet && goes_without_saying(to.opcode, status)) {
+    response.clear();
+  }
+  commit->upload.reset();
+  under_way_->fetch_sub(1);
+  commit->completion->complete(commit->ticket, std::move(response));
+  commits_.fetch_sub(1);  // last: the dispatcher may go
 }
 
 void Dispatcher::post_to_pool(const wire::Request& request,
@@ -244,17 +331,16 @@ void Dispatcher::post_to_pool(const wire::Request& request,
                               std::uint64_t ticket,
                               Instant start) {
   auto owned = std::make_shared<OwnedRequest>(request);
-  const bool posted = pool_.post([this, owned, to, completion, ticket, start] {
-    std::string response;
-    const Code status = answer_from_disk(owned->request(), to, response);
-    metrics_->count(to.opcode, status, start);
-    completion->complete(ticket, std::move(response));
+  under_way_->fetch_add(1);
+  const bool posted = pool_.post(completion.get(), [this, owned, to, completion, ticket, start] {
+    answer_from_disk(owned->request(), to, completion, ticket, start);
   });
   if (!posted) {
     std::string response;
     append_failure(
         to, Status(Code::kBusy, "could not read: too many reads wait for the disk"), response);
     metrics_->count(to.opcode, Code::kBusy, start);
+    under_way_->fetch_sub(1);
     completion->complete(ticket, std::move(response));
   }
 }

@@ -5,12 +5,15 @@
 // must outlive every completion, the dispatcher itself need not.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "kvstore/server/completion.h"
 #include "kvstore/server/reply.h"
+#include "kvstore/server/staged_upload.h"
 #include "kvstore/server/storage_pool.h"
 #include "kvstore/storage/store.h"
 #include "proto/base/clock.h"
@@ -18,17 +21,11 @@
 
 namespace edged::server {
 
-// Where late responses go.
-class Completion {
- public:
-  virtual ~Completion() = default;
-  // Called exactly once for a ticket, on any thread, also on the dispatching one. Must not block.
-  virtual void complete(std::uint64_t ticket, std::string response) = 0;
-};
-
 struct DispatcherOptions {
   std::size_t storage_threads = 2;
   std::size_t storage_queue_max = 4096;
+  // With more requests than this waiting for the writer or the disk the node is overloaded.
+  std::size_t under_way_max = 8192;
   storage::Durability durability = storage::Durability::kWal;  // of writes that do not ask for sync
 };
 
@@ -40,7 +37,8 @@ class Dispatcher {
              DispatcherOptions options);
   ~Dispatcher();
 
-  // True: the response was appended to `out`. False: `completion` gets it under `ticket`.
+  // True: the response was appended to `out`. False: `completion` gets it under `ticket`. It is
+  // empty if the request is quiet and there is nothing to say.
   // `request` is needed during the call only.
   bool dispatch(const wire::Request& request,
                 const ReplyTo& to,
@@ -48,13 +46,29 @@ class Dispatcher {
                 std::uint64_t ticket,
                 std::string& out);
 
+  // A PUT whose value is `upload`, given as the request without value. Always answered through
+  // `completion`.
+  void commit_upload(std::shared_ptr<StagedUpload> upload,
+                     const wire::Request& request,
+                     const ReplyTo& to,
+                     const std::shared_ptr<Completion>& completion,
+                     std::uint64_t ticket);
+
+  // True while so much waits that connections with more than their share are to be told to wait.
+  bool overloaded() const { return under_way_->load() > under_way_max_; }
+  void refuse_busy(const wire::Request& request, const ReplyTo& to, std::string& out);
+
+  // For operations that are answered elsewhere.
+  void count(wire::Opcode opcode, Code status, std::chrono::steady_clock::time_point start);
+
+  storage::Store& store() { return store_; }
+  StoragePool& pool() { return pool_; }
   // The gauge of open connections; STATS reports it too.
   Gauge& connections();
 
  private:
   struct Metrics;
   using Instant = std::chrono::steady_clock::time_point;
-  enum class Answered { kNow, kLater };
 
   bool answer_now(const wire::Request& request, const ReplyTo& to, Instant start, std::string& out);
   void submit_write(const wire::Request& request,
@@ -67,14 +81,27 @@ class Dispatcher {
                     const std::shared_ptr<Completion>& completion,
                     std::uint64_t ticket,
                     Instant start);
-  Code answer_from_disk(const wire::Request& request, const ReplyTo& to, std::string& out);
+  void answer_from_disk(const wire::Request& request,
+                        const ReplyTo& to,
+                        const std::shared_ptr<Completion>& completion,
+                        std::uint64_t ticket,
+                        Instant start);
+  Code execute_on_disk(const wire::Request& request, const ReplyTo& to, std::string& out);
+  struct Commit;
+  void write_commit(const std::shared_ptr<Commit>& commit, Result<storage::StagedValue> staged);
+  void end_commit(const std::shared_ptr<Commit>& commit,
+                  Result<std::vector<storage::WriteOutcome>> written);
 
   storage::Store& store_;
   const Clock& clock_;
-  std::int64_t started_ms_;
+  const std::int64_t started_ms_;
   std::shared_ptr<Metrics> metrics_;
   const storage::Durability durability_;
-  StoragePool pool_;  // last: its threads use the members above
+  const std::size_t under_way_max_;
+  // Requests that wait for the writer or the disk. Shared with completions.
+  std::shared_ptr<std::atomic<std::size_t>> under_way_;
+  std::atomic<std::size_t> commits_{0};  // uploads being put; the destructor waits for them
+  StoragePool pool_;                     // last: its threads use the members above
 };
 
 }  // namespace edged::server

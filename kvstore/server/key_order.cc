@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "kvstore/server/writes.h"
+#include "kvstore/server/operations.h"
 #include "proto/wire/codec.h"
 
 namespace edged::server {
@@ -23,10 +23,11 @@ void visit_keys(const wire::Request& request, Visit visit) {
   switch (request.opcode) {
     case wire::Opcode::kMultiGet:
     case wire::Opcode::kMultiPut:
-    case wire::Opcode::kMultiDelete: {
+    case wire::Opcode::kMultiDelete:
+    case wire::Opcode::kBatch: {
       wire::ItemReader reader(request.value);
       wire::Item item;
-      while (reader.next(item) && visit(full_key(request.ns, item.key))) {
+      while (reader.next(item) && visit(full_key(item.fields.ns.value_or(request.ns), item.key))) {
       }
       return;
     }
@@ -53,12 +54,14 @@ bool KeyOrder::conflicts(const wire::Request& request) const {
   return found;
 }
 
-void KeyOrder::begin(std::uint64_t ticket, const wire::Request& request) {
+void KeyOrder::begin(std::uint64_t ticket, const wire::Request& request, bool exclusive) {
   Ticket& entry = tickets_[ticket];
-  entry.write = is_write(request.opcode);
+  entry.writes = is_write(request.opcode);
+  entry.reads = exclusive || !entry.writes;
   visit_keys(request, [&](std::string key) {
     Use& use = uses_[key];
-    ++(entry.write ? use.writes : use.reads);
+    use.reads += entry.reads ? 1 : 0;
+    use.writes += entry.writes ? 1 : 0;
     entry.keys.push_back(std::move(key));
     return true;
   });
@@ -71,7 +74,8 @@ void KeyOrder::end(std::uint64_t ticket) {
   }
   for (const std::string& key : entry->second.keys) {
     const auto use = uses_.find(key);
-    --(entry->second.write ? use->second.writes : use->second.reads);
+    use->second.reads -= entry->second.reads ? 1 : 0;
+    use->second.writes -= entry->second.writes ? 1 : 0;
     if (use->second.reads == 0 && use->second.writes == 0) {
       uses_.erase(use);
     }

@@ -18,8 +18,8 @@ class KeyOrder {
  public:
   // True if `request` must not start before some request under way has ended.
   bool conflicts(const wire::Request& request) const;
-  // `ticket` names the request until end().
-  void begin(std::uint64_t ticket, const wire::Request& request);
+  // `ticket` names the request until end(). `exclusive`: later writes of its keys wait too.
+  void begin(std::uint64_t ticket, const wire::Request& request, bool exclusive);
   void end(std::uint64_t ticket);
   std::size_t under_way() const { return tickets_.size(); }
 
@@ -29,7 +29,8 @@ class KeyOrder {
     std::uint32_t writes = 0;
   };
   struct Ticket {
-    bool write = false;
+    bool reads = false;
+    bool writes = false;
     std::vector<std::string> keys;
   };
   std::unordered_map<std::string, Use> uses_;

@@ -26,6 +26,8 @@ struct Limits {
   // How long a connection that ended is read on, so that its last response is not lost to a reset.
   std::chrono::milliseconds linger_timeout{1000};
   std::chrono::milliseconds drain_timeout{10'000};
+  // A connection that asked for nothing so long after it was told to go is ended.
+  std::chrono::milliseconds drain_silence{250};
 };
 
 struct ServerOptions {

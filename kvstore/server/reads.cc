@@ -2,8 +2,10 @@
 // See reads.h.
 #include "kvstore/server/reads.h"
 
+#include <chrono>
 #include <utility>
 
+#include "kvstore/server/operations.h"
 #include "proto/wire/limits.h"
 
 namespace edged::server {
@@ -15,20 +17,7 @@ using storage::Store;
 
 // What a page of LIST may fill: the cursor's TLV comes on top.
 constexpr std::size_t kCursorBytes = 4 + wire::kKeyBytesMax;
-
-wire::Fields entry_fields(const Entry& entry, std::uint16_t flags) {
-  wire::Fields fields;
-  if ((flags & wire::kFlagInfo) != 0) {
-    fields.version = entry.version;
-    if (entry.expires_at) {
-      fields.expires_at_ms = static_cast<std::uint64_t>(to_unix_ms(*entry.expires_at));
-    }
-  }
-  if ((flags & wire::kFlagMetadata) != 0 && !entry.metadata.empty()) {
-    fields.metadata = entry.metadata;
-  }
-  return fields;
-}
+constexpr std::uint64_t kLeaseMsDefault = 10'000, kLeaseMsMax = 60'000;
 
 // The item for one key of an MGET; `read` is what the store said and must outlive the item.
 wire::Item result_item(const Result<Entry>& read, std::uint16_t flags) {
@@ -57,10 +46,6 @@ Status check_multi_get(const wire::Request& request) {
   while (reader.next(item)) {
     if (item.opcode != wire::Opcode::kGet) {
       return {Code::kInvalidArgument, "could not read items: an MGET holds GET items only"};
-    }
-    if (item.fields.ns) {
-      return {Code::kUnsupported,
-              "could not read items: an item cannot name its own namespace yet"};
     }
     if (++count > wire::kItemsMax) {
       return {Code::kTooLarge, "could not read items: more than 1000 in one request"};
@@ -141,17 +126,65 @@ Result<storage::ListPage> load_page(const Store& store,
   return store.list(list);
 }
 
-}  // namespace
-
-Status check_key(std::string_view key) {
-  if (key.empty() || key.size() > wire::kKeyBytesMax) {
-    return {Code::kInvalidArgument,
-            "could not use key of " + std::to_string(key.size()) + " bytes: 1 to 512 are allowed"};
+// Nothing if the disk has to be asked.
+std::optional<Code> answer_no_entry(
+    const Status& why, const ReplyTo& to, ReadTier tier, KeyCounts& counts, std::string& out) {
+  if (why.code() == Code::kBusy && tier == ReadTier::kMemory) {
+    return std::nullopt;
   }
-  return {};
+  counts.misses += why.code() == Code::kNotFound ? 1 : 0;
+  return append_failure(to, why.code() == Code::kNotFound ? Status(Code::kNotFound, "") : why, out);
 }
 
-std::optional<Code> answer_get(const Store& store,
+std::optional<Code> answer_get_or_lease(Store& store,
+                                        const wire::Request& request,
+                                        const ReplyTo& to,
+                                        ReadTier tier,
+                                        KeyCounts& counts,
+                                        std::string& out) {
+  const std::uint64_t duration_ms = request.fields.ttl_ms.value_or(kLeaseMsDefault);
+  if (duration_ms == 0 || duration_ms > kLeaseMsMax) {
+    return append_failure(
+        to,
+        Status(Code::kInvalidArgument, "could not lease: the time is not between 1 ms and 60 s"),
+        out);
+  }
+  Result<storage::LeasedEntry> read =
+      store.get_or_lease(request.ns, request.key, std::chrono::milliseconds(duration_ms), tier);
+  if (!read) {
+    return answer_no_entry(read.error(), to, tier, counts, out);
+  }
+  if (read->entry) {
+    ++counts.hits;
+    return append_reply(to, entry_fields(*read->entry, request.flags), read->entry->value, out);
+  }
+  ++counts.misses;
+  wire::Fields fields;
+  if (read->lease != 0) {
+    fields.lease = read->lease;
+    return append_failure(to, Status(Code::kLeaseWon, ""), out, fields);
+  }
+  fields.retry_after_ms = static_cast<std::uint32_t>(read->retry_after.count());
+  return append_failure(to, Status(Code::kLeaseWait, ""), out, fields);
+}
+
+}  // namespace
+
+wire::Fields entry_fields(const Entry& entry, std::uint16_t flags) {
+  wire::Fields fields;
+  if ((flags & wire::kFlagInfo) != 0) {
+    fields.version = entry.version;
+    if (entry.expires_at) {
+      fields.expires_at_ms = static_cast<std::uint64_t>(to_unix_ms(*entry.expires_at));
+    }
+  }
+  if ((flags & wire::kFlagMetadata) != 0 && !entry.metadata.empty()) {
+    fields.metadata = entry.metadata;
+  }
+  return fields;
+}
+
+std::optional<Code> answer_get(Store& store,
                                const wire::Request& request,
                                const ReplyTo& to,
                                ReadTier tier,
@@ -161,17 +194,15 @@ std::optional<Code> answer_get(const Store& store,
   if (!key.ok()) {
     return append_failure(to, key, out);
   }
+  if ((request.flags & wire::kFlagLease) != 0) {
+    return answer_get_or_lease(store, request, to, tier, counts, out);
+  }
   Result<Entry> read = store.get(request.ns, request.key, tier);
   if (read) {
     ++counts.hits;
     return append_reply(to, entry_fields(*read, request.flags), read->value, out);
   }
-  if (read.code() == Code::kBusy && tier == ReadTier::kMemory) {
-    return std::nullopt;
-  }
-  counts.misses += read.code() == Code::kNotFound ? 1 : 0;
-  return append_failure(
-      to, read.code() == Code::kNotFound ? Status(Code::kNotFound, "") : read.error(), out);
+  return answer_no_entry(read.error(), to, tier, counts, out);
 }
 
 std::optional<Code> answer_multi_get(const Store& store,
@@ -191,7 +222,8 @@ std::optional<Code> answer_multi_get(const Store& store,
   while (reader.next(asked)) {
     Status key = check_key(asked.key);
     const Result<Entry> read =
-        key.ok() ? store.get(request.ns, asked.key, tier) : Result<Entry>(std::move(key));
+        key.ok() ? store.get(asked.fields.ns.value_or(request.ns), asked.key, tier)
+                 : Result<Entry>(std::move(key));
     if (read.code() == Code::kBusy && tier == ReadTier::kMemory) {
       return std::nullopt;
     }

@@ -20,7 +20,8 @@ struct KeyCounts {
 
 // Each appends one response and returns its status, or appends nothing and returns nothing if the
 // answer would need the disk (kMemory only).
-std::optional<Code> answer_get(const storage::Store& store,
+// A GET with the flag LEASE may take a lease, which is why the store is not const.
+std::optional<Code> answer_get(storage::Store& store,
                                const wire::Request& request,
                                const ReplyTo& to,
                                storage::ReadTier tier,
@@ -39,7 +40,7 @@ Code answer_list(const storage::Store& store,
                  const ReplyTo& to,
                  std::string& out);
 
-// kOk, or kInvalidArgument if a key of this size cannot exist.
-Status check_key(std::string_view key);
+// What `flags` ask to be told about an entry. A view into `entry`.
+wire::Fields entry_fields(const storage::Entry& entry, std::uint16_t flags);
 
 }  // namespace edged::server

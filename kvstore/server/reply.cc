@@ -16,7 +16,8 @@ ReplyTo reply_to(const wire::Request& request, std::uint32_t body_bytes_max) {
   return ReplyTo{request.opcode,
                  static_cast<std::uint16_t>(request.flags & wire::kFlagCrc),
                  request.id,
-                 body_bytes_max};
+                 body_bytes_max,
+                 (request.flags & wire::kFlagQuiet) != 0};
 }
 
 std::string_view cut_message(std::string_view message) {

@@ -17,6 +17,7 @@ struct ReplyTo {
   std::uint16_t flags = 0;  // kFlagCrc or 0
   std::uint32_t id = 0;
   std::uint32_t body_bytes_max = wire::kBodyBytesMax;
+  bool quiet = false;
 };
 
 ReplyTo reply_to(const wire::Request& request, std::uint32_t body_bytes_max);

@@ -24,6 +24,8 @@ namespace {
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
+constexpr milliseconds kDrainSweepPeriod{20};
+
 struct Reactor : std::enable_shared_from_this<Reactor> {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
@@ -37,6 +39,13 @@ struct Reactor : std::enable_shared_from_this<Reactor> {
 std::size_t reactor_count(std::size_t configured) {
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
   return configured > 0 ? configured : std::min<std::size_t>(cores, 4);
+}
+
+DispatcherOptions dispatcher_options(const ServerOptions& options) {
+  DispatcherOptions dispatcher;
+  dispatcher.storage_threads = options.storage_threads;
+  dispatcher.durability = options.durability;
+  return dispatcher;
 }
 
 // Often enough that no deadline is missed by more than a quarter.
@@ -55,10 +64,7 @@ class Server::Impl {
  public:
   Impl(ServerOptions options, storage::Store& store, const Clock& clock, MetricsRegistry& registry)
       : options_(std::move(options)),
-        dispatcher_(store,
-                    clock,
-                    registry,
-                    DispatcherOptions{options_.storage_threads, 4096, options_.durability}),
+        dispatcher_(store, clock, registry, dispatcher_options(options_)),
         context_{dispatcher_,
                  options_.limits,
                  clock,
@@ -102,6 +108,9 @@ class Server::Impl {
       }
     });
     each_connection(true, &Connection::drain);
+    for (auto& reactor : reactors_) {
+      asio::post(reactor->io, [this, &reactor = *reactor] { schedule_sweep(reactor); });
+    }
     wait_until_empty(options_.limits.drain_timeout);
     each_connection(true, &Connection::close);
     wait_until_empty(milliseconds(1000));
@@ -196,7 +205,9 @@ class Server::Impl {
   }
 
   void schedule_sweep(Reactor& reactor) {
-    reactor.sweep_timer.expires_after(sweep_period(options_.limits));
+    // Setting it anew cancels the wait before.
+    reactor.sweep_timer.expires_after(reactor.draining ? kDrainSweepPeriod
+                                                       : sweep_period(options_.limits));
     reactor.sweep_timer.async_wait([this, &reactor](boost::system::error_code cancelled) {
       if (cancelled || reactor.stopped) {  // a cancelled timer may have expired already
         return;

@@ -2,9 +2,10 @@
 // See writes.h.
 #include "kvstore/server/writes.h"
 
-#include <chrono>
+#include <algorithm>
 #include <utility>
 
+#include "kvstore/server/operations.h"
 #include "kvstore/server/reads.h"
 #include "proto/base/check.h"
 #include "proto/wire/limits.h"
@@ -12,109 +13,23 @@
 namespace edged::server {
 namespace {
 
-using storage::Condition;
 using wire::Opcode;
 
-// 100 years and the end of the year 9999: far from the overflow of any arithmetic on milliseconds.
-constexpr std::uint64_t kTtlMsMax = 3'155'760'000'000;
-constexpr std::uint64_t kExpiresAtMsMax = 253'402'300'799'999;
-
-Status invalid(std::string message) {
-  return {Code::kInvalidArgument, std::move(message)};
-}
-
-Status set_expiry(const wire::Fields& fields, storage::Put& put) {
-  if (fields.ttl_ms && fields.expires_at_ms) {
-    return invalid("could not put: both a TTL and an expiry are given");
-  }
-  if (fields.ttl_ms) {
-    if (*fields.ttl_ms == 0 || *fields.ttl_ms > kTtlMsMax) {
-      return invalid("could not put: TTL is not between 1 ms and 100 years");
-    }
-    put.ttl = std::chrono::milliseconds(*fields.ttl_ms);
-  }
-  if (fields.expires_at_ms) {
-    if (*fields.expires_at_ms > kExpiresAtMsMax) {
-      return invalid("could not put: expiry is behind the year 9999");
-    }
-    put.expires_at = from_unix_ms(static_cast<std::int64_t>(*fields.expires_at_ms));
-  }
-  return {};
-}
-
-Result<storage::Operation> plan_put(storage::NamespaceNumber ns, const wire::Item& item) {
-  storage::Put put;
-  put.ns = ns;
-  put.key = item.key;
-  if (item.value.size() > wire::kValueBytesMax) {
-    return Status(Code::kTooLarge, "could not put: the value is above 1 MiB");
-  }
-  put.value = item.value;
-  if (item.fields.metadata) {
-    if (item.fields.metadata->size() > wire::kMetadataBytesMax) {
-      return Status(Code::kTooLarge, "could not put: metadata is above 1024 bytes");
-    }
-    put.metadata = *item.fields.metadata;
-  }
-  Status expiry = set_expiry(item.fields, put);
-  if (!expiry.ok()) {
-    return expiry;
-  }
-  switch (item.opcode) {
-    case Opcode::kPutIfAbsent:
-      put.condition = Condition::kAbsent;
-      break;
-    case Opcode::kPutIfPresent:
-      put.condition = Condition::kPresent;
-      break;
-    case Opcode::kPutIfVersion:
-      put.condition = Condition::kVersion;
-      break;
+// Which operations a request for several keys may hold.
+bool belongs(Opcode item, Opcode request) {
+  switch (request) {
+    case Opcode::kMultiPut:
+      return is_put(item) || item == Opcode::kTouch || item == Opcode::kAdd;
+    case Opcode::kMultiDelete:
+      return is_delete(item);
     default:
-      break;
+      return is_put(item) || is_delete(item) || is_check(item) || item == Opcode::kTouch ||
+             item == Opcode::kAdd;
   }
-  put.version = item.fields.if_version.value_or(0);
-  return storage::Operation(std::move(put));
 }
 
-Result<storage::Operation> plan_delete(storage::NamespaceNumber ns, const wire::Item& item) {
-  if (!item.value.empty()) {
-    return invalid("could not delete: a value is given");
-  }
-  storage::Delete remove;
-  remove.ns = ns;
-  remove.key = item.key;
-  if (item.opcode == Opcode::kDeleteIfVersion) {
-    remove.condition = Condition::kVersion;
-  }
-  remove.version = item.fields.if_version.value_or(0);
-  return storage::Operation(std::move(remove));
-}
-
-bool is_put(Opcode opcode) {
-  return opcode == Opcode::kPut || opcode == Opcode::kPutIfAbsent ||
-         opcode == Opcode::kPutIfPresent || opcode == Opcode::kPutIfVersion;
-}
-
-bool is_delete(Opcode opcode) {
-  return opcode == Opcode::kDelete || opcode == Opcode::kDeleteIfVersion;
-}
-
-Result<storage::Operation> plan_item(storage::NamespaceNumber ns, const wire::Item& item) {
-  Status key = check_key(item.key);
-  if (!key.ok()) {
-    return key;
-  }
-  // A condition that would be ignored is worse than an error.
-  const bool by_version =
-      item.opcode == Opcode::kPutIfVersion || item.opcode == Opcode::kDeleteIfVersion;
-  if (by_version != item.fields.if_version.has_value()) {
-    return invalid("could not write: if_version and the operation do not go together");
-  }
-  if (item.fields.ns) {
-    return Status(Code::kUnsupported, "could not write: an item cannot name its own namespace yet");
-  }
-  return is_put(item.opcode) ? plan_put(ns, item) : plan_delete(ns, item);
+bool is_multi(Opcode opcode) {
+  return opcode == Opcode::kMultiPut || opcode == Opcode::kMultiDelete || opcode == Opcode::kBatch;
 }
 
 void add_operation(storage::Operation operation, PlannedWrite& plan) {
@@ -123,75 +38,109 @@ void add_operation(storage::Operation operation, PlannedWrite& plan) {
   plan.write.operations.push_back(std::move(operation));
 }
 
+// Appends what `item` asks for to the plan.
+Status plan_item(const wire::Request& request, const wire::Item& item, PlannedWrite& plan) {
+  if (!belongs(item.opcode, request.opcode)) {
+    return {Code::kInvalidArgument,
+            "could not read items: an operation does not belong into this request"};
+  }
+  if (plan.outcomes.size() == wire::kItemsMax) {
+    return {Code::kTooLarge, "could not read items: more than 1000 in one request"};
+  }
+  plan.opcodes.push_back(item.opcode);
+  Result<storage::Operation> operation = to_operation(request.ns, item);
+  if (operation) {
+    add_operation(*std::move(operation), plan);
+    return {};
+  }
+  if (plan.write.atomic) {
+    return operation.error().with_context("could not do batch: item " +
+                                          std::to_string(plan.outcomes.size()));
+  }
+  plan.outcomes.push_back({operation.error().code(), operation.error().message(), 0, {}, {}});
+  return {};
+}
+
 Result<PlannedWrite> plan_multi(const wire::Request& request, PlannedWrite plan) {
   plan.multi = true;
+  plan.write.atomic = request.opcode == Opcode::kBatch;
   wire::ItemReader reader(request.value);
   wire::Item item;
   while (reader.next(item)) {
-    const bool fits =
-        request.opcode == Opcode::kMultiPut ? is_put(item.opcode) : is_delete(item.opcode);
-    if (!fits) {
-      return invalid("could not read items: an operation does not belong into this request");
-    }
-    if (plan.outcomes.size() == wire::kItemsMax) {
-      return Status(Code::kTooLarge, "could not read items: more than 1000 in one request");
-    }
-    plan.opcodes.push_back(item.opcode);
-    Result<storage::Operation> operation = plan_item(request.ns, item);
-    if (operation) {
-      add_operation(*std::move(operation), plan);
-    } else {
-      plan.outcomes.push_back({operation.error().code(), operation.error().message(), 0});
+    Status planned = plan_item(request, item, plan);
+    if (!planned.ok()) {
+      return planned;
     }
   }
   if (!reader.status().ok()) {
     return reader.status();
   }
   if (plan.outcomes.empty()) {
-    return invalid("could not read items: there are none");
+    return Status(Code::kInvalidArgument, "could not read items: there are none");
   }
   return plan;
 }
 
-wire::Fields outcome_fields(const storage::WriteOutcome& outcome, bool with_message) {
-  wire::Fields fields;
+// `number` holds the text that the item's value refers to.
+wire::Item outcome_item(Opcode opcode,
+                        const storage::WriteOutcome& outcome,
+                        std::uint16_t flags,
+                        std::string& number) {
+  wire::Item item;
+  item.opcode = opcode;
+  item.status = outcome.code;
+  if (outcome.entry) {
+    item.fields = entry_fields(*outcome.entry, flags);
+    item.value = outcome.entry->value;
+  }
   if (outcome.version != 0) {
-    fields.version = outcome.version;
+    item.fields.version = outcome.version;
   }
-  if (with_message && !outcome.message.empty()) {
-    fields.message = cut_message(outcome.message);
+  if (outcome.number) {
+    number = std::to_string(*outcome.number);
+    item.value = number;
   }
-  return fields;
+  return item;
 }
 
 std::string encode_outcomes(const PlannedWrite& plan, bool with_messages) {
-  std::string items;
+  std::string items, number;
   for (std::size_t i = 0; i < plan.outcomes.size(); ++i) {
-    wire::Item item;
-    item.opcode = plan.opcodes[i];
-    item.status = plan.outcomes[i].code;
-    item.fields = outcome_fields(plan.outcomes[i], with_messages);
+    const storage::WriteOutcome& outcome = plan.outcomes[i];
+    wire::Item item = outcome_item(plan.opcodes[i], outcome, plan.flags, number);
+    if (with_messages && !outcome.message.empty()) {
+      item.fields.message = cut_message(outcome.message);
+    }
     wire::append_item(item, items);
   }
   return items;
 }
 
-}  // namespace
-
-bool is_write(Opcode opcode) {
-  return is_put(opcode) || is_delete(opcode) || opcode == Opcode::kMultiPut ||
-         opcode == Opcode::kMultiDelete;
+Code answer_single(const PlannedWrite& plan, const ReplyTo& to, std::string& out) {
+  const storage::WriteOutcome& outcome = plan.outcomes.front();
+  std::string number;
+  const wire::Item item = outcome_item(to.opcode, outcome, plan.flags, number);
+  if (outcome.code == Code::kOk) {
+    return append_reply(to, item.fields, item.value, out);
+  }
+  return append_failure(to, Status(outcome.code, outcome.message), out, item.fields);
 }
+
+}  // namespace
 
 Result<PlannedWrite> plan_write(const wire::Request& request, storage::Durability durability) {
   PlannedWrite plan;
+  plan.flags = request.flags;
   plan.write.durability =
       (request.flags & wire::kFlagSync) != 0 ? storage::Durability::kSync : durability;
-  if (request.opcode == Opcode::kMultiPut || request.opcode == Opcode::kMultiDelete) {
+  if (is_multi(request.opcode)) {
     return plan_multi(request, std::move(plan));
   }
-  Result<storage::Operation> operation = plan_item(
-      request.ns, {request.opcode, Code::kOk, request.fields, request.key, request.value});
+  if (request.fields.ns) {
+    return Status(Code::kInvalidArgument, "could not write: the namespace belongs into the header");
+  }
+  const wire::Item item{request.opcode, Code::kOk, request.fields, request.key, request.value};
+  Result<storage::Operation> operation = to_operation(request.ns, item);
   if (!operation) {
     return operation.error();
   }
@@ -212,18 +161,18 @@ Code answer_write(PlannedWrite plan,
     plan.outcomes[plan.places[i]] = std::move((*written)[i]);
   }
   if (!plan.multi) {
-    const storage::WriteOutcome& outcome = plan.outcomes.front();
-    if (outcome.code == Code::kOk) {
-      return append_reply(to, outcome_fields(outcome, false), {}, out);
-    }
-    return append_failure(
-        to, Status(outcome.code, outcome.message), out, outcome_fields(outcome, false));
+    return answer_single(plan, to, out);
   }
+  const bool failed = std::any_of(plan.outcomes.begin(), plan.outcomes.end(), [](const auto& one) {
+    return one.code != Code::kOk;
+  });
   std::string items = encode_outcomes(plan, true);
   if (items.size() > to.body_bytes_max) {
-    items = encode_outcomes(plan, false);  // at most 24 bytes an item: always fits
+    items = encode_outcomes(plan, false);  // at most 48 bytes an item: always fits
   }
-  return append_reply(to, {}, items, out);
+  const Code status = plan.write.atomic && failed ? Code::kConflict : Code::kOk;
+  wire::append_response({to.opcode, to.flags, to.id, status, {}, items}, out);
+  return status;
 }
 
 }  // namespace edged::server

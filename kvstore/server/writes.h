@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PUT, DELETE and their conditional and multi forms: from a request to the store's Write, and from
-// the store's outcomes to one response frame. Pure functions; any thread.
+// Requests that change entries: from a request to the store's Write, and from the store's outcomes
+// to one response frame. Pure functions; any thread.
 #pragma once
 
 #include <string>
@@ -11,17 +11,19 @@
 
 namespace edged::server {
 
-// A request turned into operations. Items that are wrong by themselves are answered without them.
+// A request turned into operations. Items that are wrong by themselves are answered without them,
+// unless the request is atomic: then it fails as a whole.
 struct PlannedWrite {
   storage::Write write;
   std::vector<wire::Opcode> opcodes;            // of each item
   std::vector<storage::WriteOutcome> outcomes;  // of each item; filled in where refused already
   std::vector<std::size_t> places;              // operations[i] is item places[i]
+  std::uint16_t flags = 0;                      // the request's
   bool multi = false;
 };
 
 // `durability` is that of a request that does not ask for sync.
-// Errors: kBadFrame, kInvalidArgument, kTooLarge, kUnsupported: nothing of the request is done.
+// Errors: kBadFrame, kInvalidArgument, kTooLarge: nothing of the request is done.
 Result<PlannedWrite> plan_write(const wire::Request& request, storage::Durability durability);
 
 // Appends the response. `written` is what the store answered for plan.write.
@@ -29,7 +31,5 @@ Code answer_write(PlannedWrite plan,
                   Result<std::vector<storage::WriteOutcome>> written,
                   const ReplyTo& to,
                   std::string& out);
-
-bool is_write(wire::Opcode opcode);
 
 }  // namespace edged::server

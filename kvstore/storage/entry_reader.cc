@@ -38,7 +38,6 @@ class PieceReader final : public ValueReader {
   PieceReader(const Database& database, const Clock& monotonic)
       : database_(database), monotonic_(monotonic), snapshot_(database.db()) {
     options_.snapshot = snapshot_.get();
-    options_.fill_cache = false;
     until_ = monotonic_.boot_now() + kSnapshotMax;
   }
 
@@ -57,6 +56,7 @@ class PieceReader final : public ValueReader {
     inline_value_ = record->value;
     value_bytes_ = record->value_bytes();
     entry_ = to_entry(*record, false);
+    options_.fill_cache = value_bytes_ <= kMemoryBodyBytesMax;  // what get() may find in memory
     return Status();
   }
 

@@ -69,7 +69,7 @@ Status check_put(const PutItem& item) {
   if (!key.ok()) {
     return key;
   }
-  if (item.value.size() > wire::kValueBytesMax) {
+  if (item.value.size() > wire::kFrameValueBytesMax) {
     return {Code::kTooLarge, "could not put \"" + item.key + "\": the value is above 1 MiB"};
   }
   if (item.metadata.size() > wire::kMetadataBytesMax) {

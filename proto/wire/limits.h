@@ -19,8 +19,13 @@ inline constexpr std::size_t kTitleBytesMax = 512;
 inline constexpr std::size_t kNamespaceIdBytes = 32;
 // The TLV area of a frame or an item. Holds metadata of the largest size and everything else.
 inline constexpr std::size_t kExtBytesMax = 4096;
+inline constexpr std::size_t kValueBytesMax = 25 * 1024 * 1024;
 // A value of this size fits a frame with any key, any metadata and all TLVs.
-inline constexpr std::size_t kValueBytesMax = 1024 * 1024;
+inline constexpr std::size_t kFrameValueBytesMax = 1024 * 1024;
+// What a fragment carries if the sender has no reason for another size.
+inline constexpr std::size_t kFragmentBytes = 256 * 1024;
+// The items of a request that comes in fragments: an atomic batch of the largest size, and headers.
+inline constexpr std::size_t kFragmentedItemsBytesMax = 9 * 1024 * 1024;
 // The body of one frame, unless the peer's hello announced less; nobody may announce less than
 // kBodyBytesFloor.
 inline constexpr std::uint32_t kBodyBytesMax = 1024 * 1024 + 4096;
@@ -39,6 +44,8 @@ inline constexpr std::size_t kMessageBytesMax = 512;  // of the message TLV; lon
 inline constexpr std::size_t kRequestsInFlightMax = 1024;
 inline constexpr std::size_t kOutBytesMax = 4 * 1024 * 1024;  // above it the server stops reading
 inline constexpr std::size_t kInFlightBytesMax = 32 * 1024 * 1024;
+inline constexpr std::size_t kFragmentedMax = 64;  // requests of which fragments are missing
+inline constexpr std::size_t kWatchesMax = 1000;
 
 inline constexpr std::chrono::seconds kHelloTimeout{5};
 inline constexpr std::chrono::seconds kFrameTimeout{5};  // plus a second for each 64 KiB of body

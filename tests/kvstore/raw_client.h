@@ -11,6 +11,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/wire/message.h"
 
@@ -86,7 +87,25 @@ class RawClient {
     wire::Header header;
     std::string body;
     Code status() const { return static_cast<Code>(header.key_bytes); }
+    bool more() const { return (header.flags & wire::kFlagMore) != 0; }
+    // Views into this object.
+    wire::Response response() const { return wire::decode_response({header, body}).value(); }
+    wire::Fields fields() const { return response().fields; }
+    std::string value() const { return std::string(response().value); }
+    std::vector<wire::Item> items() const {
+      std::vector<wire::Item> all;
+      wire::ItemReader reader(response().value);
+      for (wire::Item item; reader.next(item);) {
+        all.push_back(item);
+      }
+      EXPECT_TRUE(reader.status().ok()) << reader.status().to_string();
+      return all;
+    }
   };
+  Reply call(const wire::Request& request) {
+    EXPECT_TRUE(send(request));
+    return reply();
+  }
   // A reply with id 0xFFFFFFFF if none comes.
   Reply reply() {
     Reply reply;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -188,12 +189,14 @@ class MemoryStore final : public storage::Store {
     if (op.condition == Condition::kAbsent && found != nullptr) {
       return {Code::kExists, "key exists", found->version};
     }
-    if ((op.condition == Condition::kPresent || op.condition == Condition::kVersion) &&
-        found == nullptr) {
+    const bool needs_entry = std::is_same_v<Op, storage::Delete>;
+    if (found == nullptr && (op.condition == Condition::kPresent ||
+                             (op.condition == Condition::kVersion && needs_entry))) {
       return {Code::kNotFound, "no such key", 0};
     }
-    if (op.condition == Condition::kVersion && found->version != op.version) {
-      return {Code::kVersionMismatch, "another version", found->version};
+    const storage::Version version = found == nullptr ? 0 : found->version;
+    if (op.condition == Condition::kVersion && (found == nullptr || version != op.version)) {
+      return {Code::kVersionMismatch, "another version", version};
     }
     return {};
   }

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests that arrive in fragments (docs/protocol.md, "Fragments"), put together: a value is
+// staged in the store as it arrives, the items of a request for several keys are kept in memory up
+// to a bound. One per connection; its reactor only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "kvstore/server/reply.h"
+#include "kvstore/server/staged_upload.h"
+
+namespace edged::server {
+
+class Fragments {
+ public:
+  // What a whole request is made of: `upload` holds its value if there is one.
+  struct Whole {
+    OwnedRequest request;
+    std::shared_ptr<StagedUpload> upload;
+  };
+
+  Fragments(storage::Store& store, StoragePool& pool, std::weak_ptr<Completion> progress)
+      : store_(store), pool_(pool), progress_(std::move(progress)) {}
+
+  // True if the request is a fragment: another follows, or its id has begun.
+  bool concerns(const wire::Request& request) const;
+  // Takes a fragment. Answers the whole request with its last one, nothing before.
+  // Errors: kUnsupported, kBusy: the fragment is refused and nothing of it kept; kInvalidArgument,
+  // kTooLarge, kBusy with the last fragment: why the whole request is refused.
+  Result<std::unique_ptr<Whole>> take(const wire::Request& request);
+  // Forgets an unfinished request. False if there is none with this id.
+  bool cancel(std::uint32_t id) { return open_.erase(id) > 0; }
+  void clear() { open_.clear(); }
+
+  // Of staged values, not yet with the store: reading should pause above some bound.
+  std::size_t pending_bytes() const;
+
+ private:
+  struct Assembly {
+    explicit Assembly(const wire::Request& head) : first(head) {}
+    OwnedRequest first;  // without value
+    std::string value;
+    std::shared_ptr<StagedUpload> upload;
+    Status refused;
+  };
+
+  Result<Assembly*> begin(const wire::Request& request);
+  void add(Assembly& assembly, std::string_view value);
+  std::size_t memory_bytes() const;
+
+  storage::Store& store_;
+  StoragePool& pool_;
+  const std::weak_ptr<Completion> progress_;
+  std::unordered_map<std::uint32_t, Assembly> open_;
+};
+
+}  // namespace edged::server

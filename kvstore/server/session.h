@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a connection does with the frames it has read: keeps their order, puts fragments together,
+// hands requests to the dispatcher, and collects late responses, parts and pushes. No I/O:
+// responses are appended to the buffer that each call is given. The connection's reactor only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kvstore/server/dispatcher.h"
+#include "kvstore/server/fragments.h"
+#include "kvstore/server/key_order.h"
+#include "kvstore/server/options.h"
+#include "kvstore/server/watches.h"
+#include "proto/wire/frame.h"
+
+namespace edged::server {
+
+// A response that was not ready at once, or a part of it: then `go_on` is set.
+struct LateResponse {
+  std::uint64_t ticket = 0;
+  std::string response;
+  std::function<void()> go_on;
+};
+
+class Session {
+ public:
+  // `completion` is the connection; both references outlive the session.
+  Session(Dispatcher& dispatcher, const Limits& limits, std::weak_ptr<Completion> completion);
+
+  // The frame limit of the peer's hello.
+  void set_body_bytes_max(std::uint32_t bytes) { body_bytes_max_ = bytes; }
+
+  void take_frame(const wire::Frame& frame, std::string& out);
+  // A frame whose body was above the limit, or that could not be understood: answers why.
+  void refuse_frame(const wire::Header& header, const Status& why, std::string& out);
+  void take_late(std::vector<LateResponse> late, std::string& out);
+  // Goes on with responses in parts and with pushes, as long as `out` has room.
+  void pump(std::string& out);
+
+  // False while too much is under way to take another request.
+  bool may_take() const;
+  // True if nothing is under way but watches and unfinished fragments.
+  bool idle() const { return in_flight_.empty() && waiting_.empty(); }
+  // Ends watches and uploads.
+  void close();
+
+ private:
+  // A request whose turn has not come.
+  struct Waiting {
+    OwnedRequest request;
+    std::shared_ptr<StagedUpload> upload;
+  };
+
+  void take_request(const wire::Request& request,
+                    std::shared_ptr<StagedUpload> upload,
+                    std::string& out);
+  bool must_wait(const wire::Request& request) const;
+  void execute(const wire::Request& request,
+               std::shared_ptr<StagedUpload> upload,
+               std::string& out);
+  bool execute_here(const wire::Request& request, const ReplyTo& to, std::string& out);
+  Code cancel(const wire::Request& request, const ReplyTo& to, std::string& out);
+  void run_waiting(std::string& out);
+
+  Dispatcher& dispatcher_;
+  const Limits& limits_;
+  const std::weak_ptr<Completion> completion_;
+  std::uint32_t body_bytes_max_ = wire::kBodyBytesMax;
+
+  KeyOrder order_;
+  Fragments fragments_;
+  Watches watches_;
+  std::deque<Waiting> waiting_;
+  std::deque<std::function<void()>> parts_;                   // to go on with when there is room
+  std::unordered_map<std::uint64_t, std::size_t> in_flight_;  // ticket: bytes of its request
+  std::size_t bytes_ = 0;                                     // of in_flight_ and waiting_
+  std::uint64_t next_ticket_ = 1;
+};
+
+}  // namespace edged::server

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// See value_stream.h.
+#include "kvstore/server/value_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kvstore/server/operations.h"
+
+namespace edged::server {
+namespace {
+
+class ValueStream : public std::enable_shared_from_this<ValueStream> {
+ public:
+  ValueStream(std::unique_ptr<storage::ValueReader> reader,
+              const ReplyTo& to,
+              std::uint16_t flags,
+              Delivery delivery)
+      : reader_(std::move(reader)),
+        to_(to),
+        fields_(entry_fields(reader_->entry(), flags)),
+        delivery_(std::move(delivery)),
+        rest_(reader_->value_bytes()) {
+    fields_.value_bytes = rest_;
+  }
+
+  // Appends the next fragments, of one piece. True if more follow.
+  bool append_next(std::string& out) {
+    Result<std::string> piece = reader_->read();
+    if (piece && piece->empty()) {
+      piece = Status(Code::kInternal, "could not read value: it ended too early");
+    }
+    if (!piece) {
+      append_failure(to_, piece.error(), out);
+      return false;
+    }
+    for (std::string_view unsent = *piece; !unsent.empty();) {
+      const std::size_t room = to_.body_bytes_max - wire::fields_bytes(fields_);
+      const std::string_view part = unsent.substr(0, room);
+      unsent.remove_prefix(part.size());
+      rest_ -= part.size();
+      const std::uint16_t more = rest_ > 0 ? wire::kFlagMore : std::uint16_t{0};
+      const auto flags = static_cast<std::uint16_t>(to_.flags | more);
+      wire::append_response({to_.opcode, flags, to_.id, Code::kOk, fields_, part}, out);
+      fields_ = {};  // the first fragment said it all
+    }
+    return rest_ > 0;
+  }
+
+  std::function<void()> go_on() {
+    return [self = shared_from_this()] {
+      self->delivery_.pool.post_always([self] { self->deliver_next(); });
+    };
+  }
+
+ private:
+  void deliver_next() {
+    std::string out;
+    if (append_next(out)) {
+      delivery_.completion->complete_part(delivery_.ticket, std::move(out), go_on());
+    } else {
+      delivery_.completion->complete(delivery_.ticket, std::move(out));
+    }
+  }
+
+  const std::unique_ptr<storage::ValueReader> reader_;
+  const ReplyTo to_;
+  wire::Fields fields_;
+  const Delivery delivery_;
+  std::uint64_t rest_;  // bytes not yet sent
+};
+
+Result<std::string> read_whole(storage::ValueReader& reader) {
+  std::string value;
+  value.reserve(reader.value_bytes());
+  for (;;) {
+    Result<std::string> piece = reader.read();
+    if (!piece) {
+      return piece;
+    }
+    if (piece->empty()) {
+      return value;
+    }
+    value += *piece;
+  }
+}
+
+}  // namespace
+
+Code answer_get_from_disk(storage::Store& store,
+                          const wire::Request& request,
+                          const ReplyTo& to,
+                          const Delivery& delivery,
+                          KeyCounts& counts,
+                          std::string& out,
+                          std::function<void()>& go_on) {
+  Result<std::unique_ptr<storage::ValueReader>> reader = store.open_value(request.ns, request.key);
+  if (!reader) {
+    // Misses, leases, refusals, and stores that do not read in pieces.
+    return *answer_get(store, request, to, storage::ReadTier::kDisk, counts, out);
+  }
+  ++counts.hits;
+  if ((*reader)->value_bytes() + wire::kExtBytesMax > to.body_bytes_max) {
+    const auto stream =
+        std::make_shared<ValueStream>(*std::move(reader), to, request.flags, delivery);
+    if (stream->append_next(out)) {
+      go_on = stream->go_on();
+    }
+    return Code::kOk;
+  }
+  const Result<std::string> value = read_whole(**reader);
+  return value ? append_reply(to, entry_fields((*reader)->entry(), request.flags), *value, out)
+               : append_failure(to, value.error(), out);
+}
+
+}  // namespace edged::server

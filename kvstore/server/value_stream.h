@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// GETs that go to the disk. A value that fits a frame is answered with one; a larger one in
+// fragments (docs/protocol.md, "Fragments"), each read when the peer has taken what was sent.
+// Storage pool only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "kvstore/server/completion.h"
+#include "kvstore/server/reads.h"
+#include "kvstore/server/storage_pool.h"
+
+namespace edged::server {
+
+// How a response that is sent in parts goes on.
+struct Delivery {
+  std::shared_ptr<Completion> completion;
+  std::uint64_t ticket = 0;
+  StoragePool& pool;  // outlives the completion's use of it
+};
+
+// Appends the response, or its first fragment: then `go_on` is set, and makes the next ones.
+Code answer_get_from_disk(storage::Store& store,
+                          const wire::Request& request,
+                          const ReplyTo& to,
+                          const Delivery& delivery,
+                          KeyCounts& counts,
+                          std::string& out,
+                          std::function<void()>& go_on);
+
+}  // namespace edged::server

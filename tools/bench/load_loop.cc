@@ -205,9 +205,10 @@ void Loop::start_due(Instant now) {
 Status Loop::turn(Instant now) {
   now_ = now;
   if (options_.rate > 0) start_due(now);
-  // Open: it looks again and again, since a sleep would be late for the next start.
-  const int count = ::epoll_wait(
-      epoll_, events_.data(), static_cast<int>(events_.size()), options_.rate > 0 ? 0 : 100);
+  // It looks again and again: asleep it would be late for the next start, and each answer would
+  // cost the server a wake-up of this thread, the more the slower it is.
+  const int count =
+      ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), /*timeout=*/0);
   now_ = Clock::now();
   for (int i = 0; i < count; ++i) {
     auto& connection = *static_cast<Connection*>(events_[static_cast<std::size_t>(i)].data.ptr);

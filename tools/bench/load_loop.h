@@ -2,8 +2,8 @@
 // The load generator's one loop, the same for every protocol: epoll, one read and one write per
 // wake-up of a connection. Closed: each connection keeps `pipeline` requests under way. Open: with
 // a rate, requests start at random (Poisson) moments whether or not others are answered; their
-// latency counts from the moment they should have started. One thread; it must have a core of its
-// own.
+// latency counts from the moment they should have started. One thread, which never sleeps: it must
+// have a core of its own.
 #pragma once
 
 #include <sys/types.h>

@@ -29,6 +29,20 @@ def wait_until(condition, what):
         time.sleep(0.02)
 
 
+def cpu_seconds(pid):
+    fields = Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def settle(server):
+    """Until the server works no more on what came before (flushes, compactions), at most 60 s."""
+    for _ in range(60):
+        before = cpu_seconds(server.pid)
+        time.sleep(1)
+        if cpu_seconds(server.pid) - before <= 0.02:
+            return
+
+
 class Server:
     """A running server: `addresses` has "tcp" and perhaps "unix"."""
 

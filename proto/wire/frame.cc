@@ -38,6 +38,11 @@ constexpr CrcTables make_crc_tables() {
 }
 constexpr CrcTables kCrcTables = make_crc_tables();
 
+bool receives(FrameReader::Peer from, Kind kind) {
+  return from == FrameReader::Peer::kClient ? kind == Kind::kRequest
+                                            : kind == Kind::kResponse || kind == Kind::kPush;
+}
+
 std::uint32_t byte_at(std::string_view bytes, std::size_t i) {
   return static_cast<unsigned char>(bytes[i]);
 }
@@ -202,10 +207,6 @@ FrameReader::Event FrameReader::fail(std::string message) {
 
 FrameReader::Event FrameReader::judge_header() {
   const Header& header = frame_.header;
-  const bool expected = (header.kind == Kind::kRequest) == (peer_ == Peer::kClient);
-  if (!expected) {
-    return fail("its kind is not one this side receives");
-  }
   const std::size_t key_bytes = header.kind == Kind::kRequest ? header.key_bytes : 0;
   if (header.ext_bytes + key_bytes > header.body_bytes) {
     return fail("its key and TLVs are longer than its body");
@@ -225,14 +226,16 @@ FrameReader::Event FrameReader::next() {
   skip_ -= skipped;
   begin_ += skipped;
   const std::string_view unread(buffer_.data() + begin_, end_ - begin_);
-  // Garbage is refused at its first byte, not after a whole header of it.
   if (skip_ > 0 || unread.empty()) {
     return Event::kNeedMore;
   }
+  frame_ = Frame{};  // whatever is refused below, it is not the frame before
+  // Garbage is refused at its first byte, not after a whole header of it.
+  if (!receives(peer_, static_cast<Kind>(unread[0]))) {
+    return fail("its first byte is not of a kind this side receives");
+  }
   if (unread.size() < kHeaderBytes) {
-    const bool request = static_cast<Kind>(unread[0]) == Kind::kRequest;
-    return request == (peer_ == Peer::kClient) ? Event::kNeedMore
-                                               : fail("its first byte is not a frame kind");
+    return Event::kNeedMore;
   }
   Result<Header> header = decode_header(unread.substr(0, kHeaderBytes));
   if (!header) {

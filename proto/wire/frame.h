@@ -107,7 +107,8 @@ class FrameReader {
 
   Event next();
   const Frame& frame() const { return frame_; }
-  // Of the broken frame, as far as it was understood: its id and opcode are worth echoing.
+  // Of the broken frame, as far as it was understood: its id and opcode are worth echoing. All 0 if
+  // its kind was wrong already.
   const Header& broken_header() const { return frame_.header; }
   const Status& status() const { return status_; }
 

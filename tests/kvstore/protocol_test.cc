@@ -140,6 +140,18 @@ TEST_F(ProtocolTest, AnswersGarbageOnceAndEnds) {
   EXPECT_TRUE(client.ended());
 }
 
+TEST_F(ProtocolTest, DoesNotAnswerGarbageWithTheIdOfTheRequestBeforeIt) {
+  RawClient client(address_);
+  std::string stream;
+  wire::append_request(ping(5), stream);
+  client.send(stream + std::string(64, 'x'));
+  EXPECT_EQ(client.reply().header.id, 5u);
+  const RawClient::Reply refused = client.reply();
+  EXPECT_EQ(refused.status(), Code::kBadFrame);
+  EXPECT_EQ(refused.header.id, 0u);
+  EXPECT_TRUE(client.ended());
+}
+
 TEST_F(ProtocolTest, RefusesAHugeLength) {
   RawClient client(address_);
   std::string frame;

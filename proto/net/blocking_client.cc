@@ -96,4 +96,61 @@ Result<std::string> BlockingClient::stats() {
   return impl_->wait(impl_->client->stats());
 }
 
+Status BlockingClient::invalidate(std::string ns, std::string key) {
+  return impl_->wait(impl_->client->invalidate(std::move(ns), std::move(key)));
+}
+
+Result<KvLeased> BlockingClient::get_or_lease(std::string ns,
+                                              std::string key,
+                                              std::chrono::milliseconds duration) {
+  return impl_->wait(impl_->client->get_or_lease(std::move(ns), std::move(key), duration));
+}
+
+Result<std::uint64_t> BlockingClient::touch(std::string ns, TouchItem item) {
+  return impl_->wait(impl_->client->touch(std::move(ns), std::move(item)));
+}
+
+Result<KvEntry> BlockingClient::get_and_touch(std::string ns, TouchItem item) {
+  return impl_->wait(impl_->client->get_and_touch(std::move(ns), std::move(item)));
+}
+
+Result<std::int64_t> BlockingClient::add(std::string ns, AddItem item) {
+  return impl_->wait(impl_->client->add(std::move(ns), std::move(item)));
+}
+
+Result<BatchResult> BlockingClient::batch(std::string ns, std::vector<BatchItem> items) {
+  return impl_->wait(impl_->client->batch(std::move(ns), std::move(items)));
+}
+
+Result<std::shared_ptr<KvWatch>> BlockingClient::watch(std::string ns,
+                                                       std::string prefix,
+                                                       std::optional<std::uint64_t> after) {
+  return impl_->wait(impl_->client->watch(std::move(ns), std::move(prefix), after));
+}
+
+Result<std::vector<KvChange>> BlockingClient::next(KvWatch& watch,
+                                                   std::chrono::milliseconds timeout) {
+  return impl_->wait(watch.next(timeout));
+}
+
+Status BlockingClient::rename_namespace(std::string ns, std::string title) {
+  return impl_->wait(impl_->client->rename_namespace(std::move(ns), std::move(title)));
+}
+
+Status BlockingClient::clear_namespace(std::string ns) {
+  return impl_->wait(impl_->client->clear_namespace(std::move(ns)));
+}
+
+Status BlockingClient::delete_namespace(std::string ns) {
+  return impl_->wait(impl_->client->delete_namespace(std::move(ns)));
+}
+
+Result<std::string> BlockingClient::namespace_usage(std::string ns) {
+  return impl_->wait(impl_->client->namespace_usage(std::move(ns)));
+}
+
+Status BlockingClient::confirm_clock() {
+  return impl_->wait(impl_->client->confirm_clock());
+}
+
 }  // namespace edged::net

@@ -30,9 +30,27 @@ class BlockingClient {
   Status remove(std::string ns,
                 std::string key,
                 std::optional<std::uint64_t> if_version = std::nullopt);
+  Status invalidate(std::string ns, std::string key);
+  Result<KvLeased> get_or_lease(std::string ns,
+                                std::string key,
+                                std::chrono::milliseconds duration);
+  Result<std::uint64_t> touch(std::string ns, TouchItem item);
+  Result<KvEntry> get_and_touch(std::string ns, TouchItem item);
+  Result<std::int64_t> add(std::string ns, AddItem item);
+  Result<BatchResult> batch(std::string ns, std::vector<BatchItem> items);
+  // The watch must not outlive this client; next() on it is BlockingClient::next.
+  Result<std::shared_ptr<KvWatch>> watch(std::string ns,
+                                         std::string prefix,
+                                         std::optional<std::uint64_t> after = std::nullopt);
+  Result<std::vector<KvChange>> next(KvWatch& watch, std::chrono::milliseconds timeout);
   Result<KvListPage> list(std::string ns, KvListRequest request);
   Result<KvNamespace> create_namespace(std::string title, std::string id);
   Result<std::vector<KvNamespace>> list_namespaces();
+  Status rename_namespace(std::string ns, std::string title);
+  Status clear_namespace(std::string ns);
+  Status delete_namespace(std::string ns);
+  Result<std::string> namespace_usage(std::string ns);
+  Status confirm_clock();
   Result<std::string> stats();
 
  private:

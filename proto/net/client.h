@@ -6,8 +6,10 @@
 // connection. All calls must be made on the executor's thread (or strand). Every call has a
 // deadline, options.call_timeout, which covers connecting; a call that met it is kDeadlineExceeded
 // if nothing was sent, kUnknownOutcome if a write was. Reads are repeated once on a new connection
-// if theirs broke; writes never are. While the node is unreachable calls fail at once
-// (kUnavailable) between attempts to connect, so a dead node costs no time.
+// if theirs broke; writes never are. What the node refuses as busy is repeated up to three times
+// after the pause it asked for: nothing of it was done. While the node is unreachable calls fail at
+// once (kUnavailable) between attempts to connect, so a dead node costs no time. A node that says
+// it is going away is left for a new connection; what is under way is still answered.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -17,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "proto/base/clock.h"
@@ -49,6 +52,67 @@ struct PutItem {
   PutMode mode = PutMode::kAlways;
   std::uint64_t if_version = 0;
   bool sync = false;  // durable against power loss before the answer
+  // Not 0: the lease this put fills (see Client::get_or_lease); kStale if it is void.
+  std::uint64_t lease = 0;
+};
+
+// A new expiry for what is there; neither field: none.
+struct TouchItem {
+  std::string key{};
+  std::optional<std::chrono::milliseconds> ttl{};
+  std::optional<WallTime> expires_at{};
+  std::optional<std::uint64_t> if_version{};
+};
+
+// An absent entry counts as `initial` and gets the expiry; one that is there keeps its own.
+struct AddItem {
+  std::string key{};
+  std::int64_t delta = 0;
+  std::int64_t initial = 0;
+  std::optional<std::chrono::milliseconds> ttl{};
+};
+
+// What get_or_lease found: an entry; or the lease to fill it (not 0); or when to ask again.
+struct KvLeased {
+  std::optional<KvEntry> entry{};
+  std::uint64_t lease = 0;
+  std::chrono::milliseconds retry_after{};
+};
+
+struct RemoveItem {
+  std::string key{};
+  std::optional<std::uint64_t> if_version{};
+};
+
+// A condition on an entry that the batch leaves alone.
+struct CheckItem {
+  enum class Wants { kPresent, kAbsent, kVersion };
+  std::string key{};
+  Wants wants = Wants::kPresent;
+  std::uint64_t version = 0;
+};
+
+// `sync` of any put makes the whole batch durable.
+using BatchItem = std::variant<PutItem, RemoveItem, TouchItem, AddItem, CheckItem>;
+
+struct BatchOutcome {
+  Status status;  // kConflict: another item failed
+  std::uint64_t version = 0;
+  std::optional<std::int64_t> number{};  // of an AddItem
+};
+
+struct BatchResult {
+  bool written = false;
+  std::vector<BatchOutcome> items;  // in order
+};
+
+enum class KvChangeKind { kPut, kDelete, kClear };
+
+struct KvChange {
+  KvChangeKind kind = KvChangeKind::kPut;
+  std::string key{};  // empty for kClear: the whole namespace
+  std::uint64_t version = 0;
+  std::optional<WallTime> expires_at{};
 };
 
 struct KvListRequest {
@@ -75,6 +139,20 @@ struct KvNamespace {
   WallTime created_at{};
 };
 
+// The changes of the keys with a prefix, in order. Destroying it ends the watch. The executor's
+// thread only.
+class KvWatch {
+ public:
+  virtual ~KvWatch() = default;
+  // Waits for the next changes; one call at a time. An empty list: `timeout` passed. Errors: kStale
+  // (changes were missed: read the data again and watch anew); kUnavailable (the connection broke:
+  // watch again after seen()).
+  virtual boost::asio::awaitable<Result<std::vector<KvChange>>> next(
+      std::chrono::milliseconds timeout) = 0;
+  // Everything up to this version was answered.
+  virtual std::uint64_t seen() const = 0;
+};
+
 class Client {
  public:
   Client(boost::asio::any_io_executor executor, ClientOptions options);
@@ -93,7 +171,12 @@ class Client {
   // into frames by the client.
   Awaitable<Result<std::vector<std::optional<KvEntry>>>> multi_get(std::string ns,
                                                                    std::vector<std::string> keys);
-  // The new version. kExists, kNotFound, kVersionMismatch by the item's mode.
+  // Reads, and on a miss takes the lease to fill the key, or tells when to ask again.
+  Awaitable<Result<KvLeased>> get_or_lease(std::string ns,
+                                           std::string key,
+                                           std::chrono::milliseconds duration);
+  // The new version. kExists, kNotFound, kVersionMismatch by the item's mode; kStale by its lease.
+  // Values above 1 MiB go in fragments.
   Awaitable<Result<std::uint64_t>> put(std::string ns, PutItem item);
   // One result per item, in order: the new version or why not.
   Awaitable<Result<std::vector<Result<std::uint64_t>>>> multi_put(std::string ns,
@@ -102,10 +185,32 @@ class Client {
   Awaitable<Status> remove(std::string ns,
                            std::string key,
                            std::optional<std::uint64_t> if_version = std::nullopt);
+  // Removes the entry and voids leases, so that a fill under way cannot bring back what is old.
+  Awaitable<Status> invalidate(std::string ns, std::string key);
+  // The new version. kNotFound, kVersionMismatch.
+  Awaitable<Result<std::uint64_t>> touch(std::string ns, TouchItem item);
+  // The entry with its new expiry. kTooLarge if its value is above 64 KiB.
+  Awaitable<Result<KvEntry>> get_and_touch(std::string ns, TouchItem item);
+  // The sum. kInvalidArgument: what is there is no number, or the sum does not fit 64 bits.
+  Awaitable<Result<std::int64_t>> add(std::string ns, AddItem item);
+  // All of it or nothing; at most 1,000 items and 8 MiB.
+  Awaitable<Result<BatchResult>> batch(std::string ns, std::vector<BatchItem> items);
+  // From `after` on if given, else from now on. kStale: the node no longer knows what was then.
+  Awaitable<Result<std::shared_ptr<KvWatch>>> watch(std::string ns,
+                                                    std::string prefix,
+                                                    std::optional<std::uint64_t> after);
   Awaitable<Result<KvListPage>> list(std::string ns, KvListRequest request);
 
   Awaitable<Result<KvNamespace>> create_namespace(std::string title, std::string id);
   Awaitable<Result<std::vector<KvNamespace>>> list_namespaces();
+  Awaitable<Status> rename_namespace(std::string ns, std::string title);
+  // Both take the same short time whatever the size.
+  Awaitable<Status> clear_namespace(std::string ns);
+  Awaitable<Status> delete_namespace(std::string ns);
+  // Live keys and bytes as one JSON object (docs/protocol.md, NAMESPACE_USAGE).
+  Awaitable<Result<std::string>> namespace_usage(std::string ns);
+  // The operator's word that the node's wall clock is right.
+  Awaitable<Status> confirm_clock();
   // The node's statistics as one JSON object (docs/protocol.md, STATS).
   Awaitable<Result<std::string>> stats();
 

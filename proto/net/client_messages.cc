@@ -2,6 +2,8 @@
 // See client_messages.h.
 #include "proto/net/client_messages.h"
 
+#include <utility>
+
 #include "proto/wire/limits.h"
 
 namespace edged::net {
@@ -25,7 +27,7 @@ Opcode put_opcode(PutMode mode) {
   return Opcode::kPut;
 }
 
-wire::Item put_wire_item(const PutItem& item) {
+wire::Item wire_item(const PutItem& item) {
   wire::Item wired;
   wired.opcode = put_opcode(item.mode);
   wired.key = item.key;
@@ -41,13 +43,65 @@ wire::Item put_wire_item(const PutItem& item) {
   if (item.mode == PutMode::kIfVersion) {
     wired.fields.if_version = item.if_version;
   }
+  if (item.lease != 0) {
+    wired.opcode = Opcode::kLeasePut;
+    wired.fields.lease = item.lease;
+  }
   return wired;
 }
 
-std::string request_frame(const wire::Request& request) {
-  std::string frame;
-  wire::append_request(request, frame);
-  return frame;
+wire::Item wire_item(const RemoveItem& item) {
+  wire::Item wired;
+  wired.opcode = item.if_version ? Opcode::kDeleteIfVersion : Opcode::kDelete;
+  wired.key = item.key;
+  wired.fields.if_version = item.if_version;
+  return wired;
+}
+
+wire::Item wire_item(const TouchItem& item) {
+  wire::Item wired;
+  wired.opcode = Opcode::kTouch;
+  wired.key = item.key;
+  wired.fields.if_version = item.if_version;
+  if (item.ttl) {
+    wired.fields.ttl_ms = static_cast<std::uint64_t>(item.ttl->count());
+  } else if (item.expires_at) {
+    wired.fields.expires_at_ms = static_cast<std::uint64_t>(to_unix_ms(*item.expires_at));
+  }
+  return wired;
+}
+
+wire::Item wire_item(const AddItem& item) {
+  wire::Item wired;
+  wired.opcode = Opcode::kAdd;
+  wired.key = item.key;
+  wired.fields.delta = item.delta;
+  wired.fields.initial = item.initial;
+  if (item.ttl) {
+    wired.fields.ttl_ms = static_cast<std::uint64_t>(item.ttl->count());
+  }
+  return wired;
+}
+
+wire::Item wire_item(const CheckItem& item) {
+  wire::Item wired;
+  wired.opcode = item.wants == CheckItem::Wants::kPresent  ? Opcode::kCheckPresent
+                 : item.wants == CheckItem::Wants::kAbsent ? Opcode::kCheckAbsent
+                                                           : Opcode::kCheckVersion;
+  wired.key = item.key;
+  if (item.wants == CheckItem::Wants::kVersion) {
+    wired.fields.if_version = item.version;
+  }
+  return wired;
+}
+
+wire::Request wire_request(const wire::Item& item) {
+  wire::Request request;
+  request.opcode = item.opcode;
+  request.fields = item.fields;
+  request.key = item.key;
+  request.value = item.value;
+  return request;
 }
 
 Status invalid(std::string message) {
@@ -69,8 +123,8 @@ Status check_put(const PutItem& item) {
   if (!key.ok()) {
     return key;
   }
-  if (item.value.size() > wire::kFrameValueBytesMax) {
-    return {Code::kTooLarge, "could not put \"" + item.key + "\": the value is above 1 MiB"};
+  if (item.value.size() > wire::kValueBytesMax) {
+    return {Code::kTooLarge, "could not put \"" + item.key + "\": the value is above 25 MiB"};
   }
   if (item.metadata.size() > wire::kMetadataBytesMax) {
     return {Code::kTooLarge, "could not put \"" + item.key + "\": metadata is above 1024 bytes"};
@@ -84,34 +138,113 @@ Status check_put(const PutItem& item) {
   return {};
 }
 
-std::string get_frame(std::string_view key) {
+Status check_touch(const TouchItem& item) {
+  Status key = check_name("key", item.key);
+  if (!key.ok()) {
+    return key;
+  }
+  if (item.ttl && item.ttl->count() <= 0) {
+    return invalid("could not touch \"" + item.key + "\": the TTL is not positive");
+  }
+  if (item.expires_at && to_unix_ms(*item.expires_at) < 0) {
+    return invalid("could not touch \"" + item.key + "\": the expiry is before 1970");
+  }
+  return {};
+}
+
+Status check_add(const AddItem& item) {
+  Status key = check_name("key", item.key);
+  if (key.ok() && item.ttl && item.ttl->count() <= 0) {
+    return invalid("could not add to \"" + item.key + "\": the TTL is not positive");
+  }
+  return key;
+}
+
+Status check_batch(const std::vector<BatchItem>& items) {
+  if (items.empty() || items.size() > wire::kItemsMax) {
+    return invalid("could not do batch: it has not 1 to 1000 items");
+  }
+  struct Check {
+    Status operator()(const PutItem& item) const { return check_put(item); }
+    Status operator()(const TouchItem& item) const { return check_touch(item); }
+    Status operator()(const AddItem& item) const { return check_add(item); }
+    Status operator()(const RemoveItem& item) const { return check_name("key", item.key); }
+    Status operator()(const CheckItem& item) const { return check_name("key", item.key); }
+  };
+  std::size_t bytes = 0;
+  for (const BatchItem& item : items) {
+    Status checked = std::visit(Check(), item);
+    if (!checked.ok()) {
+      return checked;
+    }
+    bytes += std::visit([](const auto& one) { return wire::item_bytes(wire_item(one)); }, item);
+  }
+  if (bytes > wire::kFragmentedItemsBytesMax) {
+    return {Code::kTooLarge, "could not do batch: its items are above 8 MiB"};
+  }
+  return {};
+}
+
+RequestFrames get_frames(std::string_view key) {
   wire::Request request;
   request.opcode = Opcode::kGet;
   request.flags = kReadFlags;
   request.key = key;
-  return request_frame(request);
+  return RequestFrames(request);
 }
 
-std::string put_frame(const PutItem& item) {
-  const wire::Item wired = put_wire_item(item);
+RequestFrames lease_frames(std::string_view key, std::chrono::milliseconds duration) {
   wire::Request request;
-  request.opcode = wired.opcode;
-  request.flags = item.sync ? wire::kFlagSync : std::uint16_t{0};
-  request.fields = wired.fields;
-  request.key = wired.key;
-  request.value = wired.value;
-  return request_frame(request);
+  request.opcode = Opcode::kGet;
+  request.flags = kReadFlags | wire::kFlagLease;
+  request.fields.ttl_ms = static_cast<std::uint64_t>(duration.count());
+  request.key = key;
+  return RequestFrames(request);
 }
 
-std::string remove_frame(std::string_view key, std::optional<std::uint64_t> if_version) {
+RequestFrames put_frames(const PutItem& item) {
+  wire::Request request = wire_request(wire_item(item));
+  request.flags = item.sync ? wire::kFlagSync : std::uint16_t{0};
+  return RequestFrames(request);
+}
+
+RequestFrames remove_frames(std::string_view key, std::optional<std::uint64_t> if_version) {
   wire::Request request;
   request.opcode = if_version ? Opcode::kDeleteIfVersion : Opcode::kDelete;
   request.fields.if_version = if_version;
   request.key = key;
-  return request_frame(request);
+  return RequestFrames(request);
 }
 
-Result<std::string> list_frame(const KvListRequest& list) {
+RequestFrames touch_frames(const TouchItem& item, bool want_entry) {
+  wire::Request request = wire_request(wire_item(item));
+  if (want_entry) {
+    request.opcode = Opcode::kGetAndTouch;
+    request.flags = kReadFlags;
+  }
+  return RequestFrames(request);
+}
+
+RequestFrames add_frames(const AddItem& item) {
+  return RequestFrames(wire_request(wire_item(item)));
+}
+
+RequestFrames batch_frames(const std::vector<BatchItem>& items) {
+  std::string value;
+  bool sync = false;
+  for (const BatchItem& item : items) {
+    std::visit([&value](const auto& one) { wire::append_item(wire_item(one), value); }, item);
+    const auto* put = std::get_if<PutItem>(&item);
+    sync = sync || (put != nullptr && put->sync);
+  }
+  wire::Request request;
+  request.opcode = Opcode::kBatch;
+  request.flags = sync ? wire::kFlagSync : std::uint16_t{0};
+  request.value = value;
+  return RequestFrames(request);
+}
+
+Result<RequestFrames> list_frames(const KvListRequest& list) {
   if (list.prefix.size() > wire::kKeyBytesMax || list.cursor.size() > wire::kKeyBytesMax) {
     return invalid("could not list keys: prefix or cursor is longer than 512 bytes");
   }
@@ -124,20 +257,20 @@ Result<std::string> list_frame(const KvListRequest& list) {
     request.fields.cursor = list.cursor;
   }
   request.key = list.prefix;
-  return request_frame(request);
+  return RequestFrames(request);
 }
 
-std::string simple_frame(Opcode opcode, const wire::Fields& fields, std::string_view key) {
+RequestFrames simple_frames(Opcode opcode, const wire::Fields& fields, std::string_view key) {
   wire::Request request;
   request.opcode = opcode;
   request.fields = fields;
   request.key = key;
-  return request_frame(request);
+  return RequestFrames(request);
 }
 
-std::string multi_get_frame(const std::vector<std::string>& keys,
-                            std::size_t first,
-                            std::size_t& next) {
+RequestFrames multi_get_frames(const std::vector<std::string>& keys,
+                               std::size_t first,
+                               std::size_t& next) {
   std::string items;
   for (next = first; next < keys.size() && next - first < wire::kItemsMax; ++next) {
     wire::Item item;
@@ -151,14 +284,14 @@ std::string multi_get_frame(const std::vector<std::string>& keys,
   request.opcode = Opcode::kMultiGet;
   request.flags = kReadFlags;
   request.value = items;
-  return request_frame(request);
+  return RequestFrames(request);
 }
 
-std::string multi_put_frame(const std::vector<PutItem>& puts,
-                            const std::vector<bool>& refused,
-                            std::size_t first,
-                            std::size_t& next,
-                            std::vector<std::size_t>& places) {
+RequestFrames multi_put_frames(const std::vector<PutItem>& puts,
+                               const std::vector<bool>& refused,
+                               std::size_t first,
+                               std::size_t& next,
+                               std::vector<std::size_t>& places) {
   std::string items;
   bool sync = false;
   places.clear();
@@ -166,7 +299,7 @@ std::string multi_put_frame(const std::vector<PutItem>& puts,
     if (refused[next]) {
       continue;
     }
-    const wire::Item item = put_wire_item(puts[next]);
+    const wire::Item item = wire_item(puts[next]);
     if (!places.empty() && items.size() + wire::item_bytes(item) > wire::kBodyBytesFloor) {
       break;
     }
@@ -178,49 +311,7 @@ std::string multi_put_frame(const std::vector<PutItem>& puts,
   request.opcode = Opcode::kMultiPut;
   request.flags = sync ? wire::kFlagSync : std::uint16_t{0};
   request.value = items;
-  return request_frame(request);
-}
-
-Status to_status(Code code, const wire::Fields& fields) {
-  if (code == Code::kOk) {
-    return {};
-  }
-  return {code, std::string(fields.message.value_or(code_name(code)))};
-}
-
-KvEntry to_entry(const wire::Fields& fields, std::string_view value) {
-  KvEntry entry;
-  entry.value = value;
-  entry.metadata = fields.metadata.value_or("");
-  entry.version = fields.version.value_or(0);
-  if (fields.expires_at_ms) {
-    entry.expires_at = from_unix_ms(static_cast<std::int64_t>(*fields.expires_at_ms));
-  }
-  return entry;
-}
-
-Result<KvListPage> to_page(const wire::Response& response) {
-  KvListPage page;
-  wire::ItemReader reader(response.value);
-  wire::Item item;
-  while (reader.next(item)) {
-    page.items.push_back(KvListItem{std::string(item.key),
-                                    to_entry(item.fields, item.value),
-                                    item.fields.value_bytes.value_or(item.value.size())});
-  }
-  if (!reader.status().ok()) {
-    return reader.status();
-  }
-  page.cursor = response.fields.cursor.value_or("");
-  return page;
-}
-
-KvNamespace to_namespace(const wire::Fields& fields) {
-  KvNamespace ns;
-  ns.id = fields.namespace_id.value_or("");
-  ns.title = fields.title.value_or("");
-  ns.created_at = from_unix_ms(static_cast<std::int64_t>(fields.created_at_ms.value_or(0)));
-  return ns;
+  return RequestFrames(request);
 }
 
 }  // namespace edged::net

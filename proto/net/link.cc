@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "proto/wire/codec.h"
+#include "proto/wire/limits.h"
 
 namespace edged::net {
 namespace {
@@ -17,7 +17,10 @@ namespace asio = boost::asio;
 using Error = boost::system::error_code;
 
 constexpr std::size_t kCallsMax = 10'000;
-constexpr std::size_t kIdAt = 4;
+// A response in fragments: the largest value there is, and what is said about it.
+constexpr std::size_t kResponseBytesMax = wire::kValueBytesMax + wire::kExtBytesMax;
+// Well within the time after which a node cuts a silent connection.
+constexpr std::chrono::seconds kPingPeriod{60};
 
 }  // namespace
 
@@ -27,7 +30,10 @@ struct Link::Waiter {
       : link(owner), id(number), timer(owner.socket_.get_executor()) {
     link.waiters_.emplace(id, this);
   }
-  ~Waiter() { link.waiters_.erase(id); }
+  ~Waiter() {
+    link.waiters_.erase(id);
+    link.close_if_done();
+  }
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
@@ -35,12 +41,14 @@ struct Link::Waiter {
   const std::uint32_t id;
   asio::steady_timer timer;
   std::optional<OwnedResponse> response;
+  bool complete = false;
 };
 
 Link::Link(Connected connected)
     : socket_(std::move(connected.socket)),
       body_bytes_max_(std::min(connected.hello.body_bytes_max, wire::kBodyBytesMax)),
-      reader_(wire::FrameReader::Peer::kServer, wire::kBodyBytesMax) {}
+      reader_(wire::FrameReader::Peer::kServer, wire::kBodyBytesMax),
+      ping_timer_(socket_.get_executor()) {}
 
 void Link::start() {
   read();
@@ -54,12 +62,62 @@ void Link::close(const Status& why) {
   why_ = why;
   Error ignored;
   socket_.close(ignored);
+  ping_timer_.cancel();
   for (auto& [id, waiter] : waiters_) {
     waiter->timer.cancel();
   }
+  for (auto& [id, on_push] : std::exchange(subscriptions_, {})) {
+    on_push(why);
+  }
 }
 
-asio::awaitable<Result<OwnedResponse>> Link::call(std::string frame, Deadline deadline) {
+void Link::close_if_done() {
+  if (going_away_ && waiters_.empty()) {
+    close(Status(Code::kUnavailable, "could not reach the node: it is stopping"));
+  }
+}
+
+std::uint32_t Link::new_id() {
+  while (waiters_.contains(next_id_) || subscriptions_.contains(next_id_)) {
+    ++next_id_;
+  }
+  return next_id_++;
+}
+
+std::uint32_t Link::subscribe(OnPush on_push) {
+  const std::uint32_t id = new_id();
+  subscriptions_.emplace(id, std::move(on_push));
+  if (!pinging_) {
+    pinging_ = true;
+    ping_later();
+  }
+  return id;
+}
+
+void Link::ping_later() {
+  ping_timer_.expires_after(kPingPeriod);
+  ping_timer_.async_wait([self = shared_from_this()](Error cancelled) {
+    self->pinging_ = !cancelled && self->alive_ && !self->subscriptions_.empty();
+    if (self->pinging_) {
+      self->send_unanswered(wire::Request());
+      self->ping_later();
+    }
+  });
+}
+
+void Link::send_unanswered(wire::Request request) {
+  request.id = new_id();
+  wire::append_request(request, out_);
+  flush();
+}
+
+asio::awaitable<Result<OwnedResponse>> Link::call(RequestFrames& frames, Deadline deadline) {
+  return call_as(new_id(), frames, deadline);
+}
+
+asio::awaitable<Result<OwnedResponse>> Link::call_as(std::uint32_t id,
+                                                     RequestFrames& frames,
+                                                     Deadline deadline) {
   const std::shared_ptr<Link> self = shared_from_this();
   if (!alive_) {
     co_return why_;
@@ -67,17 +125,14 @@ asio::awaitable<Result<OwnedResponse>> Link::call(std::string frame, Deadline de
   if (waiters_.size() >= kCallsMax) {
     co_return Status(Code::kBusy, "could not call the node: 10000 calls are under way");
   }
-  while (waiters_.contains(next_id_)) {
-    ++next_id_;
-  }
-  Waiter waiter(*this, next_id_++);
-  wire::patch_u32(frame, kIdAt, waiter.id);
-  out_.append(frame);
+  Waiter waiter(*this, id);
+  frames.set_id(id);
+  out_.append(frames.bytes());
   flush();
   const std::uint64_t frames_before = frames_received_;
   waiter.timer.expires_at(deadline);
   co_await waiter.timer.async_wait(asio::as_tuple(asio::use_awaitable));
-  if (waiter.response) {
+  if (waiter.complete) {
     co_return *std::move(waiter.response);
   }
   if (!alive_) {
@@ -126,12 +181,52 @@ bool Link::take_frames() {
     }
     ++frames_received_;
     const wire::Frame& frame = reader_.frame();
-    const auto found = waiters_.find(frame.header.id);
-    // Pushes, and answers to calls that gave up, have nobody waiting.
-    if (frame.header.kind == wire::Kind::kResponse && found != waiters_.end()) {
-      found->second->response.emplace(frame.header, std::string(frame.body));
-      found->second->timer.cancel();
+    if (frame.header.kind == wire::Kind::kPush) {
+      take_push(frame);
+    } else if (!take_response(frame)) {
+      return false;
     }
+    if (!alive_) {
+      return false;
+    }
+  }
+}
+
+// False if the connection had to be closed.
+bool Link::take_response(const wire::Frame& frame) {
+  const auto found = waiters_.find(frame.header.id);
+  if (found == waiters_.end()) {
+    return true;  // the call gave up
+  }
+  Waiter& waiter = *found->second;
+  const bool failed = static_cast<Code>(frame.header.key_bytes) != Code::kOk;
+  if (!waiter.response || failed) {
+    waiter.response.emplace(frame.header, std::string(frame.body));
+  } else {
+    waiter.response->append(frame.value());
+  }
+  if (waiter.response->bytes() > kResponseBytesMax) {
+    close(Status(Code::kUnavailable, "could not read response: it is above 25 MiB"));
+    return false;
+  }
+  if (failed || (frame.header.flags & wire::kFlagMore) == 0) {
+    waiter.complete = true;
+    waiter.timer.cancel();
+  }
+  return true;
+}
+
+void Link::take_push(const wire::Frame& frame) {
+  if (static_cast<wire::Opcode>(frame.header.opcode) == wire::Opcode::kGoAway) {
+    going_away_ = true;
+    close_if_done();
+    return;
+  }
+  const auto found = subscriptions_.find(frame.header.id);
+  if (found != subscriptions_.end()) {
+    const OnPush on_push = found->second;  // it may unsubscribe
+    const Result<OwnedResponse> push = OwnedResponse(frame.header, std::string(frame.body));
+    on_push(push);
   }
 }
 

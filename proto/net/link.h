@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // One live connection of the client: requests go out pipelined, responses come back in any order
-// and are matched by id. It breaks once and for all, and then every call under way ends with
-// kUnavailable. Its executor's thread only.
+// and are matched by id, those in fragments are put together, pushes go to whoever listens. It
+// breaks once and for all, and then every call under way ends with kUnavailable. Its executor's
+// thread only.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +17,7 @@
 
 #include "proto/base/status.h"
 #include "proto/net/connector.h"
+#include "proto/net/request_frames.h"
 #include "proto/wire/message.h"
 
 namespace edged::net {
@@ -24,6 +27,9 @@ class OwnedResponse {
  public:
   OwnedResponse(const wire::Header& header, std::string body)
       : header_(header), body_(std::move(body)) {}
+  // The next fragment of it.
+  void append(std::string_view value) { body_.append(value); }
+  std::size_t bytes() const { return body_.size(); }
   // Views into this object. Errors: kBadFrame, kUnsupported.
   Result<wire::Response> response() const { return wire::decode_response({header_, body_}); }
   Code status() const { return static_cast<Code>(header_.key_bytes); }
@@ -43,10 +49,28 @@ class Link : public std::enable_shared_from_this<Link> {
   bool alive() const { return alive_; }
   void close(const Status& why);
 
-  // Sends `frame`, a request whose id is set here, and waits. Errors: kBusy (too many calls under
-  // way; nothing was sent); kUnavailable (the connection broke); kDeadlineExceeded. After the last
-  // two the request may have been executed.
-  boost::asio::awaitable<Result<OwnedResponse>> call(std::string frame, Deadline deadline);
+  // Sends `frames`, a request whose id is set here, and waits; `frames` lives as long. Errors:
+  // kBusy (too many calls under way; nothing was sent); kUnavailable (the connection broke);
+  // kDeadlineExceeded. After the last two the request may have been executed.
+  boost::asio::awaitable<Result<OwnedResponse>> call(RequestFrames& frames, Deadline deadline);
+
+  // True once the node has said that it is going away: no new calls should be made here. The
+  // connection closes itself when the last of those under way is answered.
+  bool going_away() const { return going_away_; }
+
+  // Is called with each push of the request that is sent next, and with the reason when the
+  // connection breaks; until it is unsubscribed. While there are any, the connection is kept alive
+  // by pings.
+  using OnPush = std::function<void(const Result<OwnedResponse>& push)>;
+  std::uint32_t subscribe(OnPush on_push);
+  void unsubscribe(std::uint32_t id) { subscriptions_.erase(id); }
+  // As call(), with the id of a subscription.
+  boost::asio::awaitable<Result<OwnedResponse>> call_as(std::uint32_t id,
+                                                        RequestFrames& frames,
+                                                        Deadline deadline);
+
+  // Sends a request, with an id of its own, whose answer nobody wants.
+  void send_unanswered(wire::Request request);
 
   // The handles that OPEN gave on this connection, by the name that was asked for.
   std::map<std::string, std::uint32_t>& handles() { return handles_; }
@@ -55,8 +79,13 @@ class Link : public std::enable_shared_from_this<Link> {
  private:
   struct Waiter;
 
+  std::uint32_t new_id();
   void read();
   bool take_frames();
+  bool take_response(const wire::Frame& frame);
+  void take_push(const wire::Frame& frame);
+  void close_if_done();
+  void ping_later();
   void flush();
   void write_some();
 
@@ -64,10 +93,12 @@ class Link : public std::enable_shared_from_this<Link> {
   std::uint32_t body_bytes_max_;
   wire::FrameReader reader_;
   std::unordered_map<std::uint32_t, Waiter*> waiters_;
+  std::map<std::uint32_t, OnPush> subscriptions_;
+  boost::asio::steady_timer ping_timer_;
   std::map<std::string, std::uint32_t> handles_;
   std::string out_, sending_;
   std::size_t sent_ = 0;
-  bool writing_ = false, alive_ = true;
+  bool writing_ = false, alive_ = true, going_away_ = false, pinging_ = false;
   Status why_;
   std::uint32_t next_id_ = 1;
   std::uint64_t frames_received_ = 0;

@@ -32,7 +32,16 @@ void LinkPool::close() {
   if (link_) {
     link_->close(last_error_);
   }
+  for (const std::weak_ptr<Link>& retired : retired_) {
+    if (const std::shared_ptr<Link> link = retired.lock()) {
+      link->close(last_error_);
+    }
+  }
   attempt_ended_.cancel();
+}
+
+bool LinkPool::usable() const {
+  return link_ && link_->alive() && !link_->going_away();
 }
 
 asio::awaitable<Result<std::shared_ptr<Link>>> LinkPool::get(Deadline deadline) {
@@ -40,7 +49,7 @@ asio::awaitable<Result<std::shared_ptr<Link>>> LinkPool::get(Deadline deadline) 
   if (closed_) {
     co_return last_error_;
   }
-  if (link_ && link_->alive()) {
+  if (usable()) {
     co_return link_;
   }
   if (!connecting_) {
@@ -63,7 +72,7 @@ asio::awaitable<Result<std::shared_ptr<Link>>> LinkPool::get(Deadline deadline) 
     (void)ended;
   }
   limit.cancel();
-  if (link_ && link_->alive()) {
+  if (usable()) {
     co_return link_;
   }
   if (connecting_ && !closed_) {
@@ -77,6 +86,10 @@ asio::awaitable<void> LinkPool::connect_once() {
   Result<Connected> connected = co_await connect(executor_, address_, connect_timeout_);
   connecting_ = false;
   if (connected && !closed_) {
+    std::erase_if(retired_, [](const std::weak_ptr<Link>& one) { return one.expired(); });
+    if (link_) {
+      retired_.push_back(link_);
+    }
     link_ = std::make_shared<Link>(*std::move(connected));
     link_->start();
     backoff_.reset();

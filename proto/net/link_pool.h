@@ -10,6 +10,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "proto/base/backoff.h"
 #include "proto/base/status.h"
@@ -29,13 +30,15 @@ class LinkPool : public std::enable_shared_from_this<LinkPool> {
   void close();
 
  private:
+  bool usable() const;
   boost::asio::awaitable<void> connect_once();
 
   boost::asio::any_io_executor executor_;
   std::string address_;
   std::chrono::milliseconds connect_timeout_;
   std::shared_ptr<Link> link_;
-  boost::asio::steady_timer attempt_ended_;  // cancelled when an attempt to connect ends
+  std::vector<std::weak_ptr<Link>> retired_;  // told to go, with calls still under way
+  boost::asio::steady_timer attempt_ended_;   // cancelled when an attempt to connect ends
   bool connecting_ = false, closed_ = false;
   Status last_error_;
   Backoff backoff_;

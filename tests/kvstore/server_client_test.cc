@@ -178,7 +178,7 @@ TEST_F(ServerClientTest, AdministersNamespaces) {
 
 TEST_F(ServerClientTest, RefusesWhatIsTooLargeBeforeSending) {
   auto kv = client();
-  EXPECT_EQ(kv->put("default", {.key = "a", .value = std::string((1 << 20) + 1, 'x')}).code(),
+  EXPECT_EQ(kv->put("default", {.key = "a", .value = std::string((25 << 20) + 1, 'x')}).code(),
             Code::kTooLarge);
   EXPECT_TRUE(kv->put("default", {.key = "a", .value = std::string(1 << 20, 'x')}));
   EXPECT_EQ(kv->get("default", "a")->value.size(), std::size_t{1} << 20);

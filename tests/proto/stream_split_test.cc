@@ -7,56 +7,15 @@
 
 #include "proto/wire/frame.h"
 #include "tests/proto/message_table.h"
+#include "tests/proto/transcript.h"
 
 namespace edged::test {
 namespace {
 
 using wire::FrameReader;
-using Event = FrameReader::Event;
 
 // A limit below a frame of the stream, so that a body is read over too.
 constexpr std::uint32_t kLimit = 200;
-
-std::string header_text(const wire::Header& header) {
-  return std::to_string(header.opcode) + " id=" + std::to_string(header.id);
-}
-
-// What a reader has said so far.
-class Transcript {
- public:
-  explicit Transcript(FrameReader::Peer peer) : reader_(peer, kLimit) {}
-
-  void feed(std::string_view piece) {
-    reader_.feed(piece);
-    for (;;) {
-      switch (reader_.next()) {
-        case Event::kNeedMore:
-          return;
-        case Event::kFrame:
-          text_ += text_of(reader_.frame()) + "\n";
-          break;
-        case Event::kOversized:
-          text_ += "read over: " + header_text(reader_.frame().header) + "\n";
-          break;
-        case Event::kBroken:
-          if (!broken_) {
-            text_ += "broken: " + header_text(reader_.broken_header()) + ": " +
-                     reader_.status().message() + "\n";
-          }
-          broken_ = true;
-          return;
-      }
-    }
-  }
-  std::string end() const {
-    return text_ + (reader_.in_frame() && !broken_ ? "in a frame" : "between frames");
-  }
-
- private:
-  FrameReader reader_;
-  std::string text_;
-  bool broken_ = false;
-};
 
 std::string large_request() {
   const std::string value(300, 'x');
@@ -96,7 +55,7 @@ std::vector<Stream> streams() {
 }
 
 std::string read_whole(const Stream& stream) {
-  Transcript transcript(stream.peer);
+  Transcript transcript(stream.peer, kLimit);
   transcript.feed(stream.bytes);
   return transcript.end();
 }
@@ -121,7 +80,7 @@ TEST(StreamSplitTest, TwoPiecesAreReadAsOne) {
   for (const Stream& stream : streams()) {
     const std::string whole = read_whole(stream);
     for (std::size_t at = 0; at <= stream.bytes.size(); ++at) {
-      Transcript transcript(stream.peer);
+      Transcript transcript(stream.peer, kLimit);
       transcript.feed(std::string_view(stream.bytes).substr(0, at));
       transcript.feed(std::string_view(stream.bytes).substr(at));
       ASSERT_EQ(transcript.end(), whole) << stream.name << ", split at " << at;
@@ -131,7 +90,7 @@ TEST(StreamSplitTest, TwoPiecesAreReadAsOne) {
 
 TEST(StreamSplitTest, SingleBytesAreReadAsOne) {
   for (const Stream& stream : streams()) {
-    Transcript transcript(stream.peer);
+    Transcript transcript(stream.peer, kLimit);
     for (const char byte : stream.bytes) transcript.feed(std::string_view(&byte, 1));
     EXPECT_EQ(transcript.end(), read_whole(stream)) << stream.name;
   }
@@ -144,7 +103,7 @@ TEST(StreamSplitTest, RandomPiecesAreReadAsOne) {
     const std::string whole = read_whole(stream);
     for (int round = 0; round < 300; ++round) {
       const std::size_t longest = 1 + random() % 200;
-      Transcript transcript(stream.peer);
+      Transcript transcript(stream.peer, kLimit);
       for (std::size_t at = 0; at < stream.bytes.size();) {
         const std::size_t count = 1 + random() % longest;
         transcript.feed(std::string_view(stream.bytes).substr(at, count));

@@ -158,12 +158,68 @@ class KvctlTest(ProgramsCase):
         self.assertEqual(by_environment.stdout, b"found")
         self.assertEqual(self.run_program("kvctl", "--addr", "./data/kv.sock", "get", "k").stdout, b"found")
 
-    def test_a_value_of_1_mib_is_the_largest(self):
-        largest = b"x" * (1 << 20)
+    def test_a_value_of_25_mib_is_the_largest(self):
+        largest = bytes(range(256)) * (25 * 4096)
         self.put("large", largest)
         self.assertEqual(self.kvctl("get", "large").stdout, largest)
-        self.assertFails(self.kvctl("put", "larger", "-", stdin=largest + b"x"), 2, "1 MiB")
+        self.assertEqual(self.kvctl_json("inspect", "large")["chunks"], 100)
+        self.assertFails(self.kvctl("put", "larger", "-", stdin=largest + b"x"), 2, "25 MiB")
         self.assertFails(self.kvctl("get", "larger"), 3)
+
+    def test_touch_and_ttl(self):
+        self.put("k", b"v")
+        self.assertEqual(self.kvctl("ttl", "k").stdout, b"never\n")
+        self.assertGreater(self.kvctl_json("touch", "k", "--ttl", "60s")["version"], 0)
+        self.assertLessEqual(self.kvctl_json("ttl", "k")["ttl_ms"], 60_000)
+        self.assertRegex(self.kvctl("ttl", "k").stdout, rb"^(59|60)\.\d{3}s\n$")
+        self.assertEqual(self.kvctl("touch", "k", "--persist").returncode, 0)
+        self.assertEqual(self.kvctl_json("ttl", "k"), {"key": "k", "ttl_ms": None})
+        self.assertFails(self.kvctl("touch", "k"), 2, "--ttl or --persist")
+        self.assertFails(self.kvctl("touch", "nope", "--persist"), 3)
+        self.assertFails(self.kvctl("ttl", "nope"), 3)
+        self.assertFails(self.kvctl("touch", "k", "--persist", "--if-version", "5"), 1)
+
+    def test_add(self):
+        self.assertEqual(self.kvctl("add", "n").stdout, b"1\n")
+        self.assertEqual(self.kvctl("add", "n", "--", "-3").stdout, b"-2\n")
+        self.assertEqual(self.kvctl_json("add", "m", "5", "--initial", "10"), {"key": "m", "value": 15})
+        self.put("text", b"x")
+        self.assertFails(self.kvctl("add", "text"), 2)
+
+    def test_count(self):
+        for key in ("a:1", "a:2", "b"):
+            self.put(key, b"12")
+        self.assertEqual(self.kvctl("count").stdout, b"3\n")
+        self.assertEqual(self.kvctl_json("count", "--prefix", "a:"), {"keys": 2, "bytes": 10})
+
+    def test_watch(self):
+        self.put("w:0", b"1")
+        version = self.kvctl_json("inspect", "w:0")["version"]
+        self.put("w:1", b"1", "--ttl", "1h")
+        self.put("other", b"1")
+        self.assertEqual(self.kvctl("del", "w:1").returncode, 0)
+        seen = self.kvctl("watch", "w:", "--after", version, "--for", "1s", "--json")
+        self.assertEqual(seen.returncode, 0, seen.stderr)
+        changes = [json.loads(line) for line in seen.stdout.splitlines()]
+        self.assertEqual([(c["change"], c["key"]) for c in changes], [("put", "w:1"), ("delete", "w:1")])
+        self.assertIsNotNone(changes[0]["expires_at"])
+        self.assertEqual(self.kvctl("watch", "w:", "--for", "100ms").stdout, b"")
+        self.assertFails(self.kvctl("watch", "--for", "soon"), 2, "--for")
+
+    def test_namespaces_are_changed(self):
+        created = self.kvctl("namespace", "create", "old")
+        self.assertEqual(created.returncode, 0, created.stderr)
+        self.put("k", b"v", "--ns", "old")
+        self.assertEqual(self.kvctl("namespace", "rename", "old", "new").returncode, 0)
+        self.assertFails(self.kvctl("namespace", "rename", "new", "default"), 1, "default")
+        self.assertFails(self.kvctl("namespace", "clear", "new"), 2, "--yes")
+        self.assertEqual(self.kvctl("get", "k", "--ns", "new").stdout, b"v")
+        self.assertEqual(self.kvctl("namespace", "clear", "new", "--yes").returncode, 0)
+        self.assertFails(self.kvctl("get", "k", "--ns", "new"), 3)
+        self.assertEqual(self.kvctl("namespace", "delete", "new", "--yes").returncode, 0)
+        self.assertFails(self.kvctl("get", "k", "--ns", "new"), 3, "not found")
+        self.assertEqual(self.kvctl("confirm-clock").returncode, 0)
+
 
 
 if __name__ == "__main__":

@@ -10,9 +10,12 @@
 namespace edged::kvctl {
 
 void add_namespace_commands(CLI::App& program, Context& context, int& exit_code);
-void add_entry_commands(CLI::App& program, Context& context, int& exit_code);  // get, del
+void add_entry_commands(CLI::App& program, Context& context, int& exit_code);   // get, del
+void add_change_commands(CLI::App& program, Context& context, int& exit_code);  // touch, ttl, add
 void add_put_command(CLI::App& program, Context& context, int& exit_code);
 void add_list_command(CLI::App& program, Context& context, int& exit_code);
-void add_inspect_commands(CLI::App& program, Context& context, int& exit_code);  // inspect, stats
+// inspect, count, stats, confirm-clock
+void add_inspect_commands(CLI::App& program, Context& context, int& exit_code);
+void add_watch_command(CLI::App& program, Context& context, int& exit_code);
 
 }  // namespace edged::kvctl

@@ -120,6 +120,24 @@ Result<net::KvNamespace> open_namespace(Context& context) {
                 "which namespace? Name one with --ns: " + listed(*namespaces));
 }
 
+// Of the keys that begin with `key` it is the first.
+Result<net::KvListItem> find_facts(Context& context,
+                                   const net::KvNamespace& ns,
+                                   const std::string& key) {
+  if (key.empty()) return Status(Code::kInvalidArgument, "the key is empty");
+  net::KvListRequest request;
+  request.prefix = key;
+  request.limit = 1;
+  do {
+    auto page = context.client->list(ns.id, request);
+    if (!page) return page.error();
+    if (!page->items.empty() && page->items.front().key == key) return page->items.front();
+    if (!page->items.empty()) break;
+    request.cursor = page->cursor;  // a page may be empty although there is more
+  } while (!request.cursor.empty());
+  return Status(Code::kNotFound, "no such key");
+}
+
 int fail(const Status& status, const std::string& next_step) {
   std::fprintf(stderr, "kvctl: %s\n", status.message().c_str());
   if (!next_step.empty()) {

@@ -27,6 +27,11 @@ Status connect(Context& context);
 // kInvalidArgument if several could be meant.
 Result<net::KvNamespace> open_namespace(Context& context);
 
+// A key's facts without its value. Errors: kNotFound; what a list answers.
+Result<net::KvListItem> find_facts(Context& context,
+                                   const net::KvNamespace& ns,
+                                   const std::string& key);
+
 // One line on stderr, "kvctl: …", and what to do next if anything can be done. The exit code.
 int fail(const Status& status, const std::string& next_step = {});
 

@@ -12,6 +12,9 @@ namespace {
 
 namespace json = boost::json;
 
+// docs/storage-format.md: values above the first size are kept in chunks of the second.
+constexpr std::uint64_t kInlineBytesMax = 64 * 1024, kChunkBytes = 256 * 1024;
+
 // For people: one fact a line.
 void print_lines(const json::object& object) {
   for (const auto& [name, value] : object) {
@@ -32,19 +35,20 @@ void print(const Context& context, const json::object& object) {
 int inspect(Context& context, const std::string& key) {
   const auto ns = open_namespace(context);
   if (!ns) return fail(ns.error());
-  const auto entry = context.client->get(ns->id, key);
-  if (entry.code() == Code::kNotFound) {
+  const auto found = find_facts(context, *ns, key);
+  if (found.code() == Code::kNotFound) {
     return fail(
         {Code::kNotFound, "key \"" + key + "\" not found in namespace \"" + ns->title + "\""},
         "kvctl list --prefix shows what is there");
   }
-  if (!entry) return fail(entry.error().with_context("could not inspect \"" + key + "\""));
+  if (!found) return fail(found.error().with_context("could not inspect \"" + key + "\""));
+  const net::KvEntry* entry = &found->entry;
   json::object facts;
   add_entry_facts(facts, *entry);
   json::object object;
   add_bytes(object, "key", key);
   object["namespace"] = ns->title;
-  object["size"] = entry->value.size();
+  object["size"] = found->value_bytes;
   object["version"] = entry->version;
   // A version is made from the wall clock's microseconds at the write.
   object["written_at"] =
@@ -55,11 +59,57 @@ int inspect(Context& context, const std::string& key) {
     object["ttl_ms"] = (*entry->expires_at - SystemClock().wall_now()).count();
   }
   object["metadata"] = facts["metadata"];
-  // This version has no hot cache to ask, and stores every value in one piece.
+  // This version has no hot cache to ask.
   object["cached"] = nullptr;
-  object["chunks"] = 0;
+  object["chunks"] = found->value_bytes <= kInlineBytesMax
+                         ? 0
+                         : (found->value_bytes + kChunkBytes - 1) / kChunkBytes;
   print(context, object);
   return kExitDone;
+}
+
+// Without a prefix the node knows the number; with one the keys are listed.
+int count(Context& context, const std::string& prefix) {
+  const auto ns = open_namespace(context);
+  if (!ns) return fail(ns.error());
+  std::uint64_t keys = 0, bytes = 0;
+  if (prefix.empty()) {
+    const auto text = context.client->namespace_usage(ns->id);
+    if (!text) return fail(text.error().with_context("could not count keys"));
+    json::error_code error;
+    const json::value usage = json::parse(*text, error);
+    if (error) return fail({Code::kInternal, "the node's usage is not a JSON object"});
+    keys = usage.at("keys").to_number<std::uint64_t>();
+    bytes = usage.at("bytes").to_number<std::uint64_t>();
+  } else {
+    net::KvListRequest request;
+    request.prefix = prefix;
+    do {
+      const auto page = context.client->list(ns->id, request);
+      if (!page) return fail(page.error().with_context("could not list keys"));
+      keys += page->items.size();
+      for (const net::KvListItem& item : page->items) {
+        bytes += item.key.size() + item.value_bytes + item.entry.metadata.size();
+      }
+      request.cursor = page->cursor;
+    } while (!request.cursor.empty());
+  }
+  json::object object;
+  object["keys"] = keys;
+  object["bytes"] = bytes;
+  if (context.json) {
+    print(context, object);
+  } else {
+    std::printf("%llu\n", static_cast<unsigned long long>(keys));
+  }
+  return kExitDone;
+}
+
+int confirm_clock(Context& context) {
+  const Status connected = connect(context);
+  if (!connected.ok()) return fail(connected);
+  const Status confirmed = context.client->confirm_clock();
+  return confirmed.ok() ? kExitDone : fail(confirmed.with_context("could not confirm the clock"));
 }
 
 int stats(Context& context) {
@@ -85,6 +135,15 @@ void add_inspect_commands(CLI::App& program, Context& context, int& exit_code) {
   inspecting->fallthrough();
   inspecting->add_option("key", *key, "The key")->required();
   inspecting->callback([key, &context, &exit_code] { exit_code = inspect(context, *key); });
+  auto prefix = std::make_shared<std::string>();
+  CLI::App* counting = program.add_subcommand("count", "Print how many keys there are");
+  counting->fallthrough();
+  counting->add_option("--prefix", *prefix, "Only keys that begin with this; lists them");
+  counting->callback([prefix, &context, &exit_code] { exit_code = count(context, *prefix); });
+  CLI::App* confirming = program.add_subcommand(
+      "confirm-clock", "Say that the node's wall clock is right, after it was set");
+  confirming->fallthrough();
+  confirming->callback([&context, &exit_code] { exit_code = confirm_clock(context); });
   CLI::App* showing = program.add_subcommand("stats", "Show the node's statistics");
   showing->fallthrough();
   showing->callback([&context, &exit_code] { exit_code = stats(context); });

@@ -24,8 +24,10 @@ int main(int argc, char** argv) {
   edged::kvctl::add_namespace_commands(program, context, exit_code);
   edged::kvctl::add_entry_commands(program, context, exit_code);
   edged::kvctl::add_put_command(program, context, exit_code);
+  edged::kvctl::add_change_commands(program, context, exit_code);
   edged::kvctl::add_list_command(program, context, exit_code);
   edged::kvctl::add_inspect_commands(program, context, exit_code);
+  edged::kvctl::add_watch_command(program, context, exit_code);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

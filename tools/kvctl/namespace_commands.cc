@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <string_view>
 
 #include "tools/edged/exit_code.h"
 #include "tools/kvctl/commands.h"
@@ -65,10 +69,70 @@ int list(Context& context) {
   return kExitDone;
 }
 
+struct ChangeArguments {
+  std::string name;   // id or title
+  std::string title;  // the new one
+  bool yes = false;
+};
+
+// The namespace that is named, whatever --ns says.
+Result<net::KvNamespace> open_named(Context& context, const std::string& name) {
+  context.ns = name;
+  return open_namespace(context);
+}
+
+int rename(Context& context, const ChangeArguments& arguments) {
+  const auto ns = open_named(context, arguments.name);
+  if (!ns) return fail(ns.error());
+  const Status renamed = context.client->rename_namespace(ns->id, arguments.title);
+  return renamed.ok()
+             ? kExitDone
+             : fail(
+                   renamed.with_context("could not rename namespace \"" + ns->title + "\""),
+                   renamed.code() == Code::kExists ? "kvctl namespace list shows what exists" : "");
+}
+
+// Asks on a terminal; elsewhere --yes is the answer.
+bool confirmed(const std::string& what, bool yes) {
+  if (yes || ::isatty(STDIN_FILENO) != 1) return yes;
+  std::fprintf(stderr, "%s? Type \"yes\": ", what.c_str());
+  char answer[8] = {};
+  return std::fgets(answer, sizeof answer, stdin) != nullptr && std::string_view(answer) == "yes\n";
+}
+
+int remove(Context& context, const ChangeArguments& arguments, bool with_namespace) {
+  const auto ns = open_named(context, arguments.name);
+  if (!ns) return fail(ns.error());
+  const std::string verb = with_namespace ? "delete" : "clear";
+  if (!confirmed(verb + " namespace \"" + ns->title + "\" with all its keys", arguments.yes)) {
+    return fail({Code::kInvalidArgument,
+                 "namespace \"" + ns->title + "\" is left as it is: say --yes to " + verb + " it"});
+  }
+  const Status done = with_namespace ? context.client->delete_namespace(ns->id)
+                                     : context.client->clear_namespace(ns->id);
+  return done.ok()
+             ? kExitDone
+             : fail(done.with_context("could not " + verb + " namespace \"" + ns->title + "\""));
+}
+
+void add_remove_command(CLI::App& group, Context& context, int& exit_code, bool with_namespace) {
+  auto arguments = std::make_shared<ChangeArguments>();
+  CLI::App* command = with_namespace
+                          ? group.add_subcommand("delete", "Delete a namespace with all its keys")
+                          : group.add_subcommand("clear", "Delete all keys of a namespace");
+  command->fallthrough();
+  command->add_option("namespace", arguments->name, "Its id or title")->required();
+  command->add_flag("-y,--yes", arguments->yes, "Do not ask");
+  command->callback([arguments, with_namespace, &context, &exit_code] {
+    exit_code = remove(context, *arguments, with_namespace);
+  });
+}
+
 }  // namespace
 
 void add_namespace_commands(CLI::App& program, Context& context, int& exit_code) {
-  CLI::App* group = program.add_subcommand("namespace", "Create and list namespaces");
+  CLI::App* group =
+      program.add_subcommand("namespace", "Create, list, rename, clear and delete namespaces");
   group->require_subcommand(1);
   group->fallthrough();
   auto arguments = std::make_shared<CreateArguments>();
@@ -82,6 +146,14 @@ void add_namespace_commands(CLI::App& program, Context& context, int& exit_code)
   CLI::App* listing = group->add_subcommand("list", "List namespaces: id and title");
   listing->fallthrough();
   listing->callback([&context, &exit_code] { exit_code = list(context); });
+  auto renamed = std::make_shared<ChangeArguments>();
+  CLI::App* renaming = group->add_subcommand("rename", "Give a namespace another title");
+  renaming->fallthrough();
+  renaming->add_option("namespace", renamed->name, "Its id or title")->required();
+  renaming->add_option("title", renamed->title, "The new title")->required();
+  renaming->callback([renamed, &context, &exit_code] { exit_code = rename(context, *renamed); });
+  add_remove_command(*group, context, exit_code, false);
+  add_remove_command(*group, context, exit_code, true);
 }
 
 }  // namespace edged::kvctl

@@ -26,7 +26,7 @@ struct PutArguments {
 Result<std::string> read_all(std::FILE* file, const std::string& name) {
   std::string bytes;
   char block[64 * 1024];
-  while (bytes.size() <= wire::kFrameValueBytesMax) {
+  while (bytes.size() <= wire::kValueBytesMax) {
     const std::size_t count = std::fread(block, 1, sizeof block, file);
     bytes.append(block, count);
     if (count < sizeof block) break;
@@ -34,8 +34,8 @@ Result<std::string> read_all(std::FILE* file, const std::string& name) {
   if (std::ferror(file) != 0) {
     return Status(Code::kIoError, "could not read " + name + ": " + std::strerror(errno));
   }
-  if (bytes.size() > wire::kFrameValueBytesMax) {
-    return Status(Code::kTooLarge, name + " is larger than 1 MiB");
+  if (bytes.size() > wire::kValueBytesMax) {
+    return Status(Code::kTooLarge, name + " is larger than 25 MiB");
   }
   return bytes;
 }

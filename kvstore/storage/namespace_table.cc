@@ -169,6 +169,7 @@ Result<Namespace> NamespaceTable::create(std::string title, std::string id, Wall
   const Namespace created = row.ns;
   const std::unique_lock lock(mutex_);
   rows_.emplace(created.number, std::move(row));
+  version_.fetch_add(1, std::memory_order_release);
   return created;
 }
 
@@ -184,6 +185,7 @@ Status NamespaceTable::rename(NamespaceNumber number, std::string title) {
   if (Status status = write(batch, "could not rename namespace"); !status.ok()) return status;
   const std::unique_lock lock(mutex_);
   rows_[number] = *std::move(row);
+  version_.fetch_add(1, std::memory_order_release);
   return Status();
 }
 
@@ -215,6 +217,7 @@ Result<std::uint32_t> NamespaceTable::remove(NamespaceNumber number) {
   {
     const std::unique_lock lock(mutex_);
     rows_.erase(number);
+    version_.fetch_add(1, std::memory_order_release);
   }
   dropped_.add(row->prefix);
   return row->prefix;

@@ -7,6 +7,7 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <shared_mutex>
@@ -33,6 +34,8 @@ class NamespaceTable {
   std::optional<std::uint32_t> prefix_of(NamespaceNumber number) const;
   std::vector<Namespace> list() const;
   Result<Namespace> find(std::string_view id_or_title) const;
+  // Grows with each change, after the change can be seen.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
   // Errors of these: see Store.
   Result<Namespace> create(std::string title, std::string id, WallTime now);
@@ -59,6 +62,7 @@ class NamespaceTable {
   DroppedPrefixes& dropped_;
   mutable std::shared_mutex mutex_;  // guards rows_
   std::map<NamespaceNumber, Row> rows_;
+  std::atomic<std::uint64_t> version_{1};  // written under mutex_
   std::uint32_t next_ = 1;  // of number and prefix alike; writer thread only after load()
 };
 

@@ -94,6 +94,7 @@ class RocksStore final : public Store {
   Status clear_namespace(NamespaceNumber ns) override;
   Status delete_namespace(NamespaceNumber ns) override;
   std::vector<Namespace> list_namespaces() const override { return parts_.namespaces->list(); }
+  std::uint64_t namespaces_version() const override { return parts_.namespaces->version(); }
   Result<Namespace> find_namespace(std::string_view id_or_title) const override {
     return parts_.namespaces->find(id_or_title);
   }

@@ -205,6 +205,8 @@ class Store {
   virtual Status delete_namespace(NamespaceNumber ns);
 
   virtual std::vector<Namespace> list_namespaces() const = 0;
+  // Another number after namespaces were created, renamed or deleted. Never waits.
+  virtual std::uint64_t namespaces_version() const = 0;
   // By id, or if none has that id by title. kNamespaceNotFound.
   virtual Result<Namespace> find_namespace(std::string_view id_or_title) const = 0;
   virtual Result<NamespaceUsage> usage(NamespaceNumber ns) const;

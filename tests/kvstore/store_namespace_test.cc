@@ -150,5 +150,23 @@ TEST_F(StoreNamespaceTest, ClearsWhileOthersWrite) {
   EXPECT_EQ(live_keys(), 0U);
 }
 
+TEST_F(StoreNamespaceTest, TheVersionMovesWithEachChangeOfIdsAndTitles) {
+  std::uint64_t last = store_->namespaces_version();
+  const auto moved = [&] {
+    const std::uint64_t before = std::exchange(last, store_->namespaces_version());
+    return last != before;
+  };
+  const auto made = store_->create_namespace("made", "");
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(moved());
+  ASSERT_TRUE(store_->rename_namespace(made->number, "renamed").ok());
+  EXPECT_TRUE(moved());
+  ASSERT_TRUE(store_->clear_namespace(made->number).ok());
+  put("key", "value");
+  EXPECT_FALSE(moved());
+  ASSERT_TRUE(store_->delete_namespace(made->number).ok());
+  EXPECT_TRUE(moved());
+}
+
 }  // namespace
 }  // namespace edged::storage

@@ -118,8 +118,32 @@ class MemoryStore final : public storage::Store {
     space.title = std::move(title);
     space.created_at = clock_.wall_now();
     spaces_[space.number] = space;
+    ++namespaces_version_;
     return space;
   }
+
+  Status rename_namespace(storage::NamespaceNumber ns, std::string title) override {
+    const std::lock_guard lock(mutex_);
+    const auto found = spaces_.find(ns);
+    if (found == spaces_.end()) {
+      return no_namespace();
+    }
+    found->second.title = std::move(title);
+    ++namespaces_version_;
+    return {};
+  }
+
+  Status delete_namespace(storage::NamespaceNumber ns) override {
+    const std::lock_guard lock(mutex_);
+    if (spaces_.erase(ns) == 0) {
+      return no_namespace();
+    }
+    std::erase_if(entries_, [ns](const auto& entry) { return entry.first.first == ns; });
+    ++namespaces_version_;
+    return {};
+  }
+
+  std::uint64_t namespaces_version() const override { return namespaces_version_; }
 
   std::vector<storage::Namespace> list_namespaces() const override {
     const std::lock_guard lock(mutex_);
@@ -228,6 +252,7 @@ class MemoryStore final : public storage::Store {
   }
 
   const Clock& clock_;
+  std::atomic<std::uint64_t> namespaces_version_{1};
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;
   std::map<Key, storage::Entry> entries_;

@@ -31,6 +31,7 @@ class FiguresOnly final : public storage::Store {
     return unsupported();
   }
   std::vector<storage::Namespace> list_namespaces() const override { return {}; }
+  std::uint64_t namespaces_version() const override { return 1; }
   Result<storage::Namespace> find_namespace(std::string_view) const override {
     return unsupported();
   }

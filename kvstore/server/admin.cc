@@ -79,7 +79,8 @@ Code answer_ping(const Clock& clock,
 Code answer_namespace_list(const storage::Store& store,
                            const wire::Request& request,
                            const ReplyTo& to,
-                           std::string& out) {
+                           std::string& out,
+                           const std::function<bool(const storage::Namespace&)>& visible) {
   std::vector<storage::Namespace> all = store.list_namespaces();
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   const std::string_view after = request.fields.cursor.value_or("");
@@ -91,7 +92,7 @@ Code answer_namespace_list(const storage::Store& store,
   std::size_t count = 0;
   wire::Fields fields;
   for (const storage::Namespace& ns : all) {
-    if (ns.id <= after) {
+    if (ns.id <= after || (visible && !visible(ns))) {
       continue;
     }
     const wire::Item item{wire::Opcode::kOpen,

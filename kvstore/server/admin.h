@@ -2,6 +2,7 @@
 // OPEN, PING, STATS and the namespace operations: one request in, one response frame out.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "kvstore/server/reply.h"
@@ -18,10 +19,12 @@ Code answer_ping(const Clock& clock,
                  const wire::Request& request,
                  const ReplyTo& to,
                  std::string& out);
+// Only namespaces that are `visible`, unless that is null.
 Code answer_namespace_list(const storage::Store& store,
                            const wire::Request& request,
                            const ReplyTo& to,
-                           std::string& out);
+                           std::string& out,
+                           const std::function<bool(const storage::Namespace&)>& visible = {});
 
 // Live keys and bytes of a namespace as one JSON object.
 Code answer_namespace_usage(const storage::Store& store,

@@ -8,6 +8,7 @@
 #include <boost/asio.hpp>
 #include <utility>
 
+#include "kvstore/server/peer.h"
 #include "proto/wire/message.h"
 
 namespace edged::server {
@@ -25,7 +26,11 @@ Connection::Connection(std::shared_ptr<void> reactor,
       reader_(wire::FrameReader::Peer::kClient, context.limits.body_bytes_max) {}
 
 void Connection::start() {
-  session_ = std::make_unique<Session>(context_.dispatcher, context_.limits, weak_from_this());
+  session_ = std::make_unique<Session>(
+      context_.dispatcher, context_.access, context_.limits, weak_from_this());
+  if (is_own_peer(socket_.native_handle())) {
+    session_->trust_peer();
+  }
   context_.dispatcher.connections().add(1);
   last_read_ = last_write_ = frame_since_ = context_.clock.boot_now();
   read_hello();
@@ -156,6 +161,7 @@ void Connection::process() {
         return;
       case wire::FrameReader::Event::kFrame:
         session_->take_frame(reader_.frame(), out_);
+        ending_ = session_->refused();
         break;
       case wire::FrameReader::Event::kOversized:
         session_->refuse_frame(reader_.frame().header,
@@ -284,6 +290,9 @@ milliseconds Connection::frame_deadline() const {
 
 void Connection::sweep(milliseconds now) {
   const Limits& limits = context_.limits;
+  if (session_->review(out_)) {
+    flush();
+  }
   const bool idle = session_->idle() && !writing_;
   bool late = false;
   if (lingering_) {

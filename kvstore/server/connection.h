@@ -26,6 +26,7 @@ namespace edged::server {
 // What all connections of a server share; outlives them.
 struct ConnectionContext {
   Dispatcher& dispatcher;
+  const AccessContext& access;
   const Limits& limits;
   const Clock& clock;
   Counter& received_bytes;

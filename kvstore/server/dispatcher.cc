@@ -12,6 +12,7 @@
 #include "kvstore/server/admin.h"
 #include "kvstore/server/reads.h"
 #include "kvstore/server/routes.h"
+#include "kvstore/server/token_admin.h"
 #include "kvstore/server/value_stream.h"
 #include "kvstore/server/writes.h"
 
@@ -85,6 +86,7 @@ Dispatcher::Dispatcher(storage::Store& store,
       started_ms_(to_unix_ms(clock.wall_now())),
       metrics_(std::make_shared<Metrics>(registry)),
       durability_(options.durability),
+      access_(options.access),
       under_way_max_(options.under_way_max),
       under_way_(std::make_shared<std::atomic<std::size_t>>(0)),
       pool_(options.storage_threads, options.storage_queue_max) {}
@@ -197,6 +199,10 @@ Code Dispatcher::execute_on_disk(const wire::Request& request,
       return answer_namespace_change(store_, request, to, out);
     case Opcode::kClockConfirm:
       return answer_status(store_.confirm_clock(), to, out);
+    case Opcode::kTokenCreate:
+    case Opcode::kTokenList:
+    case Opcode::kTokenRevoke:
+      return answer_token_operation(access_, request, to, out);
     case Opcode::kStats:
       return answer_stats(
           store_, clock_, NodeStats{started_ms_, metrics_->connections.value()}, to, out);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "kvstore/access/access_table.h"
 #include "kvstore/server/completion.h"
 #include "kvstore/server/reply.h"
 #include "kvstore/server/staged_upload.h"
@@ -27,6 +28,7 @@ struct DispatcherOptions {
   // With more requests than this waiting for the writer or the disk the node is overloaded.
   std::size_t under_way_max = 8192;
   storage::Durability durability = storage::Durability::kWal;  // of writes that do not ask for sync
+  access::AccessTable* access = nullptr;                       // of the TOKEN operations
 };
 
 class Dispatcher {
@@ -97,6 +99,7 @@ class Dispatcher {
   const std::int64_t started_ms_;
   std::shared_ptr<Metrics> metrics_;
   const storage::Durability durability_;
+  access::AccessTable* const access_;
   const std::size_t under_way_max_;
   // Requests that wait for the writer or the disk. Shared with completions.
   std::shared_ptr<std::atomic<std::size_t>> under_way_;

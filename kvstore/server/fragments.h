@@ -29,6 +29,8 @@ class Fragments {
 
   // True if the request is a fragment: another follows, or its id has begun.
   bool concerns(const wire::Request& request) const;
+  // True if a fragment with this id has come before.
+  bool has_begun(std::uint32_t id) const { return open_.contains(id); }
   // Takes a fragment. Answers the whole request with its last one, nothing before.
   // Errors: kUnsupported, kBusy: the fragment is refused and nothing of it kept; kInvalidArgument,
   // kTooLarge, kBusy with the last fragment: why the whole request is refused.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kvstore/access/access_table.h"
 #include "kvstore/storage/store.h"
 #include "proto/wire/limits.h"
 
@@ -37,6 +38,7 @@ struct ServerOptions {
   std::size_t storage_threads = 2;
   storage::Durability durability = storage::Durability::kWal;  // of writes that do not ask for sync
   Limits limits;
+  access::AccessTable* access = nullptr;  // outlives the server; null: open to everyone
 };
 
 }  // namespace edged::server

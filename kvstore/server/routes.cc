@@ -30,6 +30,7 @@ constexpr std::array kKnown{KnownOperation{Opcode::kGet, Route::kMemory},
                             KnownOperation{Opcode::kInvalidate, Route::kWriter},
                             KnownOperation{Opcode::kBatch, Route::kWriter},
                             KnownOperation{Opcode::kOpen, Route::kAtOnce},
+                            KnownOperation{Opcode::kAuth, Route::kConnection},
                             KnownOperation{Opcode::kPing, Route::kAtOnce},
                             KnownOperation{Opcode::kStats, Route::kPool},
                             KnownOperation{Opcode::kWatch, Route::kConnection},
@@ -40,7 +41,10 @@ constexpr std::array kKnown{KnownOperation{Opcode::kGet, Route::kMemory},
                             KnownOperation{Opcode::kNamespaceDelete, Route::kPool},
                             KnownOperation{Opcode::kNamespaceClear, Route::kPool},
                             KnownOperation{Opcode::kNamespaceUsage, Route::kAtOnce},
-                            KnownOperation{Opcode::kClockConfirm, Route::kPool}};
+                            KnownOperation{Opcode::kClockConfirm, Route::kPool},
+                            KnownOperation{Opcode::kTokenCreate, Route::kPool},
+                            KnownOperation{Opcode::kTokenList, Route::kPool},
+                            KnownOperation{Opcode::kTokenRevoke, Route::kPool}};
 constexpr std::uint16_t kFlagsKnown = wire::kFlagCrc | wire::kFlagQuiet | wire::kFlagFence |
                                       wire::kFlagMetadata | wire::kFlagInfo | wire::kFlagNoCache |
                                       wire::kFlagSync | wire::kFlagStaleOk | wire::kFlagLease |

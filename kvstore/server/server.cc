@@ -45,6 +45,7 @@ DispatcherOptions dispatcher_options(const ServerOptions& options) {
   DispatcherOptions dispatcher;
   dispatcher.storage_threads = options.storage_threads;
   dispatcher.durability = options.durability;
+  dispatcher.access = options.access;
   return dispatcher;
 }
 
@@ -65,7 +66,13 @@ class Server::Impl {
   Impl(ServerOptions options, storage::Store& store, const Clock& clock, MetricsRegistry& registry)
       : options_(std::move(options)),
         dispatcher_(store, clock, registry, dispatcher_options(options_)),
+        access_{options_.access,
+                store,
+                registry.counter("edged_auth_failures_total",
+                                 "Tokens shown that were not valid.",
+                                 {{"face", "binary"}})},
         context_{dispatcher_,
+                 access_,
                  options_.limits,
                  clock,
                  registry.counter("edged_kv_received_bytes_total", "Bytes received from clients."),
@@ -223,6 +230,7 @@ class Server::Impl {
 
   const ServerOptions options_;
   Dispatcher dispatcher_;
+  AccessContext access_;
   ConnectionContext context_;
   Counter& refused_;
   std::vector<std::shared_ptr<Reactor>> reactors_;

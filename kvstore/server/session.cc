@@ -20,10 +20,14 @@ constexpr std::size_t kFairShare = 32;
 
 }  // namespace
 
-Session::Session(Dispatcher& dispatcher, const Limits& limits, std::weak_ptr<Completion> completion)
+Session::Session(Dispatcher& dispatcher,
+                 const AccessContext& access,
+                 const Limits& limits,
+                 std::weak_ptr<Completion> completion)
     : dispatcher_(dispatcher),
       limits_(limits),
       completion_(completion),
+      gate_(access),
       fragments_(dispatcher.store(), dispatcher.pool(), completion),
       watches_(dispatcher.store(), completion) {}
 
@@ -59,7 +63,13 @@ void Session::take_frame(const wire::Frame& frame, std::string& out) {
                  out);
     return;
   }
-  if (!fragments_.concerns(*request)) {
+  const bool fragment = fragments_.concerns(*request);
+  // Only the first fragment says what is wanted; the whole is judged again with its items.
+  const bool continues = fragment && fragments_.has_begun(request->id);
+  if (!continues && stopped_at_gate(*request, !fragment, out)) {
+    return;
+  }
+  if (!fragment) {
     take_request(*request, nullptr, out);
     return;
   }
@@ -67,8 +77,28 @@ void Session::take_frame(const wire::Frame& frame, std::string& out) {
   if (!whole) {
     refuse_frame(frame.header, whole.error(), out);
   } else if (*whole) {
-    take_request((*whole)->request.request(), std::move((*whole)->upload), out);
+    const wire::Request complete = (*whole)->request.request();
+    if (!stopped_at_gate(complete, true, out)) {
+      take_request(complete, std::move((*whole)->upload), out);
+    }
   }
+}
+
+bool Session::stopped_at_gate(const wire::Request& request, bool whole, std::string& out) {
+  const std::optional<Code> status =
+      gate_.answer(request, whole, reply_to(request, body_bytes_max_), out);
+  if (status) {
+    dispatcher_.count(request.opcode, *status, std::chrono::steady_clock::now());
+  }
+  return status.has_value();
+}
+
+bool Session::review(std::string& out) {
+  const std::size_t before = out.size();
+  if (gate_.moved()) {
+    watches_.judge([this](const wire::Request& watch) { return gate_.authorize(watch); }, out);
+  }
+  return out.size() != before;
 }
 
 // Behind a request that waits for its turn all later ones wait: order is simpler than speed here.
@@ -180,6 +210,7 @@ void Session::pump(std::string& out) {
     parts_.front()();
     parts_.pop_front();
   }
+  review(out);
   watches_.pump(kPumpBytesMax, out);
 }
 

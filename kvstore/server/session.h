@@ -15,6 +15,7 @@
 
 #include "kvstore/server/dispatcher.h"
 #include "kvstore/server/fragments.h"
+#include "kvstore/server/gate.h"
 #include "kvstore/server/key_order.h"
 #include "kvstore/server/options.h"
 #include "kvstore/server/watches.h"
@@ -31,8 +32,14 @@ struct LateResponse {
 
 class Session {
  public:
-  // `completion` is the connection; both references outlive the session.
-  Session(Dispatcher& dispatcher, const Limits& limits, std::weak_ptr<Completion> completion);
+  // `completion` is the connection; the references outlive the session.
+  Session(Dispatcher& dispatcher,
+          const AccessContext& access,
+          const Limits& limits,
+          std::weak_ptr<Completion> completion);
+
+  // The peer needs no token.
+  void trust_peer() { gate_.trust(); }
 
   // The frame limit of the peer's hello.
   void set_body_bytes_max(std::uint32_t bytes) { body_bytes_max_ = bytes; }
@@ -44,6 +51,12 @@ class Session {
   // Goes on with responses in parts and with pushes, as long as `out` has room.
   void pump(std::string& out);
 
+  // Ends watches that their peer may not have any more. True if it appended something. Called now
+  // and then: a token may go while nothing happens on the connection.
+  bool review(std::string& out);
+
+  // True if the peer showed too many wrong tokens: no more requests are taken.
+  bool refused() const { return gate_.exhausted(); }
   // False while too much is under way to take another request.
   bool may_take() const;
   // True if nothing is under way but watches and unfinished fragments.
@@ -58,6 +71,8 @@ class Session {
     std::shared_ptr<StagedUpload> upload;
   };
 
+  // True if the gate has answered the request.
+  bool stopped_at_gate(const wire::Request& request, bool whole, std::string& out);
   void take_request(const wire::Request& request,
                     std::shared_ptr<StagedUpload> upload,
                     std::string& out);
@@ -74,6 +89,7 @@ class Session {
   const std::weak_ptr<Completion> completion_;
   std::uint32_t body_bytes_max_ = wire::kBodyBytesMax;
 
+  Gate gate_;
   KeyOrder order_;
   Fragments fragments_;
   Watches watches_;

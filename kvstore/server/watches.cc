@@ -71,8 +71,34 @@ Code Watches::start(const wire::Request& request, const ReplyTo& to, std::string
   }
   wire::Fields fields;
   fields.version = position->seen;
-  watches_.emplace(request.id, Entry{*std::move(watch), std::move(ready), to.flags});
+  watches_.emplace(
+      request.id,
+      Entry{*std::move(watch), std::move(ready), to.flags, request.ns, std::string(request.key)});
   return append_reply(to, fields, {}, out);
+}
+
+void Watches::end(std::uint32_t id, const Entry& entry, const Status& why, std::string& out) {
+  wire::Response push;
+  push.opcode = wire::Opcode::kWatch;
+  push.flags = entry.flags;
+  push.id = id;
+  push.status = why.code();
+  push.fields.message = cut_message(why.message());
+  wire::append_push(push, out);
+}
+
+void Watches::judge(const std::function<Status(const wire::Request&)>& allowed, std::string& out) {
+  for (auto entry = watches_.begin(); entry != watches_.end();) {
+    wire::Request request;
+    request.opcode = wire::Opcode::kWatch;
+    request.ns = entry->second.ns;
+    request.key = entry->second.prefix;
+    const Status status = allowed(request);
+    if (!status.ok()) {
+      end(entry->first, entry->second, status, out);
+    }
+    entry = status.ok() ? std::next(entry) : watches_.erase(entry);
+  }
 }
 
 bool Watches::pump_one(std::uint32_t id,
@@ -81,14 +107,8 @@ bool Watches::pump_one(std::uint32_t id,
                        std::string& out) {
   while (out.size() < out_bytes_max && entry.ready->exchange(false)) {
     Result<storage::Watch::Changes> next = entry.watch->next(kChangesPerPush);
-    wire::Response push;
-    push.opcode = wire::Opcode::kWatch;
-    push.flags = entry.flags;
-    push.id = id;
     if (!next) {
-      push.status = next.code();
-      push.fields.message = cut_message(next.error().message());
-      wire::append_push(push, out);
+      end(id, entry, next.error(), out);
       return false;
     }
     if (next->more) {
@@ -96,6 +116,10 @@ bool Watches::pump_one(std::uint32_t id,
     }
     if (!next->changes.empty()) {
       const std::string items = encode(next->changes);
+      wire::Response push;
+      push.opcode = wire::Opcode::kWatch;
+      push.flags = entry.flags;
+      push.id = id;
       push.fields.version = next->seen;
       push.value = items;
       wire::append_push(push, out);

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,6 +28,9 @@ class Watches {
   bool cancel(std::uint32_t id) { return watches_.erase(id) > 0; }
   void clear() { watches_.clear(); }
 
+  // Ends each watch whose request is not `allowed` any more, with a push that says why.
+  void judge(const std::function<Status(const wire::Request&)>& allowed, std::string& out);
+
   // Appends pushes until nothing is new or `out` holds `out_bytes_max` bytes.
   void pump(std::size_t out_bytes_max, std::string& out);
 
@@ -35,7 +39,11 @@ class Watches {
     std::unique_ptr<storage::Watch> watch;
     std::shared_ptr<std::atomic<bool>> ready;
     std::uint16_t flags = 0;
+    storage::NamespaceNumber ns = 0;
+    std::string prefix;
   };
+
+  static void end(std::uint32_t id, const Entry& entry, const Status& why, std::string& out);
 
   // False if the watch has ended.
   bool pump_one(std::uint32_t id, Entry& entry, std::size_t out_bytes_max, std::string& out);

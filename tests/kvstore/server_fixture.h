@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kvstore/access/token_file.h"
 #include "kvstore/server/server.h"
 #include "kvstore/storage/rocks_store.h"
 #include "tests/kvstore/raw_client.h"
@@ -27,6 +28,7 @@ class ServerFixture : public ::testing::Test {
     const auto created = store_->create_namespace("default", std::string(32, 'a'));
     ASSERT_TRUE(created) << created.error().to_string();
     ASSERT_EQ(created->number, 1u);
+    access_ = *access::AccessTable::open({access::token_file_in(options.data_dir)}, clock_);
     start({});
   }
   void TearDown() override { server_.reset(); }
@@ -38,6 +40,7 @@ class ServerFixture : public ::testing::Test {
     options.listen = {"127.0.0.1:0"};
     options.io_threads = 1;
     options.limits = limits;
+    options.access = access_.get();
     server_ = std::make_unique<Server>(options, *store_, clock_, *registry_);
     const Status started = server_->start();
     ASSERT_TRUE(started.ok()) << started.to_string();
@@ -61,6 +64,7 @@ class ServerFixture : public ::testing::Test {
   SystemClock clock_;
   std::unique_ptr<MetricsRegistry> registry_;
   std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<access::AccessTable> access_;  // without tokens at first
   std::unique_ptr<Server> server_;
   std::string address_;
 };

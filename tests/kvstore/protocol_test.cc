@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's face as bytes: the examples of docs/protocol.md executed, and clients that misbehave
-// on purpose. After each of them another client must be served as if nothing had happened.
+// The server's face as bytes: clients that misbehave on purpose. After each of them another client
+// must be served as if nothing had happened.
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <random>
-#include <sstream>
 
 #include "kvstore/server/server.h"
-#include "proto/base/hex.h"
 #include "tests/kvstore/raw_client.h"
 #include "tests/support/memory_store.h"
 
@@ -68,53 +65,6 @@ class ProtocolTest : public ::testing::Test {
   std::unique_ptr<Server> server_;
   std::string address_;
 };
-
-struct Example {
-  std::string name, sent;
-  std::vector<std::string> answer;  // two digits or ".." each
-};
-
-std::vector<Example> read_examples() {
-  std::ifstream file(EDGED_SOURCE_DIR "/docs/protocol.md");
-  std::vector<Example> examples;
-  std::string line;
-  bool inside = false;
-  while (std::getline(file, line)) {
-    if (line.starts_with("```hex ")) {
-      examples.push_back({line.substr(7), "", {}});
-      inside = true;
-    } else if (line.starts_with("```")) {
-      inside = false;
-    } else if (inside) {
-      std::istringstream words(line.substr(1));
-      for (std::string word; words >> word;) {
-        if (line[0] == '>') {
-          examples.back().sent += from_hex(word).value();
-        } else {
-          examples.back().answer.push_back(word);
-        }
-      }
-    }
-  }
-  return examples;
-}
-
-TEST_F(ProtocolTest, DocumentsExamplesAreTrue) {
-  const std::vector<Example> examples = read_examples();
-  ASSERT_GE(examples.size(), 8u);
-  RawClient client(address_, false);
-  for (const Example& example : examples) {
-    ASSERT_TRUE(client.send(example.sent)) << example.name;
-    const std::string answer = client.receive(example.answer.size());
-    ASSERT_EQ(answer.size(), example.answer.size()) << example.name << ": " << to_hex(answer);
-    for (std::size_t i = 0; i < answer.size(); ++i) {
-      if (example.answer[i] != "..") {
-        ASSERT_EQ(to_hex(answer.substr(i, 1)), example.answer[i])
-            << example.name << ", byte " << i << " of " << to_hex(answer);
-      }
-    }
-  }
-}
 
 TEST_F(ProtocolTest, EndsAConnectionWithAWrongHello) {
   RawClient client(address_, false);

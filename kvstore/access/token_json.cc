@@ -75,7 +75,8 @@ class Members {
     if (status_.ok()) status_ = invalid(std::move(why));
   }
 
-  // Complains about what was never taken.
+  const Status& status() const { return status_; }
+  // Complains also about what was never taken.
   Status finish() {
     if (object_ == nullptr || !status_.ok()) return status_;
     for (const auto& member : *object_) {
@@ -168,21 +169,21 @@ Status check_unique(const std::vector<Token>& tokens) {
   return {};
 }
 
-// `more` takes further members of each token.
+// `more` takes further members of each token. `strict`: there may be no others.
 template <typename More>
-Result<std::vector<Token>> take_tokens(Members& members, More more) {
+Result<std::vector<Token>> take_tokens(Members& members, bool strict, More more) {
   std::vector<Token> tokens;
   const json::array* array = members.array("tokens");
   if (array != nullptr && array->size() > kTokensMax) {
     members.complain("there are more than " + std::to_string(kTokensMax) + " tokens");
   }
-  const Status checked = members.finish();
+  const Status checked = strict ? members.finish() : members.status();
   if (!checked.ok()) return checked;
   for (const json::value& value : *array) {
     Members one(value);
     Token token = take_token(one);
     more(one, token);
-    const Status status = one.finish();
+    const Status status = strict ? one.finish() : one.status();
     if (!status.ok()) {
       return status.with_context("token " + std::to_string(tokens.size() + 1));
     }
@@ -211,7 +212,7 @@ Result<std::vector<Token>> parse_file(std::string_view text) {
   if (members.integer("version", 0, 1'000'000) != kFormat) {
     members.complain("\"version\" is not 1");
   }
-  auto tokens = take_tokens(members, [](Members& one, Token& token) {
+  auto tokens = take_tokens(members, true, [](Members& one, Token& token) {
     const std::string text_of_hash = one.text("sha256");
     const auto hash = from_hex(text_of_hash);
     if (!hash || hash->size() != 32) one.complain("\"sha256\" is not 64 hexadecimal digits");
@@ -306,7 +307,7 @@ Result<Token> parse_token(std::string_view text) {
   if (!value) return value.error();
   Members members(*value);
   Token token = take_token(members);
-  const Status status = members.finish();
+  const Status status = members.status();
   return status.ok() ? std::move(token) : Result<Token>(status);
 }
 
@@ -317,7 +318,7 @@ Result<NewToken> parse_new_token(std::string_view text) {
   NewToken made;
   made.token = take_token(members);
   made.secret = members.text("secret");
-  const Status status = members.finish();
+  const Status status = members.status();
   return status.ok() ? std::move(made) : Result<NewToken>(status);
 }
 
@@ -325,7 +326,7 @@ Result<std::vector<Token>> parse_list(std::string_view text) {
   const auto value = parse(text);
   if (!value) return value.error();
   Members members(*value);
-  return take_tokens(members, [](Members&, Token&) {});
+  return take_tokens(members, false, [](Members&, Token&) {});
 }
 
 }  // namespace edged::access

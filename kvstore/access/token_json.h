@@ -37,7 +37,8 @@ std::string render_list(const std::vector<Token>& tokens,
 std::string render_id(std::string_view id);
 Result<std::string> parse_id(std::string_view text);
 
-// What the three operations answer, read by clients. Errors: kInvalidArgument.
+// What the three operations answer, read by clients; members of later versions are passed over.
+// Errors: kInvalidArgument.
 Result<Token> parse_token(std::string_view text);  // sha256 empty
 Result<NewToken> parse_new_token(std::string_view text);
 Result<std::vector<Token>> parse_list(std::string_view text);

@@ -149,6 +149,18 @@ Result<std::string> BlockingClient::namespace_usage(std::string ns) {
   return impl_->wait(impl_->client->namespace_usage(std::move(ns)));
 }
 
+Result<std::string> BlockingClient::create_token(std::string request) {
+  return impl_->wait(impl_->client->create_token(std::move(request)));
+}
+
+Result<std::vector<std::string>> BlockingClient::list_tokens() {
+  return impl_->wait(impl_->client->list_tokens());
+}
+
+Result<std::string> BlockingClient::revoke_token(std::string request) {
+  return impl_->wait(impl_->client->revoke_token(std::move(request)));
+}
+
 Status BlockingClient::confirm_clock() {
   return impl_->wait(impl_->client->confirm_clock());
 }

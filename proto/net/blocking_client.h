@@ -50,6 +50,9 @@ class BlockingClient {
   Status clear_namespace(std::string ns);
   Status delete_namespace(std::string ns);
   Result<std::string> namespace_usage(std::string ns);
+  Result<std::string> create_token(std::string request);
+  Result<std::vector<std::string>> list_tokens();
+  Result<std::string> revoke_token(std::string request);
   Status confirm_clock();
   Result<std::string> stats();
 

@@ -32,6 +32,9 @@ struct ClientOptions {
   std::string address{};
   std::chrono::milliseconds connect_timeout{1000};
   std::chrono::milliseconds call_timeout{2000};
+  // A token, shown on each connection before anything else; empty: none. A node that does not take
+  // it answers every call with kUnauthenticated, and is asked again only after seconds.
+  std::string credential{};
 };
 
 struct KvEntry {
@@ -209,6 +212,11 @@ class Client {
   Awaitable<Status> delete_namespace(std::string ns);
   // Live keys and bytes as one JSON object (docs/protocol.md, NAMESPACE_USAGE).
   Awaitable<Result<std::string>> namespace_usage(std::string ns);
+  // Tokens, as the JSON objects of docs/protocol.md (TOKEN_CREATE): a request and its answer, the
+  // pages of the list, {"id"} and the token that is gone. kExists, kNotFound, kInvalidArgument.
+  Awaitable<Result<std::string>> create_token(std::string request);
+  Awaitable<Result<std::vector<std::string>>> list_tokens();
+  Awaitable<Result<std::string>> revoke_token(std::string request);
   // The operator's word that the node's wall clock is right.
   Awaitable<Status> confirm_clock();
   // The node's statistics as one JSON object (docs/protocol.md, STATS).

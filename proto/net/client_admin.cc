@@ -13,6 +13,15 @@ Result<std::string> value_of(const wire::Response& response) {
   return std::string(response.value);
 }
 
+// One that does not fit a frame is emptied.
+Status check_object(std::string& text) {
+  if (text.size() <= wire::kBodyBytesFloor) {
+    return {};
+  }
+  text.clear();
+  return {Code::kTooLarge, "could not send request about a token: it is above 64 KiB"};
+}
+
 }  // namespace
 
 Client::Awaitable<Status> Client::ping() {
@@ -83,6 +92,52 @@ Client::Awaitable<Result<std::vector<KvNamespace>>> Client::list_namespaces() {
     cursor = response->fields.cursor.value_or("");
   } while (!cursor.empty());
   co_return namespaces;
+}
+
+Client::Awaitable<Result<std::string>> Client::create_token(std::string request) {
+  const Status checked = check_object(request);
+  return Impl::ask<std::string>(impl_,
+                                "",
+                                checked,
+                                simple_frames(Opcode::kTokenCreate, {}, {}, request),
+                                CallKind::kWrite,
+                                value_of);
+}
+
+Client::Awaitable<Result<std::string>> Client::revoke_token(std::string request) {
+  const Status checked = check_object(request);
+  return Impl::ask<std::string>(impl_,
+                                "",
+                                checked,
+                                simple_frames(Opcode::kTokenRevoke, {}, {}, request),
+                                CallKind::kWrite,
+                                value_of);
+}
+
+Client::Awaitable<Result<std::vector<std::string>>> Client::list_tokens() {
+  const std::shared_ptr<Impl> impl = impl_;
+  const Deadline deadline = impl->deadline();
+  std::vector<std::string> pages;
+  std::string cursor;
+  do {
+    wire::Fields fields;
+    if (!cursor.empty()) {
+      fields.cursor = cursor;
+    }
+    RequestFrames frames = simple_frames(Opcode::kTokenList, fields);
+    Result<OwnedResponse> answered =
+        co_await Impl::exchange_ok(impl, "", std::move(frames), CallKind::kRead, deadline);
+    if (!answered) {
+      co_return answered.error();
+    }
+    Result<wire::Response> response = answered->response();
+    if (!response) {
+      co_return response.error();
+    }
+    pages.emplace_back(response->value);
+    cursor = response->fields.cursor.value_or("");
+  } while (!cursor.empty());
+  co_return pages;
 }
 
 Client::Awaitable<Status> Client::rename_namespace(std::string ns, std::string title) {

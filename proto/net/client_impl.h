@@ -27,7 +27,7 @@ class Client::Impl {
   Impl(boost::asio::any_io_executor executor, ClientOptions options)
       : executor_(executor),
         options_(std::move(options)),
-        links_(std::make_shared<LinkPool>(executor, options_.address, options_.connect_timeout)) {}
+        links_(std::make_shared<LinkPool>(executor, options_)) {}
 
   Deadline deadline() const { return std::chrono::steady_clock::now() + options_.call_timeout; }
   const boost::asio::any_io_executor& executor() const { return executor_; }

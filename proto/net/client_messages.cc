@@ -260,11 +260,15 @@ Result<RequestFrames> list_frames(const KvListRequest& list) {
   return RequestFrames(request);
 }
 
-RequestFrames simple_frames(Opcode opcode, const wire::Fields& fields, std::string_view key) {
+RequestFrames simple_frames(Opcode opcode,
+                            const wire::Fields& fields,
+                            std::string_view key,
+                            std::string_view value) {
   wire::Request request;
   request.opcode = opcode;
   request.fields = fields;
   request.key = key;
+  request.value = value;
   return RequestFrames(request);
 }
 

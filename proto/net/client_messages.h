@@ -31,7 +31,8 @@ RequestFrames batch_frames(const std::vector<BatchItem>& items);
 Result<RequestFrames> list_frames(const KvListRequest& list);
 RequestFrames simple_frames(wire::Opcode opcode,
                             const wire::Fields& fields = {},
-                            std::string_view key = {});
+                            std::string_view key = {},
+                            std::string_view value = {});
 
 // Multi requests hold as many items from `first` on as one frame to any server takes, at least one;
 // `next` is the first that did not fit.

@@ -7,22 +7,24 @@
 #include <random>
 #include <utility>
 
+#include "proto/net/client_messages.h"
+
 namespace edged::net {
 namespace {
 
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
+// A refused credential does not become right by asking often; the node cuts who tries.
+constexpr milliseconds kRefusedPause{5000};
+constexpr std::size_t kCredentialBytesMax = 1024;
 constexpr Backoff::Options kReconnect{.first = milliseconds(100), .max = milliseconds(5000)};
 
 }  // namespace
 
-LinkPool::LinkPool(asio::any_io_executor executor,
-                   std::string address,
-                   std::chrono::milliseconds connect_timeout)
+LinkPool::LinkPool(asio::any_io_executor executor, const ClientOptions& options)
     : executor_(executor),
-      address_(std::move(address)),
-      connect_timeout_(connect_timeout),
+      options_(options),
       attempt_ended_(executor),
       backoff_(kReconnect, std::random_device{}()) {}
 
@@ -76,27 +78,63 @@ asio::awaitable<Result<std::shared_ptr<Link>>> LinkPool::get(Deadline deadline) 
     co_return link_;
   }
   if (connecting_ && !closed_) {
-    co_return Status(Code::kDeadlineExceeded, "could not connect to \"" + address_ + "\" in time");
+    co_return Status(Code::kDeadlineExceeded,
+                     "could not connect to \"" + options_.address + "\" in time");
   }
   co_return last_error_;
 }
 
+asio::awaitable<Status> LinkPool::authenticate(std::shared_ptr<Link> link) {
+  if (options_.credential.empty()) {
+    co_return Status();
+  }
+  if (options_.credential.size() > kCredentialBytesMax) {
+    co_return Status(Code::kUnauthenticated,
+                     "could not authenticate: the token is longer than any token");
+  }
+  wire::Fields fields;
+  fields.credential = options_.credential;
+  RequestFrames frames = simple_frames(wire::Opcode::kAuth, fields);
+  const Deadline deadline = std::chrono::steady_clock::now() + options_.connect_timeout;
+  Result<OwnedResponse> answered = co_await link->call(frames, deadline);
+  if (!answered) {
+    co_return answered.error();
+  }
+  Result<wire::Response> response = answered->response();
+  co_return response ? to_status(response->status, response->fields) : response.error();
+}
+
+void LinkPool::adopt(std::shared_ptr<Link> link) {
+  std::erase_if(retired_, [](const std::weak_ptr<Link>& one) { return one.expired(); });
+  if (link_) {
+    retired_.push_back(link_);
+  }
+  link_ = std::move(link);
+  backoff_.reset();
+  last_error_ = Status(Code::kUnavailable, "could not reach the node: connection lost");
+}
+
 asio::awaitable<void> LinkPool::connect_once() {
   const std::shared_ptr<LinkPool> self = shared_from_this();
-  Result<Connected> connected = co_await connect(executor_, address_, connect_timeout_);
-  connecting_ = false;
+  Result<Connected> connected =
+      co_await connect(executor_, options_.address, options_.connect_timeout);
+  std::shared_ptr<Link> link;
+  Status failed = connected ? Status() : connected.error();
   if (connected && !closed_) {
-    std::erase_if(retired_, [](const std::weak_ptr<Link>& one) { return one.expired(); });
-    if (link_) {
-      retired_.push_back(link_);
-    }
-    link_ = std::make_shared<Link>(*std::move(connected));
-    link_->start();
-    backoff_.reset();
-    last_error_ = Status(Code::kUnavailable, "could not reach the node: connection lost");
+    link = std::make_shared<Link>(*std::move(connected));
+    link->start();
+    failed = co_await authenticate(link);
+  }
+  connecting_ = false;
+  if (link && (closed_ || !failed.ok())) {
+    link->close(failed.ok() ? last_error_ : failed);
+  }
+  if (!closed_ && failed.ok()) {
+    adopt(std::move(link));
   } else if (!closed_) {
-    last_error_ = connected.error();
-    next_attempt_ = std::chrono::steady_clock::now() + backoff_.next();
+    last_error_ = failed;
+    const bool refused = failed.code() == Code::kUnauthenticated;
+    next_attempt_ = std::chrono::steady_clock::now() + (refused ? kRefusedPause : backoff_.next());
   }
   attempt_ended_.cancel();
 }

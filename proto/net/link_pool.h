@@ -14,17 +14,17 @@
 
 #include "proto/base/backoff.h"
 #include "proto/base/status.h"
+#include "proto/net/client.h"
 #include "proto/net/link.h"
 
 namespace edged::net {
 
 class LinkPool : public std::enable_shared_from_this<LinkPool> {
  public:
-  LinkPool(boost::asio::any_io_executor executor,
-           std::string address,
-           std::chrono::milliseconds connect_timeout);
+  LinkPool(boost::asio::any_io_executor executor, const ClientOptions& options);
 
-  // Errors: kUnavailable, and what connect() says; kDeadlineExceeded.
+  // Errors: kUnavailable, and what connect() says; kUnauthenticated (the credential is refused);
+  // kDeadlineExceeded.
   boost::asio::awaitable<Result<std::shared_ptr<Link>>> get(Deadline deadline);
   // Ends everything under way; get() is refused from now on.
   void close();
@@ -32,10 +32,11 @@ class LinkPool : public std::enable_shared_from_this<LinkPool> {
  private:
   bool usable() const;
   boost::asio::awaitable<void> connect_once();
+  boost::asio::awaitable<Status> authenticate(std::shared_ptr<Link> link);
+  void adopt(std::shared_ptr<Link> link);
 
   boost::asio::any_io_executor executor_;
-  std::string address_;
-  std::chrono::milliseconds connect_timeout_;
+  const ClientOptions options_;
   std::shared_ptr<Link> link_;
   std::vector<std::weak_ptr<Link>> retired_;  // told to go, with calls still under way
   boost::asio::steady_timer attempt_ended_;   // cancelled when an attempt to connect ends

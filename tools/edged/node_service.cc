@@ -18,6 +18,7 @@
 #include <system_error>
 #include <thread>
 
+#include "kvstore/access/access_table.h"
 #include "kvstore/http/node_http.h"
 #include "kvstore/server/server.h"
 #include "kvstore/storage/rocks_store.h"
@@ -42,7 +43,15 @@ void raise_descriptor_limit() {
 
 int fail(const Status& status) {
   std::fprintf(stderr, "edged node: %s\n", status.message().c_str());
-  return status.code() == Code::kCorruption ? kExitCorrupt : kExitFailed;
+  switch (status.code()) {
+    case Code::kCorruption:
+      return kExitCorrupt;
+    case Code::kDenied:  // files that must be changed before a start can succeed
+    case Code::kInvalidArgument:
+      return kExitUsage;
+    default:
+      return kExitFailed;
+  }
 }
 
 // Creates what --dev or a start without a file promises; names what is missing otherwise.
@@ -69,9 +78,12 @@ Status prepare_namespaces(const config::Config& config, storage::Store& store) {
 // The node's parts in the order they depend on each other; destroyed the other way round.
 class Node {
  public:
-  Node(const config::Config& config, std::unique_ptr<storage::Store> store)
-      : store_(std::move(store)),
-        server_(server_options(config), *store_, clock_, metrics_),
+  Node(const config::Config& config,
+       access::AccessTable& access,
+       std::unique_ptr<storage::Store> store)
+      : access_(access),
+        store_(std::move(store)),
+        server_(server_options(config, access), *store_, clock_, metrics_),
         http_(io_.get_executor(), node_http_options(config), *store_, metrics_, clock_, [this] {
           return draining_ ? Status(Code::kUnavailable, "the node is stopping") : Status();
         }) {}
@@ -101,6 +113,7 @@ class Node {
       hup.async_wait([&](boost::system::error_code error, int) {
         if (error) return;
         reload();
+        reload_tokens();
         wait_hup();
       });
     };
@@ -110,6 +123,15 @@ class Node {
   }
 
  private:
+  void reload_tokens() {
+    const Status reloaded = access_.reload();
+    if (!reloaded.ok()) {
+      log::error("tokens not reloaded, those of before stay: " + reloaded.message());
+      return;
+    }
+    log::info("tokens reloaded: " + std::to_string(access_.snapshot()->tokens().size()));
+  }
+
   void begin_drain() {
     log::info("stopping: requests under way are answered");
     draining_ = true;
@@ -121,6 +143,7 @@ class Node {
 
   SystemClock clock_;
   MetricsRegistry metrics_;
+  access::AccessTable& access_;
   boost::asio::io_context io_{1};
   std::unique_ptr<storage::Store> store_;
   server::Server server_;
@@ -130,12 +153,15 @@ class Node {
 };
 
 int serve_store(const config::Config& config, const std::function<void()>& reload) {
+  const SystemClock clock;
+  const auto access = access::AccessTable::open(access_options(config), clock);
+  if (!access) return fail(access.error());
   auto store = storage::open_rocks_store(store_options(config));
   if (!store) return fail(store.error());
   const Status prepared = prepare_namespaces(config, **store);
   if (!prepared.ok()) return fail(prepared);
   const std::string ports_path = config.node.data_dir + "/ports.json";
-  Node node(config, std::move(*store));
+  Node node(config, **access, std::move(*store));
   const Status started = node.start(ports_path);
   if (!started.ok()) return fail(started);
   node.run(reload);

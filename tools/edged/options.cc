@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/options.h"
 
+#include "kvstore/access/token_file.h"
+
 namespace edged {
 
 namespace {
@@ -22,10 +24,17 @@ storage::RocksStoreOptions store_options(const config::Config& config) {
   return options;
 }
 
-server::ServerOptions server_options(const config::Config& config) {
+access::AccessTable::Options access_options(const config::Config& config) {
+  access::AccessTable::Options options;
+  options.path = access::token_file_in(config.node.data_dir);
+  return options;
+}
+
+server::ServerOptions server_options(const config::Config& config, access::AccessTable& access) {
   server::ServerOptions options;
   options.listen = config.node.listen;
   options.unix_path = config.unix_path();
+  options.access = &access;
   options.io_threads = static_cast<std::size_t>(config.node.io_threads);
   if (config.node.durability == "sync") options.durability = storage::Durability::kSync;
   return options;

@@ -9,6 +9,7 @@
 #include "kvstore/access/token_json.h"
 #include "kvstore/server/peer.h"
 #include "kvstore/server/server.h"
+#include "proto/net/blocking_client.h"
 #include "tests/kvstore/raw_client.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/temp_dir.h"
@@ -208,6 +209,26 @@ TEST_F(ServerAccessTest, ATokenSeesItsNamespacesOnly) {
   EXPECT_EQ(hidden.status, Code::kNamespaceNotFound);
   EXPECT_EQ(absent.status, Code::kNamespaceNotFound);
   EXPECT_EQ(peer.ask(Opcode::kGet, "k").status, Code::kDenied) << "by its guessed handle";
+}
+
+TEST_F(ServerAccessTest, TheClientShowsItsTokenOnEachConnection) {
+  const access::NewToken made = token("a", {Scope::kWrite});
+  net::ClientOptions options;
+  options.address = address_;
+  net::BlockingClient without(options);
+  net::PutItem item;
+  item.key = "k";
+  EXPECT_EQ(without.put("first", item).code(), Code::kUnauthenticated);
+  options.credential = made.secret;
+  net::BlockingClient with(options);
+  EXPECT_TRUE(with.put("first", item).has_value());
+  EXPECT_EQ(with.get("first", "k").code(), Code::kDenied);
+  options.credential = "kvt_wrong";
+  net::BlockingClient wrong(options);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(wrong.put("first", item).code(), Code::kUnauthenticated);
+  EXPECT_NE(registry_.render().find("edged_auth_failures_total{face=\"binary\"} 1\n"),
+            std::string::npos)
+      << "a refused token is not shown again at each call";
 }
 
 // Connects to the unix socket as `uid` (this thread alone changes), and asks for a namespace list.

@@ -136,6 +136,9 @@ TEST(TokenJsonTest, OnlyCreationShowsTheSecretAndNothingShowsTheHash) {
   ASSERT_TRUE(read.has_value()) << read.error().message();
   EXPECT_EQ(read->secret, made.secret);
   EXPECT_EQ(parse_token(render_token(made.token))->grant.id, made.token.grant.id);
+  std::string later = render_new_token(made);
+  later.insert(1, "\"added_later\":1,");
+  EXPECT_EQ(parse_new_token(later)->secret, made.secret);
   EXPECT_EQ(*parse_id(render_id("x\"y")), "x\"y");
   EXPECT_EQ(parse_id("{}").code(), Code::kInvalidArgument);
 }

@@ -4,8 +4,45 @@
 
 namespace edged::test {
 
-const std::vector<ByteCase>& request_cases() {
-  static const std::vector<ByteCase> cases = {
+namespace {
+
+std::vector<ByteCase> malformed_requests() {
+  return {
+      {"a TLV area that is malformed",
+       {{"kind, opcode, flags", "b7 01 0000"},
+        {"id", "04000000"},
+        {"body length", "05000000"},
+        {"namespace", "01000000"},
+        {"key and TLV length", "0100 0400"},
+        {"no checksum", "00000000"},
+        {"ttl cut short", "02000800"},
+        {"key", "'a'"}},
+       "bad_frame"},
+      {"a TLV area that is no multiple of four",
+       {{"kind, opcode, flags", "b7 01 0000"},
+        {"id", "04000000"},
+        {"body length", "06000000"},
+        {"namespace", "01000000"},
+        {"key and TLV length", "0100 0500"},
+        {"no checksum", "00000000"},
+        {"unknown TLV", "f0000000 00"},
+        {"key", "'a'"}},
+       "bad_frame"},
+      {"a critical TLV that nobody knows",
+       {{"kind, opcode, flags", "b7 01 0000"},
+        {"id", "04000000"},
+        {"body length", "05000000"},
+        {"namespace", "01000000"},
+        {"key and TLV length", "0100 0400"},
+        {"no checksum", "00000000"},
+        {"unknown and critical", "f0010000"},
+        {"key", "'a'"}},
+       "unsupported"},
+  };
+}
+
+std::vector<ByteCase> sound_requests() {
+  return {
       {"get with a checksum",
        {{"kind, opcode, flags", "b7 01 0100"},
         {"id", "07000000"},
@@ -39,6 +76,11 @@ const std::vector<ByteCase>& request_cases() {
         {"value", "ff 00 b7 b8 b9"}},
        "put_if_version flags=0080 id=4294967295 ns=2147483647 if_version=5 metadata=\"{}\" "
        "key=\"\\x00\" value=\"\\xff\\x00\\xb7\\xb8\\xb9\""},
+  };
+}
+
+std::vector<ByteCase> requests_of_other_shapes() {
+  return {
       {"ping without a body",
        {{"kind, opcode, flags", "b7 22 0000"},
         {"id", "0c000000"},
@@ -87,37 +129,19 @@ const std::vector<ByteCase>& request_cases() {
         // Flag CRC is among them; by an independent implementation.
         {"checksum", "e8a137be"}},
        "255 flags=ffff id=3"},
-      {"a TLV area that is malformed",
-       {{"kind, opcode, flags", "b7 01 0000"},
-        {"id", "04000000"},
-        {"body length", "05000000"},
-        {"namespace", "01000000"},
-        {"key and TLV length", "0100 0400"},
-        {"no checksum", "00000000"},
-        {"ttl cut short", "02000800"},
-        {"key", "'a'"}},
-       "bad_frame"},
-      {"a TLV area that is no multiple of four",
-       {{"kind, opcode, flags", "b7 01 0000"},
-        {"id", "04000000"},
-        {"body length", "06000000"},
-        {"namespace", "01000000"},
-        {"key and TLV length", "0100 0500"},
-        {"no checksum", "00000000"},
-        {"unknown TLV", "f0000000 00"},
-        {"key", "'a'"}},
-       "bad_frame"},
-      {"a critical TLV that nobody knows",
-       {{"kind, opcode, flags", "b7 01 0000"},
-        {"id", "04000000"},
-        {"body length", "05000000"},
-        {"namespace", "01000000"},
-        {"key and TLV length", "0100 0400"},
-        {"no checksum", "00000000"},
-        {"unknown and critical", "f0010000"},
-        {"key", "'a'"}},
-       "unsupported"},
   };
+}
+
+}  // namespace
+
+const std::vector<ByteCase>& request_cases() {
+  static const std::vector<ByteCase> cases = [] {
+    std::vector<ByteCase> all = sound_requests();
+    for (const auto& more : {requests_of_other_shapes(), malformed_requests()}) {
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+  }();
   return cases;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <memory>
 
@@ -44,6 +45,7 @@ class Socket {
   void send(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;  // libFuzzer's timer
       if (sent < 0) {
         KV_CHECK(errno == EPIPE || errno == ECONNRESET);
         return;
@@ -59,6 +61,7 @@ class Socket {
     char chunk[16 * 1024];
     while (bytes.size() < count) {
       const ssize_t got = ::recv(socket_, chunk, std::min(sizeof chunk, count - bytes.size()), 0);
+      if (got < 0 && errno == EINTR) continue;
       KV_CHECK(got >= 0 || errno == ECONNRESET);
       if (got <= 0) break;
       bytes.append(chunk, static_cast<std::size_t>(got));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a token allows: a set of scopes, written "read,list". No scope contains another. Value
-// types; any thread. Which operation needs which: docs/security.md.
+// types; any thread. Which operation needs which: docs/protocol.md, AUTH.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,16 @@ namespace {
 // figure.
 constexpr std::chrono::milliseconds kStatsAge{100};
 
+Status may_read_metrics(const access::AccessTable& table, std::string_view credential) {
+  const std::shared_ptr<const access::AccessSnapshot> snapshot = table.snapshot();
+  if (!snapshot->required()) return {};
+  const auto token = snapshot->authenticate(credential, table.clock().wall_now());
+  if (!token) return token.error();
+  return (*token)->grant.scopes.has(access::Scope::kMetrics)
+             ? Status()
+             : Status(Code::kDenied, "the token has not the scope metrics");
+}
+
 }  // namespace
 
 NodeHttp::NodeHttp(boost::asio::any_io_executor executor,
@@ -20,9 +30,13 @@ NodeHttp::NodeHttp(boost::asio::any_io_executor executor,
                    const storage::Store& store,
                    MetricsRegistry& metrics,
                    const Clock& clock,
-                   std::function<Status()> ready)
+                   std::function<Status()> ready,
+                   const access::AccessTable* access)
     : server_(std::move(executor), std::move(options)), store_(store), clock_(clock) {
-  http::add_health_routes(server_, metrics, std::move(ready));
+  http::add_health_routes(
+      server_, metrics, std::move(ready), [access](std::string_view credential) {
+        return access == nullptr ? Status() : may_read_metrics(*access, credential);
+      });
   http::add_process_metrics(metrics, clock);
   add_store_metrics(metrics);
 }

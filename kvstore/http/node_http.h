@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 
+#include "kvstore/access/access_table.h"
 #include "kvstore/storage/store.h"
 #include "proto/base/clock.h"
 #include "proto/base/metrics.h"
@@ -19,13 +20,15 @@ namespace edged::kv_http {
 class NodeHttp {
  public:
   // `store`, `metrics` and `clock` outlive the object, and the object outlives the registry's last
-  // rendering: its gauges ask it. `ready` must not block.
+  // rendering: its gauges ask it. `ready` must not block. If `access` (which outlives this too, or
+  // is null) wants tokens, /metrics wants one with the scope metrics.
   NodeHttp(boost::asio::any_io_executor executor,
            http::ServerOptions options,
            const storage::Store& store,
            MetricsRegistry& metrics,
            const Clock& clock,
-           std::function<Status()> ready);
+           std::function<Status()> ready,
+           const access::AccessTable* access = nullptr);
 
   // For routes of other parts, before listen().
   http::Server& server() { return server_; }

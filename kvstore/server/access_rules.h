@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each operation needs of a token: the one table of docs/security.md, "What needs which
+// What each operation needs of a token: the one table of docs/protocol.md, AUTH, "What needs which
 // scope". An operation that is not in it is refused to every token. Pure; any thread.
 #pragma once
 

@@ -7,7 +7,34 @@ namespace edged::http {
 
 using boost::asio::awaitable;
 
-void add_health_routes(Server& server, MetricsRegistry& metrics, std::function<Status()> ready) {
+namespace {
+
+// What stands behind "Bearer ", empty if that is not there.
+std::string_view bearer_of(const Request& request) {
+  constexpr std::string_view kScheme = "Bearer ";
+  const auto header = request.headers.find("authorization");
+  if (header == request.headers.end()) return {};
+  const std::string_view value = header->second;
+  return value.starts_with(kScheme) ? value.substr(kScheme.size()) : std::string_view();
+}
+
+Response refusal(const Status& why) {
+  Response response;
+  response.status = why.code() == Code::kDenied ? 403 : 401;
+  response.content_type = "application/json";
+  response.body = why.code() == Code::kDenied
+                      ? "{\"error\":\"the token has not the scope metrics\"}\n"
+                      : "{\"error\":\"a token is needed\"}\n";
+  if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+}  // namespace
+
+void add_health_routes(Server& server,
+                       MetricsRegistry& metrics,
+                       std::function<Status()> ready,
+                       MayRead may_read_metrics) {
   server.route("GET", "/healthz", [](Request) -> awaitable<Response> {
     Response response;
     response.body = "ok\n";
@@ -20,12 +47,15 @@ void add_health_routes(Server& server, MetricsRegistry& metrics, std::function<S
     response.body = (status.ok() ? "ready" : status.message()) + "\n";
     co_return response;
   });
-  server.route("GET", "/metrics", [&metrics](Request) -> awaitable<Response> {
-    Response response;
-    response.content_type = "text/plain; version=0.0.4";
-    response.body = metrics.render();
-    co_return response;
-  });
+  server.route(
+      "GET", "/metrics", [&metrics, may_read_metrics](Request request) -> awaitable<Response> {
+        const Status may = may_read_metrics ? may_read_metrics(bearer_of(request)) : Status();
+        if (!may.ok()) co_return refusal(may);
+        Response response;
+        response.content_type = "text/plain; version=0.0.4";
+        response.body = metrics.render();
+        co_return response;
+      });
 }
 
 }  // namespace edged::http

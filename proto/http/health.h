@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "proto/base/metrics.h"
 #include "proto/base/status.h"
@@ -12,7 +13,14 @@
 
 namespace edged::http {
 
+// Judges the credential of a bearer token, empty if none is shown: kOk, kUnauthenticated, kDenied.
+using MayRead = std::function<Status(std::string_view credential)>;
+
 // `ready` must not block; its message is shown to anyone who asks. `metrics` outlives the server.
-void add_health_routes(Server& server, MetricsRegistry& metrics, std::function<Status()> ready);
+// `may_read_metrics` empty: everyone may.
+void add_health_routes(Server& server,
+                       MetricsRegistry& metrics,
+                       std::function<Status()> ready,
+                       MayRead may_read_metrics = {});
 
 }  // namespace edged::http

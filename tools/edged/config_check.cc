@@ -36,7 +36,7 @@ void check_address(const std::string& path,
   } else if (!insecure && !is_loopback(address)) {
     context.complain(path,
                      quoted(address) +
-                         " is not a loopback address. This version has neither tokens nor TLS: "
+                         " is not a loopback address. This version has no TLS: "
                          "bind loopback, or pass --insecure to let anyone in");
   }
 }

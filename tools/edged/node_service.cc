@@ -84,9 +84,16 @@ class Node {
       : access_(access),
         store_(std::move(store)),
         server_(server_options(config, access), *store_, clock_, metrics_),
-        http_(io_.get_executor(), node_http_options(config), *store_, metrics_, clock_, [this] {
-          return draining_ ? Status(Code::kUnavailable, "the node is stopping") : Status();
-        }) {}
+        http_(
+            io_.get_executor(),
+            node_http_options(config),
+            *store_,
+            metrics_,
+            clock_,
+            [this] {
+              return draining_ ? Status(Code::kUnavailable, "the node is stopping") : Status();
+            },
+            &access_) {}
 
   Status start(const std::string& ports_path) {
     Status started = server_.start();

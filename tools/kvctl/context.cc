@@ -2,7 +2,9 @@
 #include "tools/kvctl/context.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -48,7 +50,24 @@ std::vector<std::string> candidates(const Context& context) {
   return found;
 }
 
-Status ping(const std::string& address, std::unique_ptr<net::BlockingClient>& client) {
+// Never a flag's value: other users see command lines. Empty: none.
+Result<std::string> credential(const Context& context) {
+  if (context.token_file.empty()) {
+    const char* token = std::getenv("EDGED_TOKEN");
+    return std::string(token == nullptr ? "" : token);
+  }
+  std::ifstream file(context.token_file);
+  std::string token;
+  if (!std::getline(file, token) || token.empty()) {
+    return Status(Code::kInvalidArgument,
+                  "--token-file: could not read a token from \"" + context.token_file + "\"");
+  }
+  return token;
+}
+
+Status ping(const std::string& address,
+            const std::string& token,
+            std::unique_ptr<net::BlockingClient>& client) {
   std::error_code ignored;
   if (address.rfind("unix:", 0) == 0 && !std::filesystem::exists(address.substr(5), ignored)) {
     return {Code::kUnavailable, "no such socket"};
@@ -56,6 +75,7 @@ Status ping(const std::string& address, std::unique_ptr<net::BlockingClient>& cl
   net::ClientOptions options;
   options.address = address;
   options.call_timeout = kCallTimeout;
+  options.credential = token;
   client = std::make_unique<net::BlockingClient>(options);
   return client->ping();
 }
@@ -72,11 +92,13 @@ std::string listed(const std::vector<net::KvNamespace>& namespaces) {
 
 Status connect(Context& context) {
   if (context.client) return {};
+  const auto token = credential(context);
+  if (!token) return token.error();
   std::string tried;
   Code code = Code::kUnavailable;
   for (const std::string& address : candidates(context)) {
     std::unique_ptr<net::BlockingClient> client;
-    const Status answer = ping(address, client);
+    const Status answer = ping(address, *token, client);
     if (answer.ok()) {
       context.client = std::move(client);
       context.connected_to = address;

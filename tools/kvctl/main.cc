@@ -16,6 +16,8 @@ int main(int argc, char** argv) {
       ->envname("EDGED_ADDR");
   program.add_option("-c,--config", context.config, "Where to look for the node's data directory")
       ->envname("EDGED_CONFIG");
+  program.add_option(
+      "--token-file", context.token_file, "File with the token to show (else EDGED_TOKEN)");
   program.add_option("--ns", context.ns, "Namespace, by id or title (default: the only one)");
   program.add_flag("--json", context.json, "Machine output, as docs/kvctl.md promises it");
   program.footer(
@@ -27,6 +29,7 @@ int main(int argc, char** argv) {
   edged::kvctl::add_change_commands(program, context, exit_code);
   edged::kvctl::add_list_command(program, context, exit_code);
   edged::kvctl::add_inspect_commands(program, context, exit_code);
+  edged::kvctl::add_token_commands(program, context, exit_code);
   edged::kvctl::add_watch_command(program, context, exit_code);
   try {
     program.parse(argc, argv);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each operation has a rule, and it is the one that docs/security.md promises.
+// Each operation has a rule, and it is the one that docs/protocol.md, AUTH promises.
 #include "kvstore/server/access_rules.h"
 
 #include <gtest/gtest.h>

@@ -116,16 +116,21 @@ Scopes take_scopes(Members& members) {
   return scopes;
 }
 
-json::object to_json(const Token& token) {
-  const Grant& grant = token.grant;
-  json::object object;
-  object["id"] = grant.id;
+// What a request and a token say alike.
+void add_grant(json::object& object, const Grant& grant) {
   object["name"] = grant.name;
   json::array& scopes = object["scopes"].emplace_array();
   for (const std::string_view name : scope_names(grant.scopes)) scopes.emplace_back(name);
   json::array& namespaces = object["namespaces"].emplace_array();
   for (const std::string& one : grant.namespaces) namespaces.emplace_back(one);
   object["prefix"] = grant.prefix;
+}
+
+json::object to_json(const Token& token) {
+  const Grant& grant = token.grant;
+  json::object object;
+  object["id"] = grant.id;
+  add_grant(object, grant);
   object["created_at_ms"] = to_unix_ms(token.created_at);
   object["expires_at_ms"] = nullptr;
   if (grant.expires_at) object["expires_at_ms"] = to_unix_ms(*grant.expires_at);
@@ -242,12 +247,7 @@ Result<Grant> parse_request(std::string_view text, WallTime now) {
 
 std::string render_request(const Grant& grant, WallTime now) {
   json::object object;
-  object["name"] = grant.name;
-  json::array& scopes = object["scopes"].emplace_array();
-  for (const std::string_view name : scope_names(grant.scopes)) scopes.emplace_back(name);
-  json::array& namespaces = object["namespaces"].emplace_array();
-  for (const std::string& one : grant.namespaces) namespaces.emplace_back(one);
-  object["prefix"] = grant.prefix;
+  add_grant(object, grant);
   if (grant.expires_at) object["expires_in_ms"] = (*grant.expires_at - now).count();
   return json::serialize(object);
 }

@@ -66,7 +66,6 @@ class Gate {
   Status check_scopes(wire::Opcode opcode, const AccessRule& rule) const;
   Status check_namespace(std::uint32_t number);
   Status check_key(std::string_view key) const;
-  Status check_whole(const AccessRule& rule) const;
   Status check_name(std::string_view name) const;
   Status check_new_namespace(const wire::Fields& fields) const;
   Status check_items(const wire::Request& request);

@@ -4,27 +4,12 @@
 #include <cstdio>
 #include <memory>
 
-#include "proto/base/units.h"
 #include "tools/edged/exit_code.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 
 namespace edged::kvctl {
 namespace {
-
-int no_such_key(const std::string& key, const net::KvNamespace& ns) {
-  return fail({Code::kNotFound, "key \"" + key + "\" not found in namespace \"" + ns.title + "\""},
-              "kvctl list --prefix shows what is there");
-}
-
-// Nothing if `text` is empty.
-Result<std::optional<std::chrono::milliseconds>> parse_ttl(const std::string& text) {
-  if (text.empty()) return std::optional<std::chrono::milliseconds>();
-  const auto ttl = parse_duration(text);
-  if (!ttl) return ttl.error().with_context("--ttl");
-  if (ttl->count() == 0) return Status(Code::kInvalidArgument, "--ttl: must be more than 0");
-  return std::optional<std::chrono::milliseconds>(*ttl);
-}
 
 struct TouchArguments {
   std::string key, ttl;

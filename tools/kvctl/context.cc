@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/base/units.h"
 #include "tools/edged/config_parse.h"
 #include "tools/edged/exit_code.h"
 
@@ -158,6 +159,19 @@ Result<net::KvListItem> find_facts(Context& context,
     request.cursor = page->cursor;  // a page may be empty although there is more
   } while (!request.cursor.empty());
   return Status(Code::kNotFound, "no such key");
+}
+
+Result<std::optional<std::chrono::milliseconds>> parse_ttl(const std::string& text) {
+  if (text.empty()) return std::optional<std::chrono::milliseconds>();
+  const auto ttl = parse_duration(text);
+  if (!ttl) return ttl.error().with_context("--ttl");
+  if (ttl->count() == 0) return Status(Code::kInvalidArgument, "--ttl: must be more than 0");
+  return std::optional<std::chrono::milliseconds>(*ttl);
+}
+
+int no_such_key(const std::string& key, const net::KvNamespace& ns) {
+  return fail({Code::kNotFound, "key \"" + key + "\" not found in namespace \"" + ns.title + "\""},
+              "kvctl list --prefix shows what is there");
 }
 
 int fail(const Status& status, const std::string& next_step) {

@@ -3,7 +3,9 @@
 // namespace it works in, and how failures are told. One thread.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "proto/base/status.h"
@@ -32,6 +34,12 @@ Result<net::KvNamespace> open_namespace(Context& context);
 Result<net::KvListItem> find_facts(Context& context,
                                    const net::KvNamespace& ns,
                                    const std::string& key);
+
+// The --ttl of every command: none if `text` is empty. Errors: kInvalidArgument.
+Result<std::optional<std::chrono::milliseconds>> parse_ttl(const std::string& text);
+
+// fail() for a key that is not there.
+int no_such_key(const std::string& key, const net::KvNamespace& ns);
 
 // One line on stderr, "kvctl: …", and what to do next if anything can be done. The exit code.
 int fail(const Status& status, const std::string& next_step = {});

@@ -17,11 +17,7 @@ int get(Context& context, const std::string& key) {
   const auto ns = open_namespace(context);
   if (!ns) return fail(ns.error());
   const auto entry = context.client->get(ns->id, key);
-  if (entry.code() == Code::kNotFound) {
-    return fail(
-        {Code::kNotFound, "key \"" + key + "\" not found in namespace \"" + ns->title + "\""},
-        "kvctl list --prefix shows what is there");
-  }
+  if (entry.code() == Code::kNotFound) return no_such_key(key, *ns);
   if (!entry) return fail(entry.error().with_context("could not get \"" + key + "\""));
   if (context.json) {
     boost::json::object object;

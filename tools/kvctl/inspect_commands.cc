@@ -36,11 +36,7 @@ int inspect(Context& context, const std::string& key) {
   const auto ns = open_namespace(context);
   if (!ns) return fail(ns.error());
   const auto found = find_facts(context, *ns, key);
-  if (found.code() == Code::kNotFound) {
-    return fail(
-        {Code::kNotFound, "key \"" + key + "\" not found in namespace \"" + ns->title + "\""},
-        "kvctl list --prefix shows what is there");
-  }
+  if (found.code() == Code::kNotFound) return no_such_key(key, *ns);
   if (!found) return fail(found.error().with_context("could not inspect \"" + key + "\""));
   const net::KvEntry* entry = &found->entry;
   json::object facts;

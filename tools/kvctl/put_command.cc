@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 
-#include "proto/base/units.h"
 #include "proto/wire/limits.h"
 #include "tools/edged/exit_code.h"
 #include "tools/kvctl/commands.h"
@@ -74,12 +73,9 @@ Result<net::PutItem> make_item(const PutArguments& arguments) {
     item.mode = net::PutMode::kIfVersion;
     item.if_version = *arguments.if_version;
   }
-  if (!arguments.ttl.empty()) {
-    const auto ttl = parse_duration(arguments.ttl);
-    if (!ttl) return ttl.error().with_context("--ttl");
-    if (ttl->count() == 0) return Status(Code::kInvalidArgument, "--ttl: must be more than 0");
-    item.ttl = *ttl;
-  }
+  const auto ttl = parse_ttl(arguments.ttl);
+  if (!ttl) return ttl.error();
+  item.ttl = *ttl;
   boost::json::error_code error;
   if (!item.metadata.empty()) boost::json::parse(item.metadata, error);
   if (error) return Status(Code::kInvalidArgument, "--metadata: is not JSON: " + error.message());

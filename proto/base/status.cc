@@ -67,6 +67,7 @@ std::string Status::to_string() const {
 
 Status Status::with_context(std::string_view context) const {
   std::string text(context);
+  if (message_ == text || message_.starts_with(text + ": ")) return *this;
   if (!message_.empty()) text += ": " + message_;
   return Status(code_, std::move(text));
 }

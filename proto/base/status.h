@@ -64,6 +64,7 @@ class [[nodiscard]] Status {
   std::string to_string() const;
 
   // The same code with `context` before the message: "could not read state: connection refused".
+  // A message that says so already, perhaps from the other side of a connection, stays as it is.
   Status with_context(std::string_view context) const;
 
  private:

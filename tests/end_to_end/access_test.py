@@ -90,7 +90,9 @@ class AccessTest(ProgramsCase):
         self.assertFails(self.kvctl("token", "create", "x", "--scope", "everything"), 2, "--scope")
         self.assertFails(self.kvctl("token", "create", "x", "--scope", "read", "--expires", "soon"), 2)
         self.create("x", "read")
-        self.assertFails(self.kvctl("token", "create", "x", "--scope", "read"), 1)
+        again = self.kvctl("token", "create", "x", "--scope", "read")
+        self.assertFails(again, 1)
+        self.assertEqual(again.stderr.count(b"could not create token"), 1, again.stderr)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ class BlockingClient::Impl {
  public:
   explicit Impl(ClientOptions options)
       : client(std::in_place, io.get_executor(), std::move(options)) {}
-  ~Impl() {
+  ~Impl() { close(); }
+
+  void close() {
     client.reset();
     io.restart();
     io.poll();  // lets what was cancelled end
@@ -49,8 +51,11 @@ class BlockingClient::Impl {
 };
 
 BlockingClient::BlockingClient(ClientOptions options)
-    : impl_(std::make_unique<Impl>(std::move(options))) {}
-BlockingClient::~BlockingClient() = default;
+    : impl_(std::make_shared<Impl>(std::move(options))) {}
+
+BlockingClient::~BlockingClient() {
+  impl_->close();
+}
 
 Status BlockingClient::ping() {
   return impl_->wait(impl_->client->ping());
@@ -125,7 +130,17 @@ Result<BatchResult> BlockingClient::batch(std::string ns, std::vector<BatchItem>
 Result<std::shared_ptr<KvWatch>> BlockingClient::watch(std::string ns,
                                                        std::string prefix,
                                                        std::optional<std::uint64_t> after) {
-  return impl_->wait(impl_->client->watch(std::move(ns), std::move(prefix), after));
+  struct Holder {
+    std::shared_ptr<Impl> impl;
+    std::shared_ptr<KvWatch> watch;  // goes first
+  };
+  auto watch = impl_->wait(impl_->client->watch(std::move(ns), std::move(prefix), after));
+  if (!watch) {
+    return watch;
+  }
+  auto holder = std::make_shared<Holder>(Holder{impl_, *std::move(watch)});
+  KvWatch* const held = holder->watch.get();
+  return std::shared_ptr<KvWatch>(std::move(holder), held);
 }
 
 Result<std::vector<KvChange>> BlockingClient::next(KvWatch& watch,

@@ -38,7 +38,7 @@ class BlockingClient {
   Result<KvEntry> get_and_touch(std::string ns, TouchItem item);
   Result<std::int64_t> add(std::string ns, AddItem item);
   Result<BatchResult> batch(std::string ns, std::vector<BatchItem> items);
-  // The watch must not outlive this client; next() on it is BlockingClient::next.
+  // Its next() is BlockingClient::next. After the client's end it only ends.
   Result<std::shared_ptr<KvWatch>> watch(std::string ns,
                                          std::string prefix,
                                          std::optional<std::uint64_t> after = std::nullopt);
@@ -58,7 +58,7 @@ class BlockingClient {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // watches hold it too: their timers belong to its io_context
 };
 
 }  // namespace edged::net

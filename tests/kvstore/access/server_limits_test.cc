@@ -41,7 +41,8 @@ TEST_F(ServerLimitsTest, AWatchEndsWithItsToken) {
   EXPECT_EQ(push.header.kind, wire::Kind::kPush);
   EXPECT_EQ(push.header.id, watch);
   EXPECT_EQ(push.status(), Code::kUnauthenticated);
-  wire::Request cancel = make(Opcode::kCancel, 0, "", std::string("\0\0\0\0", 4));
+  const std::string id(4, '\0');  // the request refers to it
+  const wire::Request cancel = make(Opcode::kCancel, 0, "", id);
   EXPECT_EQ(call(cancel).status(), Code::kUnauthenticated);
 }
 

@@ -60,7 +60,7 @@ void NodeHttp::add_store_metrics(MetricsRegistry& metrics) {
   using storage::StoreStats;
   add("edged_storage_disk_bytes", "Bytes of the store's files.", &StoreStats::disk_bytes);
   add("edged_storage_memory_bytes",
-      "Bytes of block cache, memtables and table readers.",
+      "Bytes of hot cache, block cache, memtables and table readers.",
       &StoreStats::memory_bytes);
   add("edged_storage_disk_free_bytes",
       "Bytes free on the store's file system.",
@@ -80,6 +80,16 @@ void NodeHttp::add_store_metrics(MetricsRegistry& metrics) {
   add("edged_storage_write_groups",
       "Batches that the write operations were grouped in since start.",
       &StoreStats::write_groups);
+  add("edged_storage_hot_cache_hits",
+      "Single reads that the hot cache answered since start.",
+      &StoreStats::hot_hits);
+  add("edged_storage_hot_cache_misses",
+      "Single reads that the hot cache left to the engine since start.",
+      &StoreStats::hot_misses);
+  add("edged_storage_hot_cache_entries",
+      "Entries and absent keys in the hot cache.",
+      &StoreStats::hot_entries);
+  add("edged_storage_hot_cache_bytes", "Bytes of the hot cache.", &StoreStats::hot_bytes);
   add("edged_storage_leases", "Leases to fill a key that are held.", &StoreStats::leases);
   add("edged_storage_watches", "Watches on changes.", &StoreStats::watches);
   add("edged_storage_uploads", "Large values on their way in.", &StoreStats::uploads);

@@ -265,6 +265,9 @@ Code answer_list(const Store& store,
   for (std::size_t i = 0; i < page->items.size(); ++i) {
     const storage::ListItem& listed = page->items[i];
     wire::Item item = list_item(listed, request.flags);
+    if ((request.flags & wire::kFlagCached) != 0) {
+      item.fields.cached = store.is_cached(request.ns, listed.key) ? 1 : 0;
+    }
     const bool missing = with_values && listed.value_bytes != item.value.size();
     if (missing || items.size() + wire::item_bytes(item) > room) {
       if (i > 0 && !missing) {

@@ -48,7 +48,7 @@ constexpr std::array kKnown{KnownOperation{Opcode::kGet, Route::kMemory},
 constexpr std::uint16_t kFlagsKnown = wire::kFlagCrc | wire::kFlagQuiet | wire::kFlagFence |
                                       wire::kFlagMetadata | wire::kFlagInfo | wire::kFlagNoCache |
                                       wire::kFlagSync | wire::kFlagStaleOk | wire::kFlagLease |
-                                      wire::kFlagWithValues;
+                                      wire::kFlagWithValues | wire::kFlagCached;
 
 // By opcode: its place in kKnown, kKnown.size() if there is none.
 constexpr std::array<std::uint8_t, 256> kPlaces = [] {

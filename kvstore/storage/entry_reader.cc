@@ -127,21 +127,42 @@ Result<Entry> EntryReader::to_result(const rocksdb::ReadOptions& options,
 // A large value is read again under a snapshot if its pieces vanished: it was overwritten.
 Result<Entry> EntryReader::read(rocksdb::ReadOptions options,
                                 std::uint32_t prefix,
-                                const std::string& stored_key) const {
+                                const std::string& stored_key,
+                                HotCache::Ticket ticket) const {
   rocksdb::PinnableSlice stored;
   const auto status = database_.db().Get(options, database_.entries(), stored_key, &stored);
   auto entry = to_result(options, prefix, stored_key, status, stored);
+  if (status.IsNotFound()) {
+    hot_.fill_absent(HotCache::key_of(stored_key), ticket);
+  } else if (entry) {
+    hot_.fill_record(HotCache::key_of(stored_key), ticket, {stored.data(), stored.size()});
+  }
   if (entry || entry.code() != Code::kCorruption || options.snapshot != nullptr) return entry;
   const Snapshot snapshot(database_.db());
   options.snapshot = snapshot.get();
-  return read(options, prefix, stored_key);
+  return read(options, prefix, stored_key, 0);
 }
 
-Result<Entry> EntryReader::get(NamespaceNumber ns, std::string_view key, ReadTier tier) const {
+Status EntryReader::get_into(NamespaceNumber ns,
+                             std::string_view key,
+                             ReadTier tier,
+                             Entry& entry) const {
   if (Status status = check_key(key); !status.ok()) return status;
   const auto prefix = namespaces_.prefix_of(ns);
   if (!prefix) return Status(Code::kNamespaceNotFound, "no such namespace");
-  return read(options_for(tier), *prefix, encode_key(*prefix, key));
+  HotCache::Ticket ticket = 0;
+  switch (hot_.find(HotCache::key_of(*prefix, key), to_unix_ms(clock_.now()), entry, ticket)) {
+    case HotCache::Found::kEntry:
+      return Status();
+    case HotCache::Found::kAbsent:
+      return no_such_key();
+    case HotCache::Found::kUnknown:
+      break;
+  }
+  auto found = read(options_for(tier), *prefix, encode_key(*prefix, key), ticket);
+  if (!found) return found.error();
+  entry = *std::move(found);
+  return Status();
 }
 
 std::vector<Result<Entry>> EntryReader::get_many(NamespaceNumber ns,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading entries by key: whole, many at once, and large ones in pieces. Every record is checked
-// before it is believed, and one that has expired is absent. Any thread.
+// before it is believed, and one that has expired is absent. Single whole entries come from the hot
+// cache if it knows them; what is read under a snapshot passes it by. Any thread.
 #pragma once
 
 #include <memory>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "kvstore/storage/database.h"
+#include "kvstore/storage/hot_cache.h"
 #include "kvstore/storage/namespace_table.h"
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/store.h"
@@ -22,11 +24,16 @@ class EntryReader {
   EntryReader(const Database& database,
               const NamespaceTable& namespaces,
               const StoreClock& clock,
-              const Clock& monotonic)
-      : database_(database), namespaces_(namespaces), clock_(clock), monotonic_(monotonic) {}
+              const Clock& monotonic,
+              HotCache& hot)
+      : database_(database),
+        namespaces_(namespaces),
+        clock_(clock),
+        monotonic_(monotonic),
+        hot_(hot) {}
 
   // See Store.
-  Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const;
+  Status get_into(NamespaceNumber ns, std::string_view key, ReadTier tier, Entry& entry) const;
   std::vector<Result<Entry>> get_many(NamespaceNumber ns,
                                       const std::vector<std::string_view>& keys,
                                       ReadTier tier) const;
@@ -38,14 +45,17 @@ class EntryReader {
                           std::string_view stored_key,
                           const rocksdb::Status& status,
                           const rocksdb::PinnableSlice& stored) const;
+  // Fills the hot cache if `ticket` allows.
   Result<Entry> read(rocksdb::ReadOptions options,
                      std::uint32_t prefix,
-                     const std::string& stored_key) const;
+                     const std::string& stored_key,
+                     HotCache::Ticket ticket) const;
 
   const Database& database_;
   const NamespaceTable& namespaces_;
   const StoreClock& clock_;
   const Clock& monotonic_;
+  HotCache& hot_;
 };
 
 // The entry of a record; its value only if `with_value`, and not if it is in chunks.

@@ -16,6 +16,7 @@
 #include "kvstore/storage/dropped_prefixes.h"
 #include "kvstore/storage/entry_lister.h"
 #include "kvstore/storage/entry_reader.h"
+#include "kvstore/storage/hot_cache.h"
 #include "kvstore/storage/lease_table.h"
 #include "kvstore/storage/mark_file.h"
 #include "kvstore/storage/namespace_table.h"
@@ -51,6 +52,7 @@ struct Parts {
   std::unique_ptr<Database> database;
   UsageTable usage;
   std::optional<NamespaceTable> namespaces;
+  std::optional<HotCache> hot;
   std::optional<EntryReader> reader;
   std::optional<LeaseTable> leases;
   UploadTable uploads;
@@ -70,7 +72,20 @@ class RocksStore final : public Store {
   Status open();
 
   Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const override {
-    return parts_.reader->get(ns, key, tier);
+    Entry entry;
+    Status status = get_into(ns, key, tier, entry);
+    if (!status.ok()) return status;
+    return entry;
+  }
+  Status get_into(NamespaceNumber ns,
+                  std::string_view key,
+                  ReadTier tier,
+                  Entry& entry) const override {
+    return parts_.reader->get_into(ns, key, tier, entry);
+  }
+  bool is_cached(NamespaceNumber ns, std::string_view key) const override {
+    const auto prefix = parts_.namespaces->prefix_of(ns);
+    return prefix && parts_.hot->contains(HotCache::key_of(*prefix, key));
   }
   std::vector<Result<Entry>> get_many(NamespaceNumber ns,
                                       const std::vector<std::string_view>& keys,
@@ -173,7 +188,8 @@ Status RocksStore::load(Version& last_version) {
   last_version = std::max(last_version, *version);
   // Versions carry the time of their write: a floor for node time even if the mark was lost.
   parts_.clock->raise(from_unix_ms(static_cast<std::int64_t>(*version / 1000)));
-  parts_.reader.emplace(database, *parts_.namespaces, *parts_.clock, clock_);
+  parts_.hot.emplace(options_.hot_cache_bytes);
+  parts_.reader.emplace(database, *parts_.namespaces, *parts_.clock, clock_, *parts_.hot);
   return Status();
 }
 
@@ -185,8 +201,8 @@ Status RocksStore::start_writing(Version last_version) {
   parts_.mark_file = std::move(*mark_file);
   parts_.leases.emplace(clock_);
   parts_.feed.emplace(last_version);
-  parts_.context.emplace(
-      WriteContext{database, *parts_.namespaces, parts_.usage, *parts_.leases, parts_.uploads});
+  parts_.context.emplace(WriteContext{
+      database, *parts_.namespaces, parts_.usage, *parts_.leases, parts_.uploads, *parts_.hot});
   parts_.writer.emplace(
       Writer::Parts{
           database, *parts_.context, *parts_.clock, *parts_.mark_file, *parts_.guard, *parts_.feed},
@@ -311,6 +327,8 @@ Result<NamespaceUsage> RocksStore::usage(NamespaceNumber ns) const {
 Status RocksStore::confirm_clock() {
   if (!parts_.writer) return read_only_refusal();
   parts_.clock->confirm();
+  // Backwards, what expired may live again, unless it was reclaimed: only the engine knows.
+  parts_.hot->clear();
   parts_.writer->refresh_mark();
   return Status();
 }
@@ -324,9 +342,15 @@ StoreStats RocksStore::stats() const {
     database.db().GetIntProperty(database.entries(), property, &value);
     return value;
   };
+  const HotCache::Counts hot = parts_.hot->counts();
+  stats.hot_hits = hot.hits;
+  stats.hot_misses = hot.misses;
+  stats.hot_entries = hot.entries;
+  stats.hot_bytes = hot.bytes;
   // The memtables' memory is charged to the block cache.
   stats.memory_bytes =
       number("rocksdb.block-cache-usage") + number("rocksdb.estimate-table-readers-mem");
+  stats.memory_bytes += stats.hot_bytes;
   stats.keys_estimate = number("rocksdb.estimate-num-keys");
   stats.recovered_lost_writes = database.recovered_lost();
   stats.expired_reclaimed = parts_.filter->dropped();

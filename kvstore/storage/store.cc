@@ -16,6 +16,20 @@ Status cannot(const char* what) {
 
 }  // namespace
 
+Status Store::get_into(NamespaceNumber ns,
+                       std::string_view key,
+                       ReadTier tier,
+                       Entry& entry) const {
+  Result<Entry> found = get(ns, key, tier);
+  if (!found) return found.error();
+  entry = *std::move(found);
+  return Status();
+}
+
+bool Store::is_cached(NamespaceNumber /*ns*/, std::string_view /*key*/) const {
+  return false;
+}
+
 std::vector<Result<Entry>> Store::get_many(NamespaceNumber ns,
                                            const std::vector<std::string_view>& keys,
                                            ReadTier tier) const {

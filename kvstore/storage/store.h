@@ -142,7 +142,7 @@ struct NamespaceUsage {
 struct StoreStats {
   std::uint64_t disk_bytes = 0;
   std::uint64_t disk_free_bytes = 0;    // of the file system, for this process
-  std::uint64_t memory_bytes = 0;       // block cache, memtables and table readers
+  std::uint64_t memory_bytes = 0;       // hot and block cache, memtables, table readers
   std::uint64_t keys = 0;               // live, as NamespaceUsage counts
   std::uint64_t keys_estimate = 0;      // on disk: expired but unreclaimed ones included
   std::uint64_t expired_reclaimed = 0;  // entries dropped by compaction since start
@@ -151,7 +151,10 @@ struct StoreStats {
   std::uint64_t recovered_lost_writes = 0;
   std::uint64_t writes = 0, syncs = 0, write_groups = 0;  // since start
   std::uint64_t leases = 0, watches = 0, uploads = 0;     // now
-  bool refuses_writes = false;                            // disk full or quota reached
+  // The cache of entries read lately: single reads that it answered, or left to the engine, since
+  // start; what it holds now, absent keys among the entries.
+  std::uint64_t hot_hits = 0, hot_misses = 0, hot_entries = 0, hot_bytes = 0;
+  bool refuses_writes = false;             // disk full or quota reached
   std::chrono::milliseconds clock_step{};  // wall clock minus node time, while not followed
   std::string engine;                      // "rocksdb 7.8.3"
 };
@@ -162,6 +165,16 @@ class Store {
 
   // Errors: kNotFound; kBusy (kMemory only); kCorruption; kIoError; kNamespaceNotFound.
   virtual Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const = 0;
+
+  // As get, into `entry`, whose memory is used again. If not ok, what it holds is unspecified.
+  virtual Status get_into(NamespaceNumber ns,
+                          std::string_view key,
+                          ReadTier tier,
+                          Entry& entry) const;
+
+  // Whether the next get of the key would be answered from the cache of entries read lately, if the
+  // store has one. Changes nothing there.
+  virtual bool is_cached(NamespaceNumber ns, std::string_view key) const;
 
   // One result per key, each as get's, all of one moment.
   virtual std::vector<Result<Entry>> get_many(NamespaceNumber ns,

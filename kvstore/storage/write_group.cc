@@ -76,6 +76,7 @@ rocksdb::WriteBatch& WriteGroup::finish() {
   std::string version;
   append_le(version, last_version_);
   batch_.Put(context_.database.meta(), kVersionKey, version);
+  for (const auto& [key, existing] : written_) context_.hot.begin_write(HotCache::key_of(key));
   return batch_;
 }
 
@@ -83,10 +84,22 @@ std::vector<Change> WriteGroup::commit() {
   context_.usage.commit(delta_);
   std::vector<std::string> keys;
   keys.reserve(written_.size());
-  for (const auto& [key, existing] : written_) keys.push_back(key);
+  // The hot cache before the leases: who gets a lease from here on finds what was written.
+  for (const auto& [key, existing] : written_) {
+    keys.push_back(key);
+    if (existing.stored) {
+      context_.hot.end_write(HotCache::key_of(key), existing.record);
+    } else {
+      context_.hot.end_delete(HotCache::key_of(key));
+    }
+  }
   context_.leases.void_keys(keys);
   for (const std::uint64_t id : consumed_uploads_) context_.uploads.forget(id);
   return std::move(changes_);
+}
+
+void WriteGroup::fail() {
+  for (const auto& [key, existing] : written_) context_.hot.fail_write(HotCache::key_of(key));
 }
 
 WriteOutcome WriteGroup::apply(const Operation& operation) {

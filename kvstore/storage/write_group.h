@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "kvstore/storage/database.h"
+#include "kvstore/storage/hot_cache.h"
 #include "kvstore/storage/lease_table.h"
 #include "kvstore/storage/namespace_table.h"
 #include "kvstore/storage/operation_rules.h"
@@ -33,6 +34,7 @@ struct WriteContext {
   UsageTable& usage;
   LeaseTable& leases;
   UploadTable& uploads;
+  HotCache& hot;
 };
 
 class WriteGroup {
@@ -54,11 +56,15 @@ class WriteGroup {
   Result<std::optional<BodyRef>> remove_expired_body(std::uint64_t expiry_ms,
                                                      const std::string& stored_key);
 
-  // What was collected, with the counts and the version mark that go with it.
+  // What was collected, with the counts and the version mark that go with it. From here to commit()
+  // or fail() the hot cache knows none of its keys.
   rocksdb::WriteBatch& finish();
 
-  // Once the batch is written: makes counts, leases and uploads follow. Returns the changes.
+  // Once the batch is written: makes counts, leases, uploads and the hot cache follow. Returns the
+  // changes.
   std::vector<Change> commit();
+  // If it could not be written.
+  void fail();
 
   // A version that was given out is kept even if nothing else is written.
   bool empty() const { return batch_.Count() == 0 && last_version_ == first_version_; }

@@ -177,6 +177,8 @@ void Writer::write_group(std::deque<Item>& items) {
     if (status.ok()) {
       acknowledge(sync, last_version_);
       parts_.feed.publish(group.commit());
+    } else {
+      group.fail();
     }
     parts_.guard.note_written(bytes);
   }

@@ -123,12 +123,14 @@ struct KvListRequest {
   std::string cursor{};  // empty: from the start
   std::uint32_t limit = 1000;
   bool with_values = false;
+  bool ask_cached = false;  // whether the node holds each entry in its cache of those read lately
 };
 
 struct KvListItem {
   std::string key{};
   KvEntry entry;  // value empty unless with_values
   std::uint64_t value_bytes = 0;
+  std::optional<bool> cached{};  // if it was asked and the node knows
 };
 
 struct KvListPage {

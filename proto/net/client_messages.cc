@@ -251,7 +251,8 @@ Result<RequestFrames> list_frames(const KvListRequest& list) {
   wire::Request request;
   request.opcode = Opcode::kList;
   request.flags = static_cast<std::uint16_t>(
-      kReadFlags | (list.with_values ? wire::kFlagWithValues : std::uint16_t{0}));
+      kReadFlags | (list.with_values ? wire::kFlagWithValues : std::uint16_t{0}) |
+      (list.ask_cached ? wire::kFlagCached : std::uint16_t{0}));
   request.fields.limit = list.limit;
   if (!list.cursor.empty()) {
     request.fields.cursor = list.cursor;

@@ -46,6 +46,9 @@ Result<KvListPage> to_page(const wire::Response& response) {
     page.items.push_back(KvListItem{std::string(item.key),
                                     to_entry(item.fields, item.value),
                                     item.fields.value_bytes.value_or(item.value.size())});
+    if (item.fields.cached) {
+      page.items.back().cached = *item.fields.cached != 0;
+    }
   }
   if (!reader.status().ok()) {
     return reader.status();

@@ -42,6 +42,7 @@ void visit_fields(AnyFields& fields, Visit visit) {
   visit(Tlv::kScope, fields.scope);
   visit(Tlv::kDelta, fields.delta);
   visit(Tlv::kInitial, fields.initial);
+  visit(Tlv::kCached, fields.cached);
 }
 
 std::size_t data_bytes(std::string_view data) {

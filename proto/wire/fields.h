@@ -42,6 +42,7 @@ enum class Tlv : std::uint8_t {
   kScope = 0x1A,           // text: "read,write"
   kDelta = 0x1B,           // i64
   kInitial = 0x1C,         // i64
+  kCached = 0x1D,          // u32: 1 or 0
 };
 
 // What this version understands. Views point into the frame they were decoded from.
@@ -59,6 +60,7 @@ struct Fields {
   std::optional<std::uint32_t> limit;
   std::optional<std::uint32_t> retry_after_ms;
   std::optional<std::uint32_t> ns;
+  std::optional<std::uint32_t> cached;
   std::optional<std::string_view> metadata;
   std::optional<std::string_view> cursor;
   std::optional<std::string_view> message;

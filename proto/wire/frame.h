@@ -32,6 +32,7 @@ inline constexpr std::uint16_t kFlagStaleOk = 0x0100;   // hint
 inline constexpr std::uint16_t kFlagLease =
     0x0200;  // GET: on a miss, take the lease to fill the key
 inline constexpr std::uint16_t kFlagWithValues = 0x0400;  // LIST: answer with values
+inline constexpr std::uint16_t kFlagCached = 0x0800;      // LIST: tell which entries are cached
 
 // CRC-32C (Castagnoli), reflected, as in RFC 3720: of "123456789" it is 0xE3069283. `crc` continues
 // an earlier call.

@@ -57,7 +57,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   environment_ = {{"DATABASE_URL", "postgres://db"}, {"CRON_SECRET", "secret"}};
   const Loaded loaded = load(R"({
     "$schema": "x", "log_level": "debug",
-    "node": { "data_dir": "/d", "durability": "wal", "memory_budget": "64MiB", "disk_quota": "10GiB", "disk_reserve": "1GiB",
+    "node": { "data_dir": "/d", "durability": "wal", "memory_budget": "64MiB", "hot_cache": "4MiB", "disk_quota": "10GiB", "disk_reserve": "1GiB",
               "listen": ["127.0.0.1:1", "[::1]:2"], "unix": "/u.sock", "http": "localhost:3",
               "io_threads": 2, "expiry_grace": "1m" },
     "kv_namespaces": [ { "binding": "KV", "id": "0f2ac74b498b48028cb68387c421e279",
@@ -87,6 +87,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config.log_level, log::Level::kDebug);
   EXPECT_EQ(config.node.data_dir, "/d");
   EXPECT_EQ(config.node.memory_budget_bytes, 64ULL << 20);
+  EXPECT_EQ(config.node.hot_cache_bytes, 4ULL << 20);
   EXPECT_EQ(config.node.disk_quota_bytes, 10ULL << 30);
   EXPECT_EQ(config.node.disk_reserve_bytes, 1ULL << 30);
   EXPECT_EQ(config.node.listen, (std::vector<std::string>{"127.0.0.1:1", "[::1]:2"}));
@@ -162,6 +163,9 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
       {"too little memory",
        R"("node": { "memory_budget": "1MiB" })",
        "edged.jsonc:4:11: node.memory_budget: is less than 8MiB\n"},
+      {"too much for the hot cache",
+       R"("node": { "memory_budget": "16MiB", "hot_cache": "9MiB" })",
+       "edged.jsonc:4:37: node.hot_cache: leaves less than 8MiB of node.memory_budget\n"},
       {"unset variable",
        R"("mail": { "from": "${NOBODY}" })",
        "edged.jsonc:4:11: mail.from: the environment variable NOBODY is not set\n"},

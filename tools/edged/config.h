@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct Node {
   std::string durability = "wal";
   std::string recovery = "strict";
   std::uint64_t memory_budget_bytes = 256ULL << 20;
+  // Of memory_budget_bytes. Absent: an eighth of it, as far as that leaves the engine its least.
+  std::optional<std::uint64_t> hot_cache_bytes;
   std::uint64_t disk_quota_bytes = 0;  // 0: none
   std::uint64_t disk_reserve_bytes = 64ULL << 20;
   std::vector<std::string> listen{"127.0.0.1:4780"};

@@ -72,6 +72,10 @@ void check_node(const Config& config, ReadContext& context) {
   if (node.memory_budget_bytes < kMemoryBudgetBytesMin) {
     context.complain("node.memory_budget", "is less than 8MiB");
   }
+  if (node.hot_cache_bytes &&
+      *node.hot_cache_bytes + kMemoryBudgetBytesMin > node.memory_budget_bytes) {
+    context.complain("node.hot_cache", "leaves less than 8MiB of node.memory_budget");
+  }
   if (node.disk_quota_bytes != 0 && node.disk_quota_bytes < kDiskQuotaBytesMin) {
     context.complain("node.disk_quota", "is less than 64MiB");
   }

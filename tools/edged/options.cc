@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/options.h"
 
+#include <algorithm>
+
 #include "kvstore/access/token_file.h"
 
 namespace edged {
@@ -10,12 +12,23 @@ namespace {
 // Enough for RocksDB to flush what is in memory and to compact a few files of 16 MiB.
 constexpr std::uint64_t kBallastBytes = 32ULL << 20;
 
+// What the storage engine is left with at least.
+constexpr std::uint64_t kEngineBytesMin = 8ULL << 20;
+constexpr std::uint64_t kHotCacheShare = 8;
+
+std::uint64_t hot_cache_bytes(const config::Node& node) {
+  if (node.hot_cache_bytes) return *node.hot_cache_bytes;
+  const std::uint64_t spare = node.memory_budget_bytes - kEngineBytesMin;
+  return std::min(node.memory_budget_bytes / kHotCacheShare, spare);
+}
+
 }  // namespace
 
 storage::RocksStoreOptions store_options(const config::Config& config) {
   storage::RocksStoreOptions options;
   options.data_dir = config.node.data_dir;
-  options.memory_budget_bytes = config.node.memory_budget_bytes;
+  options.hot_cache_bytes = hot_cache_bytes(config.node);
+  options.memory_budget_bytes = config.node.memory_budget_bytes - options.hot_cache_bytes;
   options.expiry_grace = config.node.expiry_grace;
   if (config.node.recovery == "cache") options.recovery = storage::Recovery::kCache;
   options.disk_quota_bytes = config.node.disk_quota_bytes;

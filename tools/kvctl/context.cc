@@ -151,6 +151,7 @@ Result<net::KvListItem> find_facts(Context& context,
   net::KvListRequest request;
   request.prefix = key;
   request.limit = 1;
+  request.ask_cached = true;
   do {
     auto page = context.client->list(ns.id, request);
     if (!page) return page.error();

@@ -55,8 +55,8 @@ int inspect(Context& context, const std::string& key) {
     object["ttl_ms"] = (*entry->expires_at - SystemClock().wall_now()).count();
   }
   object["metadata"] = facts["metadata"];
-  // This version has no hot cache to ask.
   object["cached"] = nullptr;
+  if (found->cached) object["cached"] = *found->cached;
   object["chunks"] = found->value_bytes <= kInlineBytesMax
                          ? 0
                          : (found->value_bytes + kChunkBytes - 1) / kChunkBytes;

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records read lately, in memory, in front of the engine: small entries, and keys that are not
+// there. Bounded in bytes; what was not asked for twice goes first (second chance). Promise: no
+// reader gets what an acknowledged write replaced, nor the old after another reader got the new.
+// The order that keeps it: a reader asks find() before it reads the engine, and its fill() is
+// dropped if a write to the key began or ended since; the writer calls begin_write() before it
+// commits and end_write() between commit and answer, and from one to the other find() knows
+// nothing. Writes change what is there, only reads add. Any thread, except the writer's methods.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "kvstore/storage/operation.h"
+
+namespace edged::storage {
+
+class HotCache {
+ public:
+  // Larger records, header and metadata included, are left to the engine.
+  static constexpr std::size_t kRecordBytesMax = 4 * 1024 + 24;
+
+  // A key under its namespace's prefix (record.h). A view: the bytes must outlive it.
+  struct Key {
+    std::uint32_t prefix = 0;
+    std::string_view bytes;
+    std::uint64_t hash = 0;
+  };
+  static Key key_of(std::uint32_t prefix, std::string_view bytes);
+  static Key key_of(std::string_view stored_key);
+
+  enum class Found : std::uint8_t { kEntry, kAbsent, kUnknown };
+
+  // The right to fill a key that was not known. One of 0 gives none.
+  using Ticket = std::uint64_t;
+
+  struct Counts {
+    std::uint64_t hits = 0, misses = 0;    // since start
+    std::uint64_t entries = 0, bytes = 0;  // now; bytes as allocated
+  };
+
+  // `bytes_max` 0: keeps nothing. Memory is taken as it is needed.
+  explicit HotCache(std::uint64_t bytes_max);
+  ~HotCache();
+  HotCache(const HotCache&) = delete;
+  HotCache& operator=(const HotCache&) = delete;
+
+  // kEntry: `entry` is what is stored. kAbsent: nothing is, or it has expired at `now_ms` (Unix
+  // milliseconds). kUnknown: ask the engine, then fill() with `ticket`.
+  Found find(const Key& key, std::int64_t now_ms, Entry& entry, Ticket& ticket);
+
+  // What the engine said after `ticket` was given: a record that was checked, or that there is
+  // none. Dropped if it is too large, or its value is apart (kChunked).
+  void fill_record(const Key& key, Ticket ticket, std::string_view record);
+  void fill_absent(const Key& key, Ticket ticket);
+
+  // Whether find() would know the key. Counts nothing.
+  bool contains(const Key& key) const;
+
+  // The writer thread alone. Each begin_write() is followed by one of the three others.
+  void begin_write(const Key& key);
+  void end_write(const Key& key, std::string_view record);
+  void end_delete(const Key& key);
+  // Nobody can tell what is stored now.
+  void fail_write(const Key& key);
+
+  // Forgets everything; fills under way are not dropped.
+  void clear();
+
+  Counts counts() const;
+
+ private:
+  struct Slot;
+  struct Epoch {
+    std::uint32_t number = 1;   // grows when a write begins and when it ends
+    std::uint32_t pending = 0;  // writes between the two
+  };
+  // Keys that share an epoch hinder each other's fills while one is written, no more.
+  static constexpr std::size_t kEpochs = 256, kShards = 16;
+
+  struct alignas(64) Shard {
+    mutable std::mutex mutex;  // guards all below
+    std::vector<Slot*> buckets;
+    std::size_t hand = 0;  // the bucket that is looked at next when room is needed
+    Counts counts;
+    std::array<Epoch, kEpochs> epochs;
+
+    Epoch& epoch_of(const Key& key);
+    Slot** find(const Key& key);
+    void insert(const Key& key, std::string_view record, bool absent);
+    void remove(Slot** link);
+    void trim(Slot** bucket);
+    void grow();
+    void make_room(std::uint64_t bytes_max);
+    void clear();
+  };
+
+  Shard& shard_of(const Key& key) const { return shards_[key.hash % kShards]; }
+  void fill(const Key& key, Ticket ticket, std::string_view record, bool absent);
+  void end(const Key& key, const std::string_view* record, bool absent);
+
+  const std::uint64_t shard_bytes_max_;
+  mutable std::array<Shard, kShards> shards_;
+};
+
+}  // namespace edged::storage

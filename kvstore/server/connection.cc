@@ -146,6 +146,7 @@ void Connection::on_read(Error error, std::size_t count) {
 // The one way forward after anything happened: parse what may be parsed, send, read on.
 void Connection::on_progress() {
   process();
+  session_->end_turn();
   if (!writing_) {
     session_->pump(out_);
   }

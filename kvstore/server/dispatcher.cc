@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "kvstore/server/admin.h"
-#include "kvstore/server/reads.h"
 #include "kvstore/server/routes.h"
 #include "kvstore/server/token_admin.h"
 #include "kvstore/server/value_stream.h"
@@ -20,6 +19,9 @@ namespace edged::server {
 namespace {
 
 using wire::Opcode;
+
+// What a connection keeps for its next GET.
+constexpr std::size_t kScratchBytesMax = 1024;
 
 constexpr std::array<const char*, 5> kClasses{
     "answered", "invalid", "try_again", "not_allowed", "failed"};
@@ -137,6 +139,28 @@ bool Dispatcher::dispatch(const wire::Request& request,
   }
   post_to_pool(request, to, completion, ticket, start);
   return false;
+}
+
+bool Dispatcher::answer_plain_get(const wire::Frame& frame,
+                                  std::uint32_t body_bytes_max,
+                                  Turn& turn,
+                                  std::string& out) {
+  if (turn.keys.hits + turn.keys.misses == 0) turn.start = std::chrono::steady_clock::now();
+  const std::optional<Code> status =
+      server::answer_plain_get(store_, frame, body_bytes_max, turn.scratch, out);
+  if (!status) return false;
+  ++(*status == Code::kOk ? turn.keys.hits : turn.keys.misses);
+  return true;
+}
+
+void Dispatcher::end(Turn& turn) {
+  const std::uint64_t answered = turn.keys.hits + turn.keys.misses;
+  if (answered == 0) return;
+  metrics_->count(turn.keys);
+  metrics_->requests[place_of(Opcode::kGet)][0]->add(answered);
+  metrics_->seconds.observe(std::chrono::steady_clock::now() - turn.start, answered);
+  turn.keys = {};
+  if (turn.scratch.value.capacity() > kScratchBytesMax) turn.scratch = {};
 }
 
 bool Dispatcher::answer_now(const wire::Request& request,

@@ -13,6 +13,7 @@
 
 #include "kvstore/access/access_table.h"
 #include "kvstore/server/completion.h"
+#include "kvstore/server/reads.h"
 #include "kvstore/server/reply.h"
 #include "kvstore/server/staged_upload.h"
 #include "kvstore/server/storage_pool.h"
@@ -47,6 +48,21 @@ class Dispatcher {
                 const std::shared_ptr<Completion>& completion,
                 std::uint64_t ticket,
                 std::string& out);
+
+  // The GETs that a connection has answered at one wake-up, to be counted together: one reading of
+  // the clock and one update of each metric for all. For one connection.
+  struct Turn {
+    std::chrono::steady_clock::time_point start;  // of the first
+    KeyCounts keys;
+    storage::Entry scratch;
+  };
+  // See server::answer_plain_get. False: dispatch() it.
+  bool answer_plain_get(const wire::Frame& frame,
+                        std::uint32_t body_bytes_max,
+                        Turn& turn,
+                        std::string& out);
+  // Before the responses are sent.
+  void end(Turn& turn);
 
   // A PUT whose value is `upload`, given as the request without value. Always answered through
   // `completion`.

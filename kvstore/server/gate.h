@@ -41,6 +41,8 @@ class Gate {
                              const ReplyTo& to,
                              std::string& out);
 
+  // True if every request may be executed without asking.
+  bool is_open();
   // Errors: kUnauthenticated; kDenied, naming what is missing; kNamespaceNotFound; kUnsupported.
   Status authorize(const wire::Request& request, bool whole = true);
   // True if what was allowed before might not be any more: for what goes on without requests, as a

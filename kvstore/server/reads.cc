@@ -184,6 +184,41 @@ wire::Fields entry_fields(const Entry& entry, std::uint16_t flags) {
   return fields;
 }
 
+bool is_plain_get(const wire::Frame& frame) {
+  constexpr std::uint16_t kPlainFlags = wire::kFlagCrc | wire::kFlagMetadata | wire::kFlagInfo |
+                                        wire::kFlagNoCache | wire::kFlagStaleOk;
+  const wire::Header& header = frame.header;
+  return header.opcode == static_cast<std::uint8_t>(wire::Opcode::kGet) &&
+         (header.flags & ~kPlainFlags) == 0 && header.ext_bytes == 0 && header.key_bytes > 0 &&
+         header.key_bytes <= wire::kKeyBytesMax;
+}
+
+std::optional<Code> answer_plain_get(const Store& store,
+                                     const wire::Frame& frame,
+                                     std::uint32_t body_bytes_max,
+                                     Entry& scratch,
+                                     std::string& out) {
+  const wire::Header& header = frame.header;
+  const Status read = store.get_into(header.ns, frame.key(), ReadTier::kMemory, scratch);
+  if (read.code() == Code::kNotFound) {
+    wire::append_plain_response(header, Code::kNotFound, {}, out);
+    return Code::kNotFound;
+  }
+  if (!read.ok() || scratch.value.size() + wire::kExtBytesMax > body_bytes_max) {
+    return std::nullopt;
+  }
+  if ((header.flags & (wire::kFlagInfo | wire::kFlagMetadata)) == 0) {
+    wire::append_plain_response(header, Code::kOk, scratch.value, out);
+    return Code::kOk;
+  }
+  const ReplyTo to{.opcode = wire::Opcode::kGet,
+                   .flags = static_cast<std::uint16_t>(header.flags & wire::kFlagCrc),
+                   .id = header.id,
+                   .body_bytes_max = body_bytes_max,
+                   .quiet = false};
+  return append_reply(to, entry_fields(scratch, header.flags), scratch.value, out);
+}
+
 std::optional<Code> answer_get(Store& store,
                                const wire::Request& request,
                                const ReplyTo& to,

@@ -51,7 +51,16 @@ void Session::refuse_frame(const wire::Header& header, const Status& why, std::s
   append_failure(reply_to(request, body_bytes_max_), why, out);
 }
 
+bool Session::may_answer_plainly(const wire::Frame& frame) {
+  return is_plain_get(frame) && in_flight_.empty() && waiting_.empty() && fragments_.empty() &&
+         gate_.is_open();
+}
+
 void Session::take_frame(const wire::Frame& frame, std::string& out) {
+  if (may_answer_plainly(frame) &&
+      dispatcher_.answer_plain_get(frame, body_bytes_max_, turn_, out)) {
+    return;
+  }
   Result<wire::Request> request = wire::decode_request(frame);
   if (!request) {
     refuse_frame(frame.header, request.error(), out);
@@ -144,18 +153,12 @@ void Session::execute(const wire::Request& request,
 
 // Operations about the connection itself.
 bool Session::execute_here(const wire::Request& request, const ReplyTo& to, std::string& out) {
-  const auto start = std::chrono::steady_clock::now();
-  Code status = Code::kOk;
-  switch (request.opcode) {
-    case Opcode::kWatch:
-      status = watches_.start(request, to, out);
-      break;
-    case Opcode::kCancel:
-      status = cancel(request, to, out);
-      break;
-    default:
-      return false;
+  if (request.opcode != Opcode::kWatch && request.opcode != Opcode::kCancel) {
+    return false;
   }
+  const auto start = std::chrono::steady_clock::now();
+  const Code status = request.opcode == Opcode::kWatch ? watches_.start(request, to, out)
+                                                       : cancel(request, to, out);
   dispatcher_.count(request.opcode, status, start);
   return true;
 }

@@ -45,6 +45,8 @@ class Session {
   void set_body_bytes_max(std::uint32_t bytes) { body_bytes_max_ = bytes; }
 
   void take_frame(const wire::Frame& frame, std::string& out);
+  // After the last frame of those that arrived together, before what they appended is sent.
+  void end_turn() { dispatcher_.end(turn_); }
   // A frame whose body was above the limit, or that could not be understood: answers why.
   void refuse_frame(const wire::Header& header, const Status& why, std::string& out);
   void take_late(std::vector<LateResponse> late, std::string& out);
@@ -71,6 +73,8 @@ class Session {
     std::shared_ptr<StagedUpload> upload;
   };
 
+  // True if nothing that came before, or who the peer is, has a say in it.
+  bool may_answer_plainly(const wire::Frame& frame);
   // True if the gate has answered the request.
   bool stopped_at_gate(const wire::Request& request, bool whole, std::string& out);
   void take_request(const wire::Request& request,
@@ -93,6 +97,7 @@ class Session {
   KeyOrder order_;
   Fragments fragments_;
   Watches watches_;
+  Dispatcher::Turn turn_;
   std::deque<Waiting> waiting_;
   std::deque<std::function<void()>> parts_;                   // to go on with when there is room
   std::unordered_map<std::uint64_t, std::size_t> in_flight_;  // ticket: bytes of its request

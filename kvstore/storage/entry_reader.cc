@@ -151,9 +151,9 @@ Status EntryReader::get_into(NamespaceNumber ns,
   const auto prefix = namespaces_.prefix_of(ns);
   if (!prefix) return Status(Code::kNamespaceNotFound, "no such namespace");
   HotCache::Ticket ticket = 0;
-  switch (hot_.find(HotCache::key_of(*prefix, key), to_unix_ms(clock_.now()), entry, ticket)) {
+  switch (hot_.find(HotCache::key_of(*prefix, key), entry, ticket)) {
     case HotCache::Found::kEntry:
-      return Status();
+      return entry.expires_at && *entry.expires_at <= clock_.now() ? no_such_key() : Status();
     case HotCache::Found::kAbsent:
       return no_such_key();
     case HotCache::Found::kUnknown:

@@ -171,7 +171,7 @@ void HotCache::Shard::clear() {
   }
 }
 
-HotCache::Found HotCache::find(const Key& key, std::int64_t now_ms, Entry& entry, Ticket& ticket) {
+HotCache::Found HotCache::find(const Key& key, Entry& entry, Ticket& ticket) {
   ticket = 0;
   if (shard_bytes_max_ == 0) return Found::kUnknown;
   Shard& shard = shard_of(key);
@@ -182,7 +182,7 @@ HotCache::Found HotCache::find(const Key& key, std::int64_t now_ms, Entry& entry
       Slot& slot = **link;
       ++shard.counts.hits;
       slot.used = true;
-      if (slot.absent || is_expired(slot.expiry_ms, now_ms)) return Found::kAbsent;
+      if (slot.absent) return Found::kAbsent;
       slot.read(entry);
       return Found::kEntry;
     }

@@ -49,9 +49,9 @@ class HotCache {
   HotCache(const HotCache&) = delete;
   HotCache& operator=(const HotCache&) = delete;
 
-  // kEntry: `entry` is what is stored. kAbsent: nothing is, or it has expired at `now_ms` (Unix
-  // milliseconds). kUnknown: ask the engine, then fill() with `ticket`.
-  Found find(const Key& key, std::int64_t now_ms, Entry& entry, Ticket& ticket);
+  // kEntry: `entry` is what is stored; whether it has expired is the caller's to judge. kAbsent:
+  // nothing is. kUnknown: ask the engine, then fill with `ticket`.
+  Found find(const Key& key, Entry& entry, Ticket& ticket);
 
   // What the engine said after `ticket` was given: a record that was checked, or that there is
   // none. Dropped if it is too large, or its value is apart (kChunked).

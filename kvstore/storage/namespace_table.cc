@@ -89,15 +89,24 @@ Status NamespaceTable::load_row(std::string_view key, std::string_view value) {
   row.ns.id = to_hex(value.substr(13, kIdBytes));
   row.ns.title = value.substr(13 + kIdBytes, value.size() - kRowFixedBytes);
   next_ = std::max({next_, number + 1, row.prefix + 1});
+  publish(number, row.prefix);
   rows_.emplace(number, std::move(row));
   return Status();
 }
 
 std::optional<std::uint32_t> NamespaceTable::prefix_of(NamespaceNumber number) const {
+  if (number < prefixes_.size()) {
+    const std::uint32_t prefix = prefixes_[number].load(std::memory_order_acquire);
+    return prefix != 0 ? std::optional(prefix) : std::nullopt;
+  }
   const std::shared_lock lock(mutex_);
   const auto found = rows_.find(number);
   if (found == rows_.end()) return std::nullopt;
   return found->second.prefix;
+}
+
+void NamespaceTable::publish(NamespaceNumber number, std::uint32_t prefix) {
+  if (number < prefixes_.size()) prefixes_[number].store(prefix, std::memory_order_release);
 }
 
 std::vector<Namespace> NamespaceTable::list() const {
@@ -168,6 +177,7 @@ Result<Namespace> NamespaceTable::create(std::string title, std::string id, Wall
   ++next_;
   const Namespace created = row.ns;
   const std::unique_lock lock(mutex_);
+  publish(created.number, row.prefix);
   rows_.emplace(created.number, std::move(row));
   version_.fetch_add(1, std::memory_order_release);
   return created;
@@ -201,6 +211,7 @@ Result<std::uint32_t> NamespaceTable::clear(NamespaceNumber number) {
   ++next_;
   {
     const std::unique_lock lock(mutex_);
+    publish(number, row->prefix);
     rows_[number] = *std::move(row);
   }
   dropped_.add(old_prefix);
@@ -216,6 +227,7 @@ Result<std::uint32_t> NamespaceTable::remove(NamespaceNumber number) {
   if (!status.ok()) return status;
   {
     const std::unique_lock lock(mutex_);
+    publish(number, 0);
     rows_.erase(number);
     version_.fetch_add(1, std::memory_order_release);
   }

@@ -7,6 +7,7 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <optional>
@@ -52,6 +53,8 @@ class NamespaceTable {
   Status load_row(std::string_view key, std::string_view value);
   Status check_title_free(const std::string& title) const;
   Result<Row> row_of(NamespaceNumber number) const;
+  // Lets prefix_of() follow. Before version_ grows.
+  void publish(NamespaceNumber number, std::uint32_t prefix);
   void note_next(rocksdb::WriteBatch& batch, std::uint32_t next) const;
   // Notes that entries under `prefix` are to go, writes the batch and lets memory follow.
   Status write_drop(rocksdb::WriteBatch& batch, std::uint32_t prefix, const char* what);
@@ -60,6 +63,8 @@ class NamespaceTable {
   Database& database_;
   UsageTable& usage_;
   DroppedPrefixes& dropped_;
+  // The prefixes of the first namespaces, by number; 0: none. Read at each request, without a lock.
+  std::array<std::atomic<std::uint32_t>, 1024> prefixes_{};
   mutable std::shared_mutex mutex_;  // guards rows_
   std::map<NamespaceNumber, Row> rows_;
   std::atomic<std::uint64_t> version_{1};  // written under mutex_

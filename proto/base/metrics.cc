@@ -53,12 +53,12 @@ std::string with_bound(const std::string& labels, const std::string& bound) {
 
 }  // namespace
 
-void Histogram::observe(std::chrono::nanoseconds duration) {
+void Histogram::observe(std::chrono::nanoseconds duration, std::uint64_t count) {
   const double seconds = std::chrono::duration<double>(duration).count();
   const auto bound = std::lower_bound(kBoundsSeconds.begin(), kBoundsSeconds.end(), seconds);
   const auto index = static_cast<std::size_t>(bound - kBoundsSeconds.begin());
-  buckets_[index].fetch_add(1, std::memory_order_relaxed);
-  sum_ns_.fetch_add(static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count())),
+  buckets_[index].fetch_add(count, std::memory_order_relaxed);
+  sum_ns_.fetch_add(count * static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count())),
                     std::memory_order_relaxed);
 }
 

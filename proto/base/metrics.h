@@ -42,7 +42,8 @@ class Histogram {
   static constexpr std::array<double, 14> kBoundsSeconds{
       0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60};
 
-  void observe(std::chrono::nanoseconds duration);
+  // `count` observations of the same duration.
+  void observe(std::chrono::nanoseconds duration, std::uint64_t count = 1);
 
  private:
   friend class MetricsRegistry;

@@ -100,6 +100,21 @@ void append_response(const Response& response, std::string& out) {
   append_answer(Kind::kResponse, response, out);
 }
 
+void append_plain_response(const Header& request,
+                           Code status,
+                           std::string_view value,
+                           std::string& out) {
+  Header header;
+  header.kind = Kind::kResponse;
+  header.opcode = request.opcode;
+  header.flags = request.flags & kFlagCrc;
+  header.id = request.id;
+  header.key_bytes = static_cast<std::uint16_t>(status);
+  const std::size_t start = begin_frame(header, out);
+  out.append(value);
+  finish_frame(start, 0, out);
+}
+
 void append_push(const Response& push, std::string& out) {
   append_answer(Kind::kPush, push, out);
 }

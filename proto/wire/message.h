@@ -90,6 +90,11 @@ struct Item {
 // Requires a key of at most kKeyBytesMax and a body of at most kBodyBytesMax bytes.
 void append_request(const Request& request, std::string& out);
 void append_response(const Response& response, std::string& out);
+// A response without fields.
+void append_plain_response(const Header& request,
+                           Code status,
+                           std::string_view value,
+                           std::string& out);
 // What a server sends unasked. The same shape as a response; `id` is that of the request it belongs
 // to, 0 if it concerns the connection.
 void append_push(const Response& push, std::string& out);

@@ -188,6 +188,22 @@ TEST_F(OperationsTest, QuietSaysOnlyWhatIsNotExpected) {
   EXPECT_EQ(client_->reply().header.id, 5u) << "the fence comes last";
 }
 
+TEST_F(OperationsTest, GetsAreCountedBeforeTheyAreAnswered) {
+  put("k", "value");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(get("k"), "value");
+  EXPECT_EQ(call(make(Opcode::kGet, 0, "absent")).status(), Code::kNotFound);
+  wire::Request asks = make(Opcode::kGet, 0, "k");
+  asks.flags = wire::kFlagInfo | wire::kFlagCrc;
+  EXPECT_EQ(call(asks).header.flags, wire::kFlagCrc);
+  const std::string page = registry_->render();
+  for (const char* line : {"edged_kv_keys_total{result=\"hit\"} 4\n",
+                           "edged_kv_keys_total{result=\"miss\"} 1\n",
+                           "edged_kv_requests_total{opcode=\"get\",class=\"answered\"} 5\n",
+                           "edged_kv_request_seconds_count 6\n"}) {
+    EXPECT_NE(page.find(line), std::string::npos) << line << page;
+  }
+}
+
 TEST_F(OperationsTest, WatchPushesChangesUntilItIsCancelled) {
   ASSERT_EQ(put("w:0", "before"), Code::kOk);
   RawClient watcher(address_);

@@ -46,6 +46,29 @@ class StoreNamespaceTest : public StoreFixture {
   }
 };
 
+// Those with small numbers are looked up another way.
+TEST_F(StoreNamespaceTest, NamespacesWithLargeNumbersAreLikeOthers) {
+  NamespaceNumber last = 0;
+  for (int i = 0; i < 1025; ++i) {
+    const auto created = store_->create_namespace("n" + std::to_string(i), "");
+    ASSERT_TRUE(created) << created.error().to_string();
+    last = created->number;
+  }
+  ASSERT_GT(last, 1024u);
+  for (const NamespaceNumber ns : {last, NamespaceNumber{1023}, NamespaceNumber{1024}}) {
+    ns_ = ns;
+    put("k", "value");
+    EXPECT_EQ(value_of("k"), "value") << ns;
+    reopen();
+    ns_ = ns;
+    EXPECT_EQ(value_of("k"), "value") << ns;
+    EXPECT_TRUE(store_->clear_namespace(ns).ok());
+    EXPECT_EQ(value_of("k"), "(none)") << ns;
+    EXPECT_TRUE(store_->delete_namespace(ns).ok());
+    EXPECT_EQ(get_code("k"), Code::kNamespaceNotFound) << ns;
+  }
+}
+
 TEST_F(StoreNamespaceTest, ClearingEmptiesAtOnceAndGivesTheDiskBack) {
   const Namespace before = store_->list_namespaces().front();
   const auto other = store_->create_namespace("other", "");

@@ -90,6 +90,9 @@ Result<std::unique_ptr<Database>> Database::open(const RocksStoreOptions& option
                                                  CompactionFilters filters) {
   auto database = std::unique_ptr<Database>(new Database);
   database->env_ = rocksdb::NewCompositeEnv(options.file_system);
+  // Where cores are few, compactions must not make requests wait. Flushes keep their turn: writes
+  // stall behind them. Of the whole process, which has one store.
+  (void)database->env_->LowerThreadPoolCPUPriority(rocksdb::Env::LOW, rocksdb::CpuPriority::kLow);
   database->logger_ = std::make_shared<RocksLogger>();
   auto how =
       make_database_options(options, database->env_.get(), database->logger_, std::move(filters));

@@ -15,7 +15,7 @@
 namespace edged::storage {
 namespace {
 
-constexpr std::size_t kFirstBuckets = 64;
+constexpr std::size_t kFirstBuckets = 64;  // doubled as needed: always a power of two
 // Of the slots of one bucket, of which there is one on average. Keys made to collide push each
 // other out instead of making everybody look through them.
 constexpr std::size_t kChainMax = 16;
@@ -84,7 +84,7 @@ HotCache::Epoch& HotCache::Shard::epoch_of(const Key& key) {
 // The link to the key's slot; null if it has none.
 HotCache::Slot** HotCache::Shard::find(const Key& key) {
   if (buckets.empty()) return nullptr;
-  Slot** link = &buckets[(key.hash >> 16) % buckets.size()];
+  Slot** link = &buckets[(key.hash >> 16) & (buckets.size() - 1)];
   while (*link != nullptr && !(*link)->is(key)) link = &(*link)->next;
   return *link != nullptr ? link : nullptr;
 }
@@ -112,7 +112,7 @@ void HotCache::Shard::insert(const Key& key, std::string_view record, bool absen
     slot->value_bytes = static_cast<std::uint16_t>(record.size() - header->metadata_bytes);
     std::memcpy(slot->data() + slot->key_bytes, record.data(), record.size());
   }
-  Slot*& bucket = buckets[(key.hash >> 16) % buckets.size()];
+  Slot*& bucket = buckets[(key.hash >> 16) & (buckets.size() - 1)];
   slot->next = bucket;
   bucket = slot;
   ++counts.entries;
@@ -141,7 +141,7 @@ void HotCache::Shard::grow() {
   for (Slot* slot : buckets) {
     while (slot != nullptr) {
       Slot* next = slot->next;
-      Slot*& bucket = larger[(slot->hash >> 16) % larger.size()];
+      Slot*& bucket = larger[(slot->hash >> 16) & (larger.size() - 1)];
       slot->next = bucket;
       bucket = slot;
       slot = next;

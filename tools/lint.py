@@ -19,7 +19,7 @@ EDGES = {
     "proto/base": [],
     "proto/wire": ["proto/base"],
     "proto/net": ["proto/wire", "proto/base"],
-    "proto/http": ["proto/base"],
+    "proto/http": ["proto/net/tls.h", "proto/base"],
     "kvstore/access": ["proto/base"],
     "kvstore/storage": ["proto/base"],
     "kvstore/server": ["kvstore/access", "kvstore/storage/store.h", "proto/net", "proto/wire",

@@ -16,11 +16,11 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
 Connection::Connection(std::shared_ptr<void> reactor,
-                       Socket socket,
+                       net::Stream stream,
                        const ConnectionContext& context,
                        OnClosed on_closed)
     : reactor_(std::move(reactor)),
-      socket_(std::move(socket)),
+      stream_(std::move(stream)),
       context_(context),
       on_closed_(std::move(on_closed)),
       reader_(wire::FrameReader::Peer::kClient, context.limits.body_bytes_max) {}
@@ -28,12 +28,28 @@ Connection::Connection(std::shared_ptr<void> reactor,
 void Connection::start() {
   session_ = std::make_unique<Session>(
       context_.dispatcher, context_.access, context_.limits, weak_from_this());
-  if (is_own_peer(socket_.native_handle())) {
+  if (is_own_peer(stream_.socket().native_handle())) {
     session_->trust_peer();
   }
   context_.dispatcher.connections().add(1);
   last_read_ = last_write_ = frame_since_ = context_.clock.boot_now();
-  read_hello();
+  if (stream_.is_tls()) {
+    shake_hands();
+  } else {
+    read_hello();
+  }
+}
+
+// Within the time for the hello.
+void Connection::shake_hands() {
+  stream_.async_handshake([self = shared_from_this()](Error error) {
+    if (error) {
+      self->context_.failed_handshakes.add();
+      self->close();
+    } else if (!self->closed_) {
+      self->read_hello();
+    }
+  });
 }
 
 void Connection::close() {
@@ -46,8 +62,7 @@ void Connection::close() {
     late_.clear();
   }
   session_->close();
-  Error ignored;
-  socket_.close(ignored);
+  stream_.close();
   context_.dispatcher.connections().add(-1);
   const OnClosed on_closed = std::move(on_closed_);
   on_closed(shared_from_this());
@@ -69,7 +84,7 @@ void Connection::drain() {
 
 void Connection::read_hello() {
   asio::async_read(
-      socket_, asio::buffer(hello_), [self = shared_from_this()](Error error, std::size_t) {
+      stream_, asio::buffer(hello_), [self = shared_from_this()](Error error, std::size_t) {
         if (error) {
           self->close();
         } else if (!self->closed_) {
@@ -115,7 +130,7 @@ void Connection::read() {
   }
   reading_ = true;
   const std::span<char> space = reader_.prepare();
-  socket_.async_read_some(asio::buffer(space.data(), space.size()),
+  stream_.async_read_some(asio::buffer(space.data(), space.size()),
                           [self = shared_from_this()](Error error, std::size_t count) {
                             self->reading_ = false;
                             if (!self->closed_) {
@@ -204,7 +219,7 @@ void Connection::post_late(LateResponse late) {
   late_.push_back(std::move(late));
   if (!late_posted_) {
     late_posted_ = true;
-    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    asio::post(stream_.get_executor(), [self = shared_from_this()] {
       if (!self->closed_) {
         self->take_late();
       }
@@ -236,7 +251,7 @@ void Connection::flush() {
 }
 
 void Connection::write_some() {
-  socket_.async_write_some(asio::buffer(sending_.data() + sent_, sending_.size() - sent_),
+  stream_.async_write_some(asio::buffer(sending_.data() + sent_, sending_.size() - sent_),
                            [self = shared_from_this()](Error error, std::size_t count) {
                              if (self->closed_) {
                                return;
@@ -265,23 +280,22 @@ void Connection::finish_if_done() {
   // Closing with unread bytes would reset the connection and take the last response with it.
   lingering_ = true;
   linger_since_ = context_.clock.boot_now();
-  Error ignored;
-  socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  stream_.send_end();
   linger();
 }
 
 void Connection::linger() {
-  socket_.async_read_some(asio::buffer(discarded_),
-                          [self = shared_from_this()](Error error, std::size_t) {
-                            if (self->closed_) {
-                              return;
-                            }
-                            if (error) {
-                              self->close();
-                            } else {
-                              self->linger();
-                            }
-                          });
+  stream_.socket().async_read_some(asio::buffer(discarded_),
+                                   [self = shared_from_this()](Error error, std::size_t) {
+                                     if (self->closed_) {
+                                       return;
+                                     }
+                                     if (error) {
+                                       self->close();
+                                     } else {
+                                       self->linger();
+                                     }
+                                   });
 }
 
 milliseconds Connection::frame_deadline() const {
@@ -305,7 +319,7 @@ void Connection::sweep(milliseconds now) {
   } else if (draining_ && !ending_ && idle && now - last_read_ > limits.drain_silence) {
     // What the kernel holds is still read and answered; behind it the stream ends.
     Error ignored;
-    socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
+    stream_.socket().shutdown(asio::socket_base::shutdown_receive, ignored);
   } else if (reading_ && reader_.in_frame()) {
     late = now > frame_deadline();
   } else if (idle) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One client on one reactor: its socket, its deadlines, and a Session for what it asks. Everything
+// One client on one reactor: its stream, its deadlines, and a Session for what it asks. Everything
 // that is readable is parsed, executed and answered with one write. Nothing is unbounded: with too
 // many requests, request bytes or response bytes under way it stops reading. Peers that are slow,
 // silent or never read are cut by sweep(). Only the methods of Completion may be called from other
@@ -7,7 +7,6 @@
 #pragma once
 
 #include <array>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -19,6 +18,7 @@
 #include "kvstore/server/dispatcher.h"
 #include "kvstore/server/options.h"
 #include "kvstore/server/session.h"
+#include "proto/net/stream.h"
 #include "proto/wire/frame.h"
 
 namespace edged::server {
@@ -31,17 +31,17 @@ struct ConnectionContext {
   const Clock& clock;
   Counter& received_bytes;
   Counter& sent_bytes;
+  Counter& failed_handshakes;
 };
 
 class Connection final : public Completion, public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = boost::asio::generic::stream_protocol::socket;
   using OnClosed = std::function<void(const std::shared_ptr<Connection>&)>;
 
-  // `reactor` owns the socket's io_context and lives as long as the connection, which a write under
+  // `reactor` owns the stream's io_context and lives as long as the connection, which a write under
   // way in the store may hold for longer than the server lives.
   Connection(std::shared_ptr<void> reactor,
-             Socket socket,
+             net::Stream stream,
              const ConnectionContext& context,
              OnClosed on_closed);
 
@@ -60,6 +60,7 @@ class Connection final : public Completion, public std::enable_shared_from_this<
 
  private:
   using Error = boost::system::error_code;
+  void shake_hands();
   void read_hello();
   void on_hello();
   void read();
@@ -75,8 +76,8 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   void linger();
   std::chrono::milliseconds frame_deadline() const;
 
-  std::shared_ptr<void> reactor_;  // before socket_: destroyed after it
-  Socket socket_;
+  std::shared_ptr<void> reactor_;  // before stream_: destroyed after it
+  net::Stream stream_;
   const ConnectionContext& context_;
   OnClosed on_closed_;
   wire::FrameReader reader_;

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "kvstore/access/access_table.h"
 #include "kvstore/storage/store.h"
+#include "proto/net/tls.h"
 #include "proto/wire/limits.h"
 
 namespace edged::server {
@@ -32,9 +34,10 @@ struct Limits {
 };
 
 struct ServerOptions {
-  std::vector<std::string> listen{};  // "127.0.0.1:4780", "[::1]:0"
-  std::string unix_path;              // empty: none
-  std::size_t io_threads = 0;         // 0: cores, at most 4
+  std::vector<std::string> listen{};      // "127.0.0.1:4780", "[::1]:0", "tls:0.0.0.0:4780"
+  std::shared_ptr<net::ServerTls> tls{};  // for the tls: addresses; null: there may be none
+  std::string unix_path;                  // empty: none
+  std::size_t io_threads = 0;             // 0: cores, at most 4
   std::size_t storage_threads = 2;
   storage::Durability durability = storage::Durability::kWal;  // of writes that do not ask for sync
   Limits limits;

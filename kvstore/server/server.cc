@@ -76,7 +76,10 @@ class Server::Impl {
                  options_.limits,
                  clock,
                  registry.counter("edged_kv_received_bytes_total", "Bytes received from clients."),
-                 registry.counter("edged_kv_sent_bytes_total", "Bytes sent to clients.")},
+                 registry.counter("edged_kv_sent_bytes_total", "Bytes sent to clients."),
+                 registry.counter("edged_tls_handshake_failures_total",
+                                  "TLS handshakes that failed.",
+                                  {{"face", "binary"}})},
         refused_(registry.counter("edged_kv_connections_refused_total",
                                   "Connections closed at once because there were too many.")) {}
 
@@ -92,10 +95,10 @@ class Server::Impl {
       reactors_.clear();
       return listening;
     }
-    for (auto& listener : listeners_) {
+    for (auto& [listener, tls] : listeners_) {
       listener->start([this]() -> asio::io_context& { return next_reactor().io; },
-                      [this](asio::io_context& io, Listener::Socket socket) {
-                        accepted(io, std::move(socket));
+                      [this, with_tls = tls](asio::io_context& io, Listener::Socket socket) {
+                        accepted(io, std::move(socket), with_tls);
                       });
     }
     for (auto& reactor : reactors_) {
@@ -110,7 +113,7 @@ class Server::Impl {
       return;
     }
     asio::post(reactors_.front()->io, [this] {
-      for (auto& listener : listeners_) {
+      for (auto& [listener, tls] : listeners_) {
         listener->close();
       }
     });
@@ -141,13 +144,18 @@ class Server::Impl {
  private:
   Status open_listeners() {
     asio::io_context& io = reactors_.front()->io;
-    for (const std::string& address : options_.listen) {
-      Result<std::unique_ptr<Listener>> listener = listen_tcp(io, address);
+    for (const std::string& configured : options_.listen) {
+      const net::Address address = net::split_transport(configured);
+      if (address.tls && !options_.tls) {
+        return {Code::kInvalidArgument,
+                "could not listen on \"" + configured + "\": TLS needs a certificate and a key"};
+      }
+      Result<std::unique_ptr<Listener>> listener = listen_tcp(io, address.host_port);
       if (!listener) {
         return listener.error();
       }
-      addresses_.push_back((*listener)->address());
-      listeners_.push_back(*std::move(listener));
+      addresses_.push_back((address.tls ? "tls:" : "") + (*listener)->address());
+      listeners_.push_back({*std::move(listener), address.tls});
     }
     if (!options_.unix_path.empty()) {
       Result<std::unique_ptr<Listener>> listener = listen_unix(io, options_.unix_path);
@@ -155,7 +163,7 @@ class Server::Impl {
         return listener.error();
       }
       unix_path_ = options_.unix_path;
-      listeners_.push_back(*std::move(listener));
+      listeners_.push_back({*std::move(listener), false});
     }
     return {};
   }
@@ -163,7 +171,7 @@ class Server::Impl {
   Reactor& next_reactor() { return *reactors_[next_reactor_++ % reactors_.size()]; }
 
   // On the first reactor; the socket already belongs to `io`.
-  void accepted(asio::io_context& io, Listener::Socket socket) {
+  void accepted(asio::io_context& io, Listener::Socket socket, bool tls) {
     if (open_.load() >= options_.limits.connections_max) {
       refused_.add();
       return;  // the socket closes as it goes
@@ -171,15 +179,19 @@ class Server::Impl {
     open_.fetch_add(1);
     const auto reactor = std::find_if(
         reactors_.begin(), reactors_.end(), [&io](const auto& one) { return &one->io == &io; });
-    asio::post(io, [this, &reactor = **reactor, socket = std::move(socket)]() mutable {
-      adopt(reactor, std::move(socket));
+    net::Stream stream(std::move(socket));
+    if (tls) {
+      stream.use_server_tls(options_.tls->context());
+    }
+    asio::post(io, [this, &reactor = **reactor, stream = std::move(stream)]() mutable {
+      adopt(reactor, std::move(stream));
     });
   }
 
-  void adopt(Reactor& reactor, Listener::Socket socket) {
+  void adopt(Reactor& reactor, net::Stream stream) {
     auto connection =
         std::make_shared<Connection>(reactor.shared_from_this(),
-                                     std::move(socket),
+                                     std::move(stream),
                                      context_,
                                      [this, &reactor](const std::shared_ptr<Connection>& closed) {
                                        reactor.connections.erase(closed);
@@ -234,7 +246,11 @@ class Server::Impl {
   ConnectionContext context_;
   Counter& refused_;
   std::vector<std::shared_ptr<Reactor>> reactors_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  struct Face {
+    std::unique_ptr<Listener> listener;
+    bool tls = false;
+  };
+  std::vector<Face> listeners_;
   std::vector<std::string> addresses_;
   std::string unix_path_;
   std::size_t next_reactor_ = 0;  // first reactor's thread only

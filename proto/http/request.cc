@@ -99,6 +99,10 @@ Result<Target> parse_target(std::string_view target) {
   return result;
 }
 
+Response refusal(int status, std::string_view why) {
+  return {status, "application/json", "{\"error\":\"" + std::string(why) + "\"}\n", {}};
+}
+
 bool from_foreign_site(const Request& request, std::string_view own_host) {
   const auto site = request.headers.find("sec-fetch-site");
   if (site != request.headers.end() && site->second != "same-origin" && site->second != "none") {

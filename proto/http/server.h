@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP/1.1 server shell that node and worker share: listener, limits, time-outs, routing by
-// exact path or path prefix. Beast stays in server.cc. Handlers are coroutines on the server's
+// exact path or path prefix. Beast stays in connection.cc. Handlers are coroutines on the server's
 // executor. Limits: header 8 KiB within 10 s, body `body_bytes_max` at 64 KiB/s or more after 10 s,
 // idle 75 s, at most `connections_max`. Refusals are short JSON, {"error":"..."}: 400, 403, 404,
 // 405, 413, 431, 500, 501. Thread: everything on the executor's, which is one thread or a strand.
@@ -19,7 +19,9 @@
 #include <utility>
 #include <vector>
 
+#include "proto/base/metrics.h"
 #include "proto/base/status.h"
+#include "proto/net/tls.h"
 
 namespace edged::http {
 
@@ -41,7 +43,9 @@ struct Response {
 using Handler = std::function<boost::asio::awaitable<Response>(Request)>;
 
 struct ServerOptions {
-  std::string address;  // "127.0.0.1:4781"; port 0 picks a free one
+  std::string address;  // "127.0.0.1:4781", "tls:0.0.0.0:4781"; port 0 picks a free one
+  std::shared_ptr<net::ServerTls> tls{};  // for a tls: address; null: it may not be one
+  Counter* failed_handshakes = nullptr;   // outlives the server
   std::size_t body_bytes_max = 1 << 20;
   std::size_t connections_max = 1000;  // later ones are closed at once
   std::size_t header_bytes_max = 8 * 1024;
@@ -65,9 +69,9 @@ class Server {
   void route(std::string method, std::string path, Handler handler);
 
   // Binds and starts to accept. Errors: kUnavailable ("could not listen on 127.0.0.1:80: …");
-  // kInvalidArgument (the address is not HOST:PORT).
+  // kInvalidArgument (the address is neither HOST:PORT nor tls:HOST:PORT, or lacks its TLS).
   Status listen();
-  // "127.0.0.1:4781", with the port in use. After listen().
+  // "127.0.0.1:4781", with the port in use, and tls: if it was so configured. After listen().
   std::string address() const;
   // Stops accepting, closes idle connections, lets requests under way end; what is left after
   // `timeout` is closed. Safe to call twice.
@@ -77,6 +81,9 @@ class Server {
   class Impl;
   std::shared_ptr<Impl> impl_;
 };
+
+// A short JSON answer, {"error":"..."}; `why` needs no escapes.
+Response refusal(int status, std::string_view why);
 
 // True if a request that a browser made for another site must be refused (403): a foreign Origin or
 // Sec-Fetch-Site. Server applies it to every request before routing.

@@ -28,13 +28,18 @@
 namespace edged::net {
 
 struct ClientOptions {
-  // "unix:/path/kv.sock" or "127.0.0.1:4780".
+  // "unix:/path/kv.sock", "127.0.0.1:4780" or, with TLS 1.3, "tls:kv.example.org:4780"; then the
+  // node's certificate must be for that name or address.
   std::string address{};
+  // PEM file of the authorities that may vouch for the node's certificate; empty: the system's.
+  std::string tls_ca_file{};
   std::chrono::milliseconds connect_timeout{1000};
   std::chrono::milliseconds call_timeout{2000};
   // A token, shown on each connection before anything else; empty: none. A node that does not take
   // it answers every call with kUnauthenticated, and is asked again only after seconds.
   std::string credential{};
+  // Instead: a file whose first line is the token, read anew for each connection.
+  std::string credential_file{};
 };
 
 struct KvEntry {

@@ -21,8 +21,8 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 struct Attempt {
   explicit Attempt(asio::any_io_executor executor)
-      : socket(executor), resolver(executor), timer(executor) {}
-  Socket socket;
+      : stream(Socket(executor)), resolver(executor), timer(executor) {}
+  Stream stream;
   asio::ip::tcp::resolver resolver;
   asio::steady_timer timer;
   bool timed_out = false;
@@ -30,6 +30,12 @@ struct Attempt {
 
 Status failed(const std::string& address, const std::string& why) {
   return {Code::kUnavailable, "could not connect to \"" + address + "\": " + why};
+}
+
+std::string host_of(const std::string& host_port) {
+  const std::string host = host_port.substr(0, host_port.rfind(':'));
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  return bracketed ? host.substr(1, host.size() - 2) : host;
 }
 
 asio::awaitable<Result<std::vector<Endpoint>>> resolve(std::shared_ptr<Attempt> attempt,
@@ -43,18 +49,15 @@ asio::awaitable<Result<std::vector<Endpoint>>> resolve(std::shared_ptr<Attempt> 
     }
     co_return std::vector<Endpoint>{Endpoint(asio::local::stream_protocol::endpoint(path))};
   }
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
-    co_return Status(
-        Code::kInvalidArgument,
-        "could not connect to \"" + address + "\": it is neither unix:PATH nor HOST:PORT");
+  const std::string host_port = split_transport(address).host_port;
+  const std::size_t colon = host_port.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == host_port.size()) {
+    co_return Status(Code::kInvalidArgument,
+                     "could not connect to \"" + address +
+                         "\": it is neither unix:PATH nor HOST:PORT nor tls:HOST:PORT");
   }
-  std::string host = address.substr(0, colon);
-  if (host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  auto [error, found] =
-      co_await attempt->resolver.async_resolve(host, address.substr(colon + 1), kAwait);
+  auto [error, found] = co_await attempt->resolver.async_resolve(
+      host_of(host_port), host_port.substr(colon + 1), kAwait);
   if (error) {
     co_return failed(address, attempt->timed_out ? "timed out" : error.message());
   }
@@ -72,12 +75,12 @@ asio::awaitable<Error> connect_any(std::shared_ptr<Attempt> attempt,
     if (attempt->timed_out) {
       break;
     }
-    Error ignored;
-    attempt->socket.close(ignored);
-    auto [error] = co_await attempt->socket.async_connect(endpoint, kAwait);
+    attempt->stream.close();
+    auto [error] = co_await attempt->stream.socket().async_connect(endpoint, kAwait);
     if (!error) {
       if (endpoint.protocol().family() != AF_UNIX) {
-        attempt->socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+        Error ignored;
+        attempt->stream.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
       }
       co_return Error();
     }
@@ -86,22 +89,48 @@ asio::awaitable<Error> connect_any(std::shared_ptr<Attempt> attempt,
   co_return last;
 }
 
+asio::awaitable<Status> shake_hands(std::shared_ptr<Attempt> attempt,
+                                    std::string address,
+                                    std::string host,
+                                    std::string ca_file) {
+  Result<std::shared_ptr<TlsContext>> context = client_tls(ca_file);
+  if (!context) {
+    co_return context.error();
+  }
+  const Status prepared = attempt->stream.use_client_tls(*std::move(context), host);
+  if (!prepared.ok()) {
+    co_return prepared.with_context("could not connect to \"" + address + "\"");
+  }
+  auto [error] = co_await attempt->stream.async_handshake(kAwait);
+  if (error) {
+    co_return failed(address,
+                     attempt->timed_out
+                         ? "the TLS handshake timed out"
+                         : "the TLS handshake failed: " + attempt->stream.handshake_error(error));
+  }
+  co_return Status();
+}
+
 asio::awaitable<Result<wire::Hello>> exchange_hello(std::shared_ptr<Attempt> attempt,
                                                     std::string address) {
   std::string hello;
   wire::append_hello({}, hello);
   auto [write_error, written] =
-      co_await asio::async_write(attempt->socket, asio::buffer(hello), kAwait);
+      co_await asio::async_write(attempt->stream, asio::buffer(hello), kAwait);
   if (write_error) {
     co_return failed(address, write_error.message());
   }
   std::array<char, wire::kHelloBytes> answer{};
   auto [read_error, count] =
-      co_await asio::async_read(attempt->socket, asio::buffer(answer), kAwait);
+      co_await asio::async_read(attempt->stream, asio::buffer(answer), kAwait);
   if (read_error) {
-    co_return failed(
-        address,
-        attempt->timed_out ? "no hello came in time" : "no hello came: " + read_error.message());
+    co_return failed(address,
+                     attempt->timed_out
+                         ? "no hello came in time"
+                         : "no hello came: " + read_error.message() +
+                               (attempt->stream.is_tls()
+                                    ? ""
+                                    : " (perhaps it speaks TLS: write tls: before the address)"));
   }
   // A server that shares no version answers 0 in both places or its own as the highest.
   Result<wire::Hello> decoded = wire::decode_hello({answer.data(), answer.size()});
@@ -115,40 +144,51 @@ asio::awaitable<Result<wire::Hello>> exchange_hello(std::shared_ptr<Attempt> att
   co_return *decoded;
 }
 
+// What follows the name's resolution.
+asio::awaitable<Result<wire::Hello>> establish(std::shared_ptr<Attempt> attempt,
+                                               ConnectOptions options,
+                                               std::vector<Endpoint> endpoints) {
+  const Error error = co_await connect_any(attempt, std::move(endpoints));
+  if (error) {
+    co_return failed(options.address, attempt->timed_out ? "timed out" : error.message());
+  }
+  const Address address = split_transport(options.address);
+  if (address.tls) {
+    const Status done = co_await shake_hands(
+        attempt, options.address, host_of(address.host_port), options.tls_ca_file);
+    if (!done.ok()) {
+      co_return done;
+    }
+  }
+  co_return co_await exchange_hello(attempt, options.address);
+}
+
 }  // namespace
 
-asio::awaitable<Result<Connected>> connect(asio::any_io_executor executor,
-                                           std::string address,
-                                           std::chrono::milliseconds timeout) {
+asio::awaitable<Result<Connected>> connect(asio::any_io_executor executor, ConnectOptions options) {
   auto attempt = std::make_shared<Attempt>(executor);
-  attempt->timer.expires_after(timeout);
+  attempt->timer.expires_after(options.timeout);
   attempt->timer.async_wait([attempt](Error cancelled) {
     if (!cancelled) {
       attempt->timed_out = true;
-      Error ignored;
       attempt->resolver.cancel();
-      attempt->socket.close(ignored);
+      attempt->stream.close();
     }
   });
-  Result<std::vector<Endpoint>> endpoints = co_await resolve(attempt, address);
+  Result<std::vector<Endpoint>> endpoints = co_await resolve(attempt, options.address);
   if (!endpoints) {
     attempt->timer.cancel();
     co_return endpoints.error();
   }
-  const Error error = co_await connect_any(attempt, *endpoints);
-  if (error) {
-    attempt->timer.cancel();
-    co_return failed(address, attempt->timed_out ? "timed out" : error.message());
-  }
-  Result<wire::Hello> hello = co_await exchange_hello(attempt, address);
+  Result<wire::Hello> hello = co_await establish(attempt, options, *std::move(endpoints));
   attempt->timer.cancel();
   if (!hello) {
     co_return hello.error();
   }
   if (attempt->timed_out) {
-    co_return failed(address, "timed out");
+    co_return failed(options.address, "timed out");
   }
-  co_return Connected{std::move(attempt->socket), *hello};
+  co_return Connected{std::move(attempt->stream), *hello};
 }
 
 }  // namespace edged::net

@@ -27,7 +27,7 @@ constexpr std::chrono::seconds kPingPeriod{60};
 // Lives in the coroutine frame of its call.
 struct Link::Waiter {
   Waiter(Link& owner, std::uint32_t number)
-      : link(owner), id(number), timer(owner.socket_.get_executor()) {
+      : link(owner), id(number), timer(owner.stream_.get_executor()) {
     link.waiters_.emplace(id, this);
   }
   ~Waiter() {
@@ -45,10 +45,10 @@ struct Link::Waiter {
 };
 
 Link::Link(Connected connected)
-    : socket_(std::move(connected.socket)),
+    : stream_(std::move(connected.stream)),
       body_bytes_max_(std::min(connected.hello.body_bytes_max, wire::kBodyBytesMax)),
       reader_(wire::FrameReader::Peer::kServer, wire::kBodyBytesMax),
-      ping_timer_(socket_.get_executor()) {}
+      ping_timer_(stream_.get_executor()) {}
 
 void Link::start() {
   read();
@@ -60,8 +60,7 @@ void Link::close(const Status& why) {
   }
   alive_ = false;
   why_ = why;
-  Error ignored;
-  socket_.close(ignored);
+  stream_.close();
   ping_timer_.cancel();
   for (auto& [id, waiter] : waiters_) {
     waiter->timer.cancel();
@@ -147,7 +146,7 @@ asio::awaitable<Result<OwnedResponse>> Link::call_as(std::uint32_t id,
 
 void Link::read() {
   const std::span<char> space = reader_.prepare();
-  socket_.async_read_some(
+  stream_.async_read_some(
       asio::buffer(space.data(), space.size()),
       [self = shared_from_this()](Error error, std::size_t count) {
         if (!self->alive_) {
@@ -242,7 +241,7 @@ void Link::flush() {
 }
 
 void Link::write_some() {
-  socket_.async_write_some(
+  stream_.async_write_some(
       asio::buffer(sending_.data() + sent_, sending_.size() - sent_),
       [self = shared_from_this()](Error error, std::size_t count) {
         if (!self->alive_) {

@@ -89,7 +89,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void flush();
   void write_some();
 
-  Socket socket_;
+  Stream stream_;
   std::uint32_t body_bytes_max_;
   wire::FrameReader reader_;
   std::unordered_map<std::uint32_t, Waiter*> waiters_;

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "proto/net/client_messages.h"
+#include "proto/net/credential.h"
+#include "proto/wire/limits.h"
 
 namespace edged::net {
 namespace {
@@ -17,7 +19,6 @@ using std::chrono::milliseconds;
 
 // A refused credential does not become right by asking often; the node cuts who tries.
 constexpr milliseconds kRefusedPause{5000};
-constexpr std::size_t kCredentialBytesMax = 1024;
 constexpr Backoff::Options kReconnect{.first = milliseconds(100), .max = milliseconds(5000)};
 
 }  // namespace
@@ -85,15 +86,21 @@ asio::awaitable<Result<std::shared_ptr<Link>>> LinkPool::get(Deadline deadline) 
 }
 
 asio::awaitable<Status> LinkPool::authenticate(std::shared_ptr<Link> link) {
-  if (options_.credential.empty()) {
+  Result<std::string> credential = options_.credential_file.empty()
+                                       ? Result<std::string>(options_.credential)
+                                       : read_credential_file(options_.credential_file);
+  if (!credential) {
+    co_return Status(Code::kUnauthenticated, credential.error().message());
+  }
+  if (credential->empty()) {
     co_return Status();
   }
-  if (options_.credential.size() > kCredentialBytesMax) {
+  if (credential->size() > wire::kCredentialBytesMax) {
     co_return Status(Code::kUnauthenticated,
                      "could not authenticate: the token is longer than any token");
   }
   wire::Fields fields;
-  fields.credential = options_.credential;
+  fields.credential = *credential;
   RequestFrames frames = simple_frames(wire::Opcode::kAuth, fields);
   const Deadline deadline = std::chrono::steady_clock::now() + options_.connect_timeout;
   Result<OwnedResponse> answered = co_await link->call(frames, deadline);
@@ -116,8 +123,8 @@ void LinkPool::adopt(std::shared_ptr<Link> link) {
 
 asio::awaitable<void> LinkPool::connect_once() {
   const std::shared_ptr<LinkPool> self = shared_from_this();
-  Result<Connected> connected =
-      co_await connect(executor_, options_.address, options_.connect_timeout);
+  ConnectOptions to{options_.address, options_.tls_ca_file, options_.connect_timeout};
+  Result<Connected> connected = co_await connect(executor_, std::move(to));
   std::shared_ptr<Link> link;
   Status failed = connected ? Status() : connected.error();
   if (connected && !closed_) {

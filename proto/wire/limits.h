@@ -17,6 +17,7 @@ inline constexpr std::size_t kKeyBytesMax = 512;
 inline constexpr std::size_t kMetadataBytesMax = 1024;
 inline constexpr std::size_t kTitleBytesMax = 512;
 inline constexpr std::size_t kNamespaceIdBytes = 32;
+inline constexpr std::size_t kCredentialBytesMax = 1024;
 // The TLV area of a frame or an item. Holds metadata of the largest size and everything else.
 inline constexpr std::size_t kExtBytesMax = 4096;
 inline constexpr std::size_t kValueBytesMax = 25 * 1024 * 1024;

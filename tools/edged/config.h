@@ -32,6 +32,8 @@ struct Node {
   std::vector<std::string> listen{"127.0.0.1:4780"};
   std::string unix_path;  // empty: <data_dir>/kv.sock
   std::string http = "127.0.0.1:4781";
+  std::string tls_certificate;  // PEM files; empty: no TLS
+  std::string tls_key;
   int io_threads = 0;  // 0: cores, at most 4
   std::chrono::milliseconds expiry_grace{10 * 60'000};
 };
@@ -56,7 +58,9 @@ struct ClassMonitorJob {
 struct Worker {
   std::string http = "127.0.0.1:4783";
   std::string state_dir = "/var/lib/edged/worker";
-  std::string node;  // "unix:PATH" or HOST:PORT; empty: the node's unix socket
+  std::string node;        // "unix:PATH", HOST:PORT, tls:HOST:PORT; empty: the node's unix socket
+  std::string tls_ca;      // PEM file, for a tls: node; empty: the system's authorities
+  std::string token_file;  // for a node that wants one; empty: none
   std::chrono::milliseconds node_timeout{2'000};
   std::string cron_secret;  // empty: POST /cron/NAME is refused
   std::string public_url;   // empty: mails carry no unsubscribe link

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <set>
 
+#include "proto/net/tls.h"
 #include "worker/cron/schedule.h"
 
 namespace edged::config {
@@ -27,17 +28,28 @@ std::string host_of(std::string_view address) {
   return std::string(host);
 }
 
+// `tls` null: TLS is not spoken there at all.
 void check_address(const std::string& path,
                    const std::string& address,
-                   bool insecure,
+                   const Config& config,
+                   const Node* tls,
                    ReadContext& context) {
-  if (!is_host_port(address)) {
+  const net::Address wanted = net::split_transport(address);
+  if (!is_host_port(wanted.host_port)) {
     context.complain(path, quoted(address) + " is not HOST:PORT, for example 127.0.0.1:4780");
-  } else if (!insecure && !is_loopback(address)) {
+  } else if (wanted.tls && tls == nullptr) {
+    context.complain(path, quoted(address) + ": TLS is not spoken there; put a proxy before it");
+  } else if (wanted.tls && (tls->tls_certificate.empty() || tls->tls_key.empty())) {
     context.complain(path,
                      quoted(address) +
-                         " is not a loopback address. This version has no TLS: "
-                         "bind loopback, or pass --insecure to let anyone in");
+                         " needs a certificate: set node.tls.certificate and "
+                         "node.tls.key");
+  } else if (!wanted.tls && !config.insecure && !is_loopback(wanted.host_port)) {
+    context.complain(path,
+                     quoted(address) + " is not a loopback address: " +
+                         (tls != nullptr ? "write \"tls:" + address + "\" and set node.tls"
+                                         : "bind loopback, with a proxy before it") +
+                         ", or pass --insecure to let anyone read along");
   }
 }
 
@@ -80,10 +92,12 @@ void check_node(const Config& config, ReadContext& context) {
     context.complain("node.disk_quota", "is less than 64MiB");
   }
   for (std::size_t i = 0; i < node.listen.size(); ++i) {
-    check_address(
-        "node.listen[" + std::to_string(i) + "]", node.listen[i], config.insecure, context);
+    check_address("node.listen[" + std::to_string(i) + "]", node.listen[i], config, &node, context);
   }
-  check_address("node.http", node.http, config.insecure, context);
+  check_address("node.http", node.http, config, &node, context);
+  if (node.tls_certificate.empty() != node.tls_key.empty()) {
+    context.complain("node.tls", "names only one of certificate and key");
+  }
   if (config.unix_path().size() > kUnixPathBytesMax) {
     context.complain("node.unix",
                      quoted(config.unix_path()) + " is longer than a unix socket's path may be (" +
@@ -144,10 +158,12 @@ void check_upstream_and_mail(const Config& config, ReadContext& context) {
 void check_worker(const Config& config, ReadContext& context) {
   const Worker& worker = config.worker;
   if (config.postgres.url.empty()) context.complain("postgres.url", "is missing");
-  check_address("worker.http", worker.http, config.insecure, context);
+  check_address("worker.http", worker.http, config, nullptr, context);
   if (worker.state_dir.empty()) context.complain("worker.state_dir", "is empty");
-  if (!worker.node.empty() && worker.node.rfind("unix:", 0) != 0 && !is_host_port(worker.node)) {
-    context.complain("worker.node", quoted(worker.node) + " is neither unix:PATH nor HOST:PORT");
+  if (!worker.node.empty() && worker.node.rfind("unix:", 0) != 0 &&
+      !is_host_port(net::split_transport(worker.node).host_port)) {
+    context.complain("worker.node",
+                     quoted(worker.node) + " is neither unix:PATH nor HOST:PORT nor tls:HOST:PORT");
   }
   if (!worker.public_url.empty() && !is_http_url(worker.public_url)) {
     context.complain("worker.public_url",

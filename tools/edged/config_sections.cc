@@ -24,6 +24,12 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   }
   reader.text("unix", node.unix_path);
   reader.text("http", node.http);
+  if (const Json* found = reader.object("tls")) {
+    ObjectReader tls(*found, reader.path_of("tls"), context, lenient);
+    tls.text("certificate", node.tls_certificate);
+    tls.text("key", node.tls_key);
+    tls.finish();
+  }
   reader.integer("io_threads", 0, 64, node.io_threads);
   reader.duration("expiry_grace", node.expiry_grace);
   reader.finish();
@@ -59,6 +65,8 @@ void read_worker(const Json& json, ReadContext& context, bool lenient, Worker& w
   reader.text("http", worker.http);
   reader.text("state_dir", worker.state_dir);
   reader.text("node", worker.node);
+  reader.text("tls_ca", worker.tls_ca);
+  reader.text("token_file", worker.token_file);
   reader.duration("node_timeout", worker.node_timeout);
   reader.text("cron_secret", worker.cron_secret);
   reader.text("public_url", worker.public_url);

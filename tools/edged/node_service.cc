@@ -33,6 +33,8 @@ namespace edged {
 namespace {
 
 constexpr std::chrono::milliseconds kDrainTimeout{10'000};
+// A certificate should have been renewed by then.
+constexpr long kCertificateDaysMin = 14;
 
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -80,22 +82,34 @@ class Node {
  public:
   Node(const config::Config& config,
        access::AccessTable& access,
+       std::shared_ptr<net::ServerTls> tls,
        std::unique_ptr<storage::Store> store)
       : access_(access),
+        tls_(std::move(tls)),
         store_(std::move(store)),
-        server_(server_options(config, access), *store_, clock_, metrics_),
+        server_(server_options(config, access, tls_), *store_, clock_, metrics_),
         http_(
             io_.get_executor(),
-            node_http_options(config),
+            node_http_options(config, tls_, metrics_),
             *store_,
             metrics_,
             clock_,
             [this] {
               return draining_ ? Status(Code::kUnavailable, "the node is stopping") : Status();
             },
-            &access_) {}
+            &access_) {
+    if (tls_) {
+      metrics_.callback_gauge(
+          "edged_tls_certificate_not_after_seconds",
+          "When the certificate in use expires, as a Unix time.",
+          [tls = tls_] {
+            return static_cast<double>(std::chrono::system_clock::to_time_t(tls->expires_at()));
+          });
+    }
+  }
 
   Status start(const std::string& ports_path) {
+    if (tls_) log_certificate();
     Status started = server_.start();
     if (!started.ok()) return started;
     started = http_.listen();
@@ -121,6 +135,7 @@ class Node {
         if (error) return;
         reload();
         reload_tokens();
+        reload_certificate();
         wait_hup();
       });
     };
@@ -139,6 +154,29 @@ class Node {
     log::info("tokens reloaded: " + std::to_string(access_.snapshot()->tokens().size()));
   }
 
+  void reload_certificate() {
+    if (!tls_) return;
+    const Status reloaded = tls_->reload();
+    if (!reloaded.ok()) {
+      log::error("certificate not reloaded, that of before stays: " + reloaded.message());
+      return;
+    }
+    log_certificate();
+  }
+
+  void log_certificate() {
+    const auto left = tls_->expires_at() - std::chrono::system_clock::now();
+    const auto days = std::chrono::duration_cast<std::chrono::hours>(left).count() / 24;
+    const std::string text = "the TLS certificate expires in " + std::to_string(days) + " days";
+    if (left.count() <= 0) {
+      log::warn("the TLS certificate has expired: clients refuse it");
+    } else if (days < kCertificateDaysMin) {
+      log::warn(text);
+    } else {
+      log::info(text);
+    }
+  }
+
   void begin_drain() {
     log::info("stopping: requests under way are answered");
     draining_ = true;
@@ -151,6 +189,7 @@ class Node {
   SystemClock clock_;
   MetricsRegistry metrics_;
   access::AccessTable& access_;
+  const std::shared_ptr<net::ServerTls> tls_;  // null: none
   boost::asio::io_context io_{1};
   std::unique_ptr<storage::Store> store_;
   server::Server server_;
@@ -163,12 +202,21 @@ int serve_store(const config::Config& config, const std::function<void()>& reloa
   const SystemClock clock;
   const auto access = access::AccessTable::open(access_options(config), clock);
   if (!access) return fail(access.error());
+  if (!config.insecure && is_reachable_from_outside(config) &&
+      (*access)->snapshot()->tokens().empty()) {
+    return fail({Code::kInvalidArgument,
+                 "others can reach the addresses in node.listen or node.http, and there is no "
+                 "token: make the first one with `kvctl token create --data " +
+                     config.node.data_dir + "`, or pass --insecure to let everyone in"});
+  }
+  const auto tls = load_tls(config);
+  if (!tls) return fail(tls.error());
   auto store = storage::open_rocks_store(store_options(config));
   if (!store) return fail(store.error());
   const Status prepared = prepare_namespaces(config, **store);
   if (!prepared.ok()) return fail(prepared);
   const std::string ports_path = config.node.data_dir + "/ports.json";
-  Node node(config, **access, std::move(*store));
+  Node node(config, **access, *tls, std::move(*store));
   const Status started = node.start(ports_path);
   if (!started.ok()) return fail(started);
   node.run(reload);

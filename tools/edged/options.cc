@@ -2,8 +2,10 @@
 #include "tools/edged/options.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kvstore/access/token_file.h"
+#include "tools/edged/config_check.h"
 
 namespace edged {
 
@@ -40,11 +42,28 @@ storage::RocksStoreOptions store_options(const config::Config& config) {
 access::AccessTable::Options access_options(const config::Config& config) {
   access::AccessTable::Options options;
   options.path = access::token_file_in(config.node.data_dir);
+  options.always_required = !config.insecure && is_reachable_from_outside(config);
   return options;
 }
 
-server::ServerOptions server_options(const config::Config& config, access::AccessTable& access) {
+bool is_reachable_from_outside(const config::Config& config) {
+  const auto is_outside = [](const std::string& address) {
+    return !config::is_loopback(net::split_transport(address).host_port);
+  };
+  return is_outside(config.node.http) ||
+         std::any_of(config.node.listen.begin(), config.node.listen.end(), is_outside);
+}
+
+Result<std::shared_ptr<net::ServerTls>> load_tls(const config::Config& config) {
+  if (config.node.tls_certificate.empty()) return std::shared_ptr<net::ServerTls>();
+  return net::ServerTls::load({config.node.tls_certificate, config.node.tls_key});
+}
+
+server::ServerOptions server_options(const config::Config& config,
+                                     access::AccessTable& access,
+                                     std::shared_ptr<net::ServerTls> tls) {
   server::ServerOptions options;
+  options.tls = std::move(tls);
   options.listen = config.node.listen;
   options.unix_path = config.unix_path();
   options.access = &access;
@@ -53,8 +72,13 @@ server::ServerOptions server_options(const config::Config& config, access::Acces
   return options;
 }
 
-http::ServerOptions node_http_options(const config::Config& config) {
+http::ServerOptions node_http_options(const config::Config& config,
+                                      std::shared_ptr<net::ServerTls> tls,
+                                      MetricsRegistry& metrics) {
   http::ServerOptions options;
+  options.tls = std::move(tls);
+  options.failed_handshakes = &metrics.counter(
+      "edged_tls_handshake_failures_total", "TLS handshakes that failed.", {{"face", "http"}});
   options.address = config.node.http;
   return options;
 }

@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the configuration to the node's modules' own options. Pure; any thread.
+// From the configuration to the node's modules' own options. Pure but for load_tls(); any thread.
 #pragma once
+
+#include <memory>
 
 #include "kvstore/access/access_table.h"
 #include "kvstore/server/options.h"
 #include "kvstore/storage/rocks_store.h"
+#include "proto/base/metrics.h"
+#include "proto/base/status.h"
 #include "proto/http/server.h"
+#include "proto/net/tls.h"
 #include "tools/edged/config.h"
 
 namespace edged {
 
 storage::RocksStoreOptions store_options(const config::Config& config);
 access::AccessTable::Options access_options(const config::Config& config);
-server::ServerOptions server_options(const config::Config& config, access::AccessTable& access);
-http::ServerOptions node_http_options(const config::Config& config);
+// True if the node binds an address that is not a loopback one.
+bool is_reachable_from_outside(const config::Config& config);
+// Null if none is configured. Blocks on disk. Errors: those of ServerTls::load().
+Result<std::shared_ptr<net::ServerTls>> load_tls(const config::Config& config);
+server::ServerOptions server_options(const config::Config& config,
+                                     access::AccessTable& access,
+                                     std::shared_ptr<net::ServerTls> tls);
+http::ServerOptions node_http_options(const config::Config& config,
+                                      std::shared_ptr<net::ServerTls> tls,
+                                      MetricsRegistry& metrics);
 
 }  // namespace edged

@@ -30,6 +30,8 @@ std::unique_ptr<net::Client> make_kv_client(boost::asio::any_io_executor executo
   if (config.worker_namespace_id().empty()) return nullptr;
   net::ClientOptions options;
   options.address = config.node_address();
+  options.tls_ca_file = config.worker.tls_ca;
+  options.credential_file = config.worker.token_file;
   options.call_timeout = config.worker.node_timeout;
   options.connect_timeout = std::min(options.connect_timeout, options.call_timeout);
   return std::make_unique<net::Client>(std::move(executor), std::move(options));

@@ -4,12 +4,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "proto/base/units.h"
+#include "proto/net/credential.h"
 #include "tools/edged/config_parse.h"
 #include "tools/edged/exit_code.h"
 
@@ -57,16 +57,12 @@ Result<std::string> credential(const Context& context) {
     const char* token = std::getenv("EDGED_TOKEN");
     return std::string(token == nullptr ? "" : token);
   }
-  std::ifstream file(context.token_file);
-  std::string token;
-  if (!std::getline(file, token) || token.empty()) {
-    return Status(Code::kInvalidArgument,
-                  "--token-file: could not read a token from \"" + context.token_file + "\"");
-  }
-  return token;
+  auto token = net::read_credential_file(context.token_file);
+  return token ? token : token.error().with_context("--token-file");
 }
 
 Status ping(const std::string& address,
+            const Context& context,
             const std::string& token,
             std::unique_ptr<net::BlockingClient>& client) {
   std::error_code ignored;
@@ -75,6 +71,7 @@ Status ping(const std::string& address,
   }
   net::ClientOptions options;
   options.address = address;
+  options.tls_ca_file = context.tls_ca;
   options.call_timeout = kCallTimeout;
   options.credential = token;
   client = std::make_unique<net::BlockingClient>(options);
@@ -99,7 +96,7 @@ Status connect(Context& context) {
   Code code = Code::kUnavailable;
   for (const std::string& address : candidates(context)) {
     std::unique_ptr<net::BlockingClient> client;
-    const Status answer = ping(address, *token, client);
+    const Status answer = ping(address, context, *token, client);
     if (answer.ok()) {
       context.client = std::move(client);
       context.connected_to = address;

@@ -17,6 +17,7 @@ struct Context {
   std::string address;     // --addr; empty: search
   std::string config;      // -c; empty: ./edged.jsonc
   std::string token_file;  // --token-file; empty: the environment's EDGED_TOKEN
+  std::string tls_ca;      // --tls-ca; empty: the system's authorities
   std::string ns;          // --ns: id or title; empty: the only one, or "default"
   bool json = false;
   std::unique_ptr<net::BlockingClient> client;  // after connect()

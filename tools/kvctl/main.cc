@@ -12,12 +12,17 @@ int main(int argc, char** argv) {
   CLI::App program("kvctl: look into a running edged node", "kvctl");
   program.set_version_flag("--version", "kvctl " EDGED_VERSION);
   program.require_subcommand(1);
-  program.add_option("--addr", context.address, "The node: unix:PATH or HOST:PORT")
+  program.add_option("--addr", context.address, "The node: unix:PATH, HOST:PORT or tls:HOST:PORT")
       ->envname("EDGED_ADDR");
   program.add_option("-c,--config", context.config, "Where to look for the node's data directory")
       ->envname("EDGED_CONFIG");
   program.add_option(
       "--token-file", context.token_file, "File with the token to show (else EDGED_TOKEN)");
+  program
+      .add_option("--tls-ca",
+                  context.tls_ca,
+                  "PEM file of who may vouch for a tls: node (default: the system's)")
+      ->envname("EDGED_TLS_CA");
   program.add_option("--ns", context.ns, "Namespace, by id or title (default: the only one)");
   program.add_flag("--json", context.json, "Machine output, as docs/kvctl.md promises it");
   program.footer(

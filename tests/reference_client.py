@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of KVB/1 written from docs/protocol.md alone, to show that the page suffices.
 
-usage: tests/reference_client.py unix:PATH|HOST:PORT    runs every operation against that node, which
+usage: tests/reference_client.py unix:PATH|HOST:PORT|tls:HOST:PORT [CA_FILE]    runs every operation against that node, which
 must have a namespace titled "default", and prints one line each. It makes and deletes a namespace of
 its own. EDGED_TOKEN, if set, is used to authenticate.
 """
 
+import json
 import os
 import socket
+import ssl
 import struct
 import sys
 
@@ -19,7 +21,8 @@ OPCODES = {name: number for number, name in (
     (0x11, "batch"), (0x12, "check_present"), (0x13, "check_absent"), (0x14, "check_version"), (0x20, "open"),
     (0x21, "auth"), (0x22, "ping"), (0x23, "stats"), (0x24, "watch"), (0x25, "cancel"), (0x26, "go_away"),
     (0x30, "namespace_create"), (0x31, "namespace_list"), (0x32, "namespace_rename"), (0x33, "namespace_delete"),
-    (0x34, "namespace_clear"), (0x35, "namespace_usage"), (0x36, "clock_confirm"))}
+    (0x34, "namespace_clear"), (0x35, "namespace_usage"), (0x36, "clock_confirm"), (0x38, "token_create"),
+    (0x39, "token_list"), (0x3A, "token_revoke"))}
 FLAGS = {"crc": 1, "more": 2, "quiet": 4, "fence": 8, "metadata": 0x10, "info": 0x20, "sync": 0x80,
          "lease": 0x200, "values": 0x400}
 # name: (type, struct format; None for bytes)
@@ -32,7 +35,8 @@ TLVS = {"expires_at": (0x01, "<Q"), "ttl": (0x02, "<Q"), "version": (0x03, "<Q")
 NAMES = {number: (name, form) for name, (number, form) in TLVS.items()}
 STATUS = {0: "ok", 1: "not_found", 2: "exists", 3: "version_mismatch", 4: "stale", 5: "lease_won",
           6: "lease_wait", 0x100: "invalid_argument", 0x101: "too_large", 0x102: "unsupported",
-          0x103: "conflict", 0x104: "bad_frame", 0x105: "namespace_not_found", 0x200: "busy"}
+          0x103: "conflict", 0x104: "bad_frame", 0x105: "namespace_not_found", 0x200: "busy",
+          0x300: "unauthenticated", 0x301: "denied"}
 FRAGMENT = 256 * 1024
 
 
@@ -91,12 +95,17 @@ def items(data):
 
 
 class Client:
-    def __init__(self, address):
+    def __init__(self, address, trusted=None):
+        """`address` as kvctl takes it; `trusted`: the file of authorities for a tls: address."""
         if address.startswith("unix:"):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.connect(address[5:])
         else:
-            self.socket = socket.create_connection(address.rsplit(":", 1))
+            host, port = address.removeprefix("tls:").rsplit(":", 1)
+            self.socket = socket.create_connection((host, port))
+            if address.startswith("tls:"):
+                self.socket = ssl.create_default_context(cafile=trusted).wrap_socket(
+                    self.socket, server_hostname=host, suppress_ragged_eofs=False)
         self.last_id = 0
         self.pushes = []
         self.socket.sendall(struct.pack("<4sBBHII", b"KVB1", 1, 1, 0, 0, 1024 * 1024 + 4096))
@@ -157,8 +166,24 @@ class Client:
         return self.pushes.pop(0) if self.pushes else self.next_frame()
 
 
-def run(address):
-    client = Client(address)
+def run_tokens(address, trusted, check):
+    """Operations about tokens, and what one of them may do. For a peer that may administer the node."""
+    check("auth", "unauthenticated", credential=b"kvt_wrong")
+    grant = json.dumps({"name": "reference client", "scopes": ["read"], "prefix": "a"}).encode()
+    made = json.loads(check("token_create", "ok", b"", grant)[1])
+    listed = json.loads(check("token_list", "ok")[1])["tokens"]
+    assert made["id"] in [token["id"] for token in listed] and made["secret"] not in str(listed)
+    reader = Client(address, trusted)
+    assert reader.call("auth", credential=made["secret"].encode())[1]["scope"] == b"read"
+    ns = reader.call("open", b"default")[1]["namespace"]
+    assert [reader.call(*what, ns=ns)[0] for what in (("get", b"absent"), ("get", b"b"), ("put", b"a", b"1"))] == [
+        "not_found", "denied", "denied"]
+    check("token_revoke", "ok", b"", json.dumps({"id": made["id"]}).encode())
+    assert reader.call("get", b"absent", ns=ns)[0] == "unauthenticated"
+
+
+def run(address, trusted=None):
+    client = Client(address, trusted)
 
     def check(name, wanted, key=b"", value=b"", **more):
         status, fields, answer = client.call(name, key, value, **more)
@@ -230,12 +255,14 @@ def run(address):
     assert b'"keys":' in check("namespace_usage", "ok", ns=ns)[1]
     assert check("stats", "ok")[1].startswith(b"{")
     check("clock_confirm", "ok")
+    if address.startswith("unix:") or "EDGED_TOKEN" in os.environ:
+        run_tokens(address, trusted, check)
     check("namespace_clear", "ok", ns=ns)
     check("namespace_delete", "ok", ns=ns)
     check("get", "namespace_not_found", b"a", ns=ns)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    run(sys.argv[1])
+    run(*sys.argv[1:])

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kvstore/server/admin.h"
+#include "kvstore/server/routes.h"
 
 namespace edged::server {
 namespace {
@@ -191,6 +192,8 @@ Status Gate::check_items(const wire::Request& request) {
 }
 
 Code Gate::authenticate(const wire::Request& request, const ReplyTo& to, std::string& out) {
+  const Status known = check_request(request);
+  if (!known.ok()) return append_failure(to, known, out);
   if (!request.fields.credential) {
     return append_failure(
         to, Status(Code::kInvalidArgument, "could not authenticate: no credential"), out);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "kvstore/server/routes.h"
 #include "proto/wire/codec.h"
 
 namespace edged::server {
@@ -157,8 +158,10 @@ bool Session::execute_here(const wire::Request& request, const ReplyTo& to, std:
     return false;
   }
   const auto start = std::chrono::steady_clock::now();
-  const Code status = request.opcode == Opcode::kWatch ? watches_.start(request, to, out)
-                                                       : cancel(request, to, out);
+  const Status known = check_request(request);
+  const Code status = !known.ok()                        ? append_failure(to, known, out)
+                      : request.opcode == Opcode::kWatch ? watches_.start(request, to, out)
+                                                         : cancel(request, to, out);
   dispatcher_.count(request.opcode, status, start);
   return true;
 }

@@ -31,8 +31,6 @@ struct ClientOptions {
   // "unix:/path/kv.sock", "127.0.0.1:4780" or, with TLS 1.3, "tls:kv.example.org:4780"; then the
   // node's certificate must be for that name or address.
   std::string address{};
-  // PEM file of the authorities that may vouch for the node's certificate; empty: the system's.
-  std::string tls_ca_file{};
   std::chrono::milliseconds connect_timeout{1000};
   std::chrono::milliseconds call_timeout{2000};
   // A token, shown on each connection before anything else; empty: none. A node that does not take
@@ -40,6 +38,8 @@ struct ClientOptions {
   std::string credential{};
   // Instead: a file whose first line is the token, read anew for each connection.
   std::string credential_file{};
+  // PEM file of the authorities that may vouch for the node's certificate; empty: the system's.
+  std::string tls_ca_file{};
 };
 
 struct KvEntry {

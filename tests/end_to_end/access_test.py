@@ -43,6 +43,7 @@ class AccessTest(ProgramsCase):
         self.assertFails(self.over_tcp("kvt_wrong", "--ns", "default", "get", "k"), 5)
         self.assertEqual(self.over_tcp(secret, "put", "k", "v").returncode, 0)
         (self.directory / "token").write_text(secret + "\n")
+        (self.directory / "token").chmod(0o600)
         got = self.over_tcp(None, "--token-file", "token", "get", "k")
         self.assertEqual(got.stdout, b"v", got.stderr)
         self.assertEqual(self.kvctl("get", "k").stdout, b"v", "the node's own user needs none")

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The client's calls against a node on a real store: what client.h promises beyond put and get.
+// With EDGED_TEST_TLS in the environment all of it goes through TLS.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "proto/net/blocking_client.h"
 #include "tests/kvstore/server_fixture.h"
+#include "tests/support/certificate.h"
 
 namespace edged::server {
 namespace {
@@ -25,12 +28,26 @@ class ClientOperationsTest : public ServerFixture {
  protected:
   void SetUp() override {
     ServerFixture::SetUp();
-    client_ = std::make_unique<BlockingClient>(net::ClientOptions{address_, 1s, 20s});
+    net::ClientOptions options{address_, 1s, 20s};
+    if (std::getenv("EDGED_TEST_TLS") != nullptr) {
+      serve_with_tls();
+      options.address = address_;
+      options.tls_ca_file = certificate_;
+    }
+    client_ = std::make_unique<BlockingClient>(options);
   }
   std::string get(const std::string& key) {
     const auto entry = client_->get("default", key);
     return entry ? entry->value : std::string(code_name(entry.code()));
   }
+  void serve_with_tls() {
+    const test::CertificateFiles files = test::make_certificate(dir_.path(), "node");
+    const auto tls = net::ServerTls::load({files.certificate, files.key});
+    ASSERT_TRUE(tls) << tls.error().to_string();
+    certificate_ = files.certificate;
+    start({}, *tls);
+  }
+  std::string certificate_;  // with TLS: what to trust
   std::unique_ptr<BlockingClient> client_;
 };
 
@@ -190,7 +207,9 @@ TEST_F(ClientOperationsTest, CallsUnderWayOutliveADrainAndNewOnesGoElsewhere) {
   std::atomic<bool> stop{false};
   std::atomic<int> answered{0}, unavailable{0}, other{0};
   std::thread writer([&] {
-    BlockingClient client(net::ClientOptions{address_, 1s, 5s});
+    net::ClientOptions options{address_, 1s, 5s};
+    options.tls_ca_file = certificate_;
+    BlockingClient client(options);
     for (int i = 0; !stop; ++i) {
       const auto put = client.put("default", {.key = std::to_string(i % 10), .value = "x"});
       ++(put ? answered : put.code() == Code::kUnavailable ? unavailable : other);

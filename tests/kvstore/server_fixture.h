@@ -33,11 +33,12 @@ class ServerFixture : public ::testing::Test {
   }
   void TearDown() override { server_.reset(); }
 
-  void start(Limits limits) {
+  void start(Limits limits, std::shared_ptr<net::ServerTls> tls = nullptr) {
     server_.reset();
     registry_ = std::make_unique<MetricsRegistry>();
     ServerOptions options;
-    options.listen = {"127.0.0.1:0"};
+    options.listen = {tls ? "tls:127.0.0.1:0" : "127.0.0.1:0"};
+    options.tls = std::move(tls);
     options.io_threads = 1;
     options.limits = limits;
     options.access = access_.get();

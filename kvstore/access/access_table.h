@@ -3,7 +3,7 @@
 // reload(). Every change makes a new snapshot and a new generation; who keeps a snapshot compares
 // the generation before each use (one atomic load) and takes a new one when it differs, so that a
 // revoked token stops working at once. Any thread may call every method; those that change or
-// reload block on disk. docs/protocol.md, AUTH is the model.
+// reload block on disk. docs/security.md is the model.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokens as JSON: in tokens.json (docs/protocol.md, AUTH) and on the wire (docs/protocol.md,
+// Tokens as JSON: in tokens.json (docs/security.md) and on the wire (docs/protocol.md,
 // TOKEN_CREATE). Boost.JSON stays in token_json.cc. Unknown members are errors: a misspelt limit
 // must not become no limit. Pure functions; any thread.
 #pragma once

@@ -83,6 +83,8 @@ void apply(const Overrides& overrides, ReadContext& context, Config& config) {
   replace("node.data_dir", overrides.data_dir, context, config.node.data_dir);
   replace("node.unix", overrides.unix_path, context, config.node.unix_path);
   replace("node.http", overrides.http, context, config.node.http);
+  replace("node.tls.certificate", overrides.tls_certificate, context, config.node.tls_certificate);
+  replace("node.tls.key", overrides.tls_key, context, config.node.tls_key);
   replace("node.recovery", overrides.recovery, context, config.node.recovery);
   replace("worker.http", overrides.worker_http, context, config.worker.http);
   replace("worker.state_dir", overrides.worker_state_dir, context, config.worker.state_dir);

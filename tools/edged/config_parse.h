@@ -21,6 +21,7 @@ struct Overrides {
   std::optional<std::string> data_dir;
   std::vector<std::string> listen;
   std::optional<std::string> unix_path;
+  std::optional<std::string> tls_certificate, tls_key;
   std::optional<std::string> recovery;
   std::optional<std::string> http;
   std::optional<std::string> worker_http;

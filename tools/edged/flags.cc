@@ -30,6 +30,8 @@ config::Overrides Flags::overrides() const {
   overrides.listen = listen;
   overrides.unix_path = given(unix_path);
   overrides.http = given(http);
+  overrides.tls_certificate = given(tls_certificate);
+  overrides.tls_key = given(tls_key);
   overrides.recovery = given(recovery);
   overrides.worker_http = given(worker_http);
   overrides.worker_state_dir = given(state_dir);
@@ -49,6 +51,8 @@ std::vector<std::string> Flags::as_arguments() const {
   for (const std::string& address : listen) add("--listen", address);
   add("--unix", unix_path);
   add("--http", http);
+  add("--tls-certificate", tls_certificate);
+  add("--tls-key", tls_key);
   add("--recovery", recovery);
   add("--worker-http", worker_http);
   add("--state-dir", state_dir);
@@ -70,11 +74,20 @@ void add_file_flags(CLI::App& command, Flags& flags) {
 
 void add_node_flags(CLI::App& command, Flags& flags) {
   command.add_option("--data", flags.data_dir, "The node's data directory")->envname("EDGED_DATA");
-  command.add_option("--listen", flags.listen, "HOST:PORT of the binary protocol; may be repeated")
+  command
+      .add_option(
+          "--listen", flags.listen, "[tls:]HOST:PORT of the binary protocol; may be repeated")
       ->envname("EDGED_LISTEN");
   command.add_option("--unix", flags.unix_path, "Path of the node's unix socket")
       ->envname("EDGED_UNIX");
-  command.add_option("--http", flags.http, "HOST:PORT of the node's HTTP")->envname("EDGED_HTTP");
+  command.add_option("--http", flags.http, "[tls:]HOST:PORT of the node's HTTP")
+      ->envname("EDGED_HTTP");
+  command
+      .add_option("--tls-certificate",
+                  flags.tls_certificate,
+                  "PEM file for tls: addresses: the certificate and what leads to its authority")
+      ->envname("EDGED_TLS_CERTIFICATE");
+  command.add_option("--tls-key", flags.tls_key, "PEM file with its key")->envname("EDGED_TLS_KEY");
   command
       .add_option(
           "--recovery",

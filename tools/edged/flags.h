@@ -16,6 +16,7 @@ namespace edged {
 
 struct Flags {
   std::string file, data_dir, unix_path, http, worker_http, state_dir, log_level, binding, recovery;
+  std::string tls_certificate, tls_key;
   std::vector<std::string> listen;
   bool dev = false;
   bool insecure = false;

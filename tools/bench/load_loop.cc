@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -26,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 using Instant = Clock::time_point;
 
 constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr long kSleepNanosMax = 10'000'000;
 
 struct Asked {
   Instant start;
@@ -206,9 +208,14 @@ Status Loop::turn(Instant now) {
   now_ = now;
   if (options_.rate > 0) start_due(now);
   // It looks again and again: asleep it would be late for the next start, and each answer would
-  // cost the server a wake-up of this thread, the more the slower it is.
-  const int count =
-      ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), /*timeout=*/0);
+  // cost the server a wake-up of this thread, the more the slower it is. It sleeps if others need
+  // its core, and should have a real-time priority then.
+  timespec pause{};
+  if (options_.sleeps && next_start_ > now_) {
+    pause.tv_nsec = std::min<long>((next_start_ - now_).count(), kSleepNanosMax);
+  }
+  const int count = ::epoll_pwait2(
+      epoll_, events_.data(), static_cast<int>(events_.size()), &pause, /*sigmask=*/nullptr);
   now_ = Clock::now();
   for (int i = 0; i < count; ++i) {
     auto& connection = *static_cast<Connection*>(events_[static_cast<std::size_t>(i)].data.ptr);

@@ -26,6 +26,7 @@ struct LoadOptions {
   std::chrono::milliseconds warm_up{300};
   std::chrono::milliseconds duration{2000};
   double rate = 0;       // requests a second; 0: closed
+  bool sleeps = false;   // between requests, instead of looking again and again; with a rate
   pid_t server_pid = 0;  // whose CPU time is read
 };
 

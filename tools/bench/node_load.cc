@@ -124,6 +124,7 @@ int main_of(int argc, char** argv) {
   run_command->add_option("--echo-bytes", options.dialect.echo_bytes, "Of an echo request")
       ->check(CLI::Range(kKeyBytes, std::size_t{1} << 20));
   run_command->add_option("--rate", options.load.rate, "Requests a second; 0: as fast as it goes");
+  run_command->add_flag("--sleeps", options.load.sleeps, "Leaves its core to others; with --rate");
   run_command->add_option("--server-pid", options.load.server_pid);
   CLI::App* fill_command = common(app.add_subcommand("fill", "Puts every key once"));
   CLI::App* hold_command = common(app.add_subcommand("hold", "Keeps connections open"));

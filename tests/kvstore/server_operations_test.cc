@@ -188,6 +188,20 @@ TEST_F(OperationsTest, QuietSaysOnlyWhatIsNotExpected) {
   EXPECT_EQ(client_->reply().header.id, 5u) << "the fence comes last";
 }
 
+TEST_F(OperationsTest, AListTellsWhatIsCachedIfItIsAsked) {
+  put("a", "1");
+  put("b", "2");
+  EXPECT_EQ(get("b"), "2");
+  Request list = make(Opcode::kList, 0, "");
+  EXPECT_EQ(call(list).items().at(0).fields.cached, std::nullopt);
+  list.flags = wire::kFlagCached;
+  const RawClient::Reply reply = call(list);
+  const std::vector<wire::Item> items = reply.items();
+  ASSERT_EQ(items.size(), 2u);
+  EXPECT_EQ(items[0].fields.cached, 0u);
+  EXPECT_EQ(items[1].fields.cached, 1u);
+}
+
 TEST_F(OperationsTest, GetsAreCountedBeforeTheyAreAnswered) {
   put("k", "value");
   for (int i = 0; i < 3; ++i) EXPECT_EQ(get("k"), "value");

@@ -62,6 +62,34 @@ TEST(MessageTest, EncodesRequestsToTheKnownBytes) {
   EXPECT_EQ(to_hex(out), to_hex(kPutIfAbsent));
 }
 
+TEST(MessageTest, APlainResponseIsAResponseWithoutFields) {
+  for (const std::size_t bytes : {0, 1, 3, 4, 100, 4096, 65'535, 65'536, 1 << 20}) {
+    const std::string value(bytes, 'v');
+    for (const Code status : {Code::kOk, Code::kNotFound, Code::kBusy}) {
+      for (const std::uint16_t flags : std::initializer_list<std::uint16_t>{0, 0x01, 0x31, 0xf1}) {
+        SCOPED_TRACE(std::to_string(bytes) + " bytes, flags " + std::to_string(flags));
+        Header request;
+        request.opcode = static_cast<std::uint8_t>(Opcode::kGet);
+        request.flags = flags;
+        request.id = 0xfedcba98;
+        request.ns = 7;
+        request.key_bytes = 5;
+        Response response;
+        response.opcode = Opcode::kGet;
+        response.flags = flags & kFlagCrc;
+        response.id = request.id;
+        response.status = status;
+        response.value = value;
+        // Behind what is there already, as in a connection's buffer.
+        std::string expected = "before", plain = "before";
+        append_response(response, expected);
+        append_plain_response(request, status, value, plain);
+        ASSERT_TRUE(plain == expected);
+      }
+    }
+  }
+}
+
 TEST(MessageTest, EncodesAndDecodesTheKnownResponse) {
   Response reply;
   reply.opcode = Opcode::kGet;

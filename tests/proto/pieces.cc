@@ -126,6 +126,7 @@ std::string text_of(const wire::Fields& fields) {
       .add("scope", fields.scope)
       .add("delta", fields.delta)
       .add("initial", fields.initial)
+      .add("cached", fields.cached)
       .text();
 }
 

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plain GET, which is answered from its frame, gets the bytes that any other GET would: each is
+// asked beside the same GET with FENCE, which alone on its connection means nothing but takes the
+// long way.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "kvstore/server/reads.h"
+#include "tests/kvstore/server_fixture.h"
+
+namespace edged::server {
+namespace {
+
+using wire::Opcode;
+using wire::Request;
+
+// All that a plain GET may have.
+constexpr std::uint16_t kPlainFlags[] = {0,
+                                         wire::kFlagCrc,
+                                         wire::kFlagInfo,
+                                         wire::kFlagMetadata,
+                                         wire::kFlagInfo | wire::kFlagMetadata,
+                                         wire::kFlagNoCache | wire::kFlagStaleOk,
+                                         wire::kFlagCrc | wire::kFlagInfo | wire::kFlagMetadata};
+
+class PlainGetTest : public OperationsFixture {
+ protected:
+  // The frames of a whole response, raw.
+  std::string ask(Request request) {
+    request.id = 77;
+    client_->send(request);
+    std::string frames;
+    for (bool more = true; more;) {
+      const std::string head = client_->receive(wire::kHeaderBytes);
+      const auto header = wire::decode_header(head);
+      if (!header) return "no response";
+      frames += head + client_->receive(header->body_bytes);
+      more = (header->flags & wire::kFlagMore) != 0;
+    }
+    return frames;
+  }
+
+  static Code status_of(const std::string& frames) {
+    return static_cast<Code>(wire::decode_header(frames)->key_bytes);
+  }
+
+  // Twice each way, since the first may fill the cache. The status that all had.
+  Code same_both_ways(std::string_view key, std::uint32_t ns = 1) {
+    Code status = Code::kInternal;
+    for (const std::uint16_t flags : kPlainFlags) {
+      SCOPED_TRACE(std::string(key.substr(0, 20)) + ", flags " + std::to_string(flags));
+      Request request = make(Opcode::kGet, 0, key);
+      request.ns = ns;
+      request.flags = flags;
+      Request fenced = request;
+      fenced.flags |= wire::kFlagFence;
+      const std::string first = ask(request);
+      const std::string slow = ask(fenced);
+      EXPECT_TRUE(first == slow) << to_string(first) << " and " << to_string(slow);
+      EXPECT_TRUE(ask(request) == slow);
+      status = status_of(slow);
+    }
+    return status;
+  }
+
+  static std::string to_string(const std::string& frames) {
+    return std::to_string(frames.size()) + " bytes, " + std::string(code_name(status_of(frames)));
+  }
+
+  void put_all(std::string_view key, std::string_view value, wire::Fields fields) {
+    Request request = make(Opcode::kPut, 0, key, value);
+    request.fields = fields;
+    ASSERT_EQ(call(request).status(), Code::kOk);
+  }
+
+  void authenticate(const std::string& secret) {
+    Request auth = make(Opcode::kAuth, 0, "");
+    auth.fields.credential = secret;
+    ASSERT_EQ(call(auth).status(), Code::kOk);
+  }
+};
+
+TEST_F(PlainGetTest, EntriesOfEveryShape) {
+  wire::Fields fields;
+  put_all("plain", "value", fields);
+  put_all("empty", "", fields);
+  fields.metadata = "{\"a\":1}";
+  put_all("metadata", "value", fields);
+  fields.ttl_ms = 3'600'000;
+  put_all("all", "value", fields);
+  fields.metadata.reset();
+  put_all("expires", "value", fields);
+  for (const char* key : {"plain", "empty", "metadata", "all", "expires"}) {
+    EXPECT_EQ(same_both_ways(key), Code::kOk);
+  }
+  EXPECT_EQ(same_both_ways("missing"), Code::kNotFound);
+  EXPECT_EQ(same_both_ways(std::string(wire::kKeyBytesMax, 'k')), Code::kNotFound);
+  EXPECT_EQ(same_both_ways(""), Code::kInvalidArgument);
+  EXPECT_EQ(same_both_ways("plain", 0), Code::kNamespaceNotFound);
+  EXPECT_EQ(same_both_ways("plain", 999), Code::kNamespaceNotFound);
+}
+
+TEST_F(PlainGetTest, ValuesOfEverySize) {
+  // Around what the cache keeps, what a record holds itself, and what fits a frame.
+  const std::size_t frame = wire::kBodyBytesMax;
+  for (const std::size_t bytes : {std::size_t{4095},
+                                  std::size_t{4097},
+                                  std::size_t{16'384},
+                                  std::size_t{65'537},
+                                  frame - wire::kExtBytesMax,
+                                  frame - wire::kExtBytesMax + 1}) {
+    ASSERT_EQ(put("large", std::string(bytes, 'v')), Code::kOk) << bytes;
+    EXPECT_EQ(same_both_ways("large"), Code::kOk) << bytes;
+  }
+}
+
+TEST_F(PlainGetTest, WhatIsOverwrittenDeletedOrExpires) {
+  ASSERT_EQ(put("k", "1"), Code::kOk);
+  EXPECT_EQ(same_both_ways("k"), Code::kOk);
+  ASSERT_EQ(put("k", "2"), Code::kOk);
+  EXPECT_EQ(same_both_ways("k"), Code::kOk);
+  EXPECT_EQ(get("k"), "2");
+  ASSERT_EQ(call(make(Opcode::kDelete, 0, "k")).status(), Code::kOk);
+  EXPECT_EQ(same_both_ways("k"), Code::kNotFound);
+  wire::Fields fields;
+  fields.ttl_ms = 50;
+  put_all("k", "short", fields);
+  (void)get("k");
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  EXPECT_EQ(same_both_ways("k"), Code::kNotFound);
+}
+
+TEST_F(PlainGetTest, NamespacesThatChange) {
+  const auto other = store_->create_namespace("other", "");
+  ASSERT_TRUE(other);
+  const auto change = [&](Opcode opcode) {
+    Request request = make(opcode, 0, "");
+    request.ns = other->number;
+    request.fields.title = "renamed";
+    if (opcode != Opcode::kNamespaceRename) request.fields.title.reset();
+    return call(request).status();
+  };
+  Request put_there = make(Opcode::kPut, 0, "k", "value");
+  put_there.ns = other->number;
+  ASSERT_EQ(call(put_there).status(), Code::kOk);
+  EXPECT_EQ(same_both_ways("k", other->number), Code::kOk);
+  EXPECT_EQ(change(Opcode::kNamespaceRename), Code::kOk);
+  EXPECT_EQ(same_both_ways("k", other->number), Code::kOk);
+  EXPECT_EQ(change(Opcode::kNamespaceClear), Code::kOk);
+  EXPECT_EQ(same_both_ways("k", other->number), Code::kNotFound);
+  ASSERT_EQ(call(put_there).status(), Code::kOk);
+  EXPECT_EQ(same_both_ways("k", other->number), Code::kOk);
+  EXPECT_EQ(change(Opcode::kNamespaceDelete), Code::kOk);
+  EXPECT_EQ(same_both_ways("k", other->number), Code::kNamespaceNotFound);
+}
+
+TEST_F(PlainGetTest, TokensAndTheirEnd) {
+  ASSERT_TRUE(store_->create_namespace("other", ""));
+  ASSERT_EQ(put("a/k", "value"), Code::kOk);
+  EXPECT_EQ(same_both_ways("a/k"), Code::kOk);
+  const auto made = access_->create({.name = "reader",
+                                     .scopes = access::Scopes{access::Scope::kRead},
+                                     .namespaces = {"default"},
+                                     .prefix = "a/"});
+  ASSERT_TRUE(made) << made.error().to_string();
+  EXPECT_EQ(same_both_ways("a/k"), Code::kUnauthenticated);
+  authenticate(made->secret);
+  EXPECT_EQ(same_both_ways("a/k"), Code::kOk);
+  EXPECT_EQ(same_both_ways("a/missing"), Code::kNotFound);
+  EXPECT_EQ(same_both_ways("b/k"), Code::kDenied);
+  EXPECT_EQ(same_both_ways("a/k", 2), Code::kDenied);
+  EXPECT_EQ(same_both_ways("a/k", 99), Code::kNamespaceNotFound);
+  ASSERT_TRUE(store_->rename_namespace(1, "another").ok());
+  EXPECT_EQ(same_both_ways("a/k"), Code::kDenied);
+  ASSERT_TRUE(store_->rename_namespace(1, "default").ok());
+  EXPECT_EQ(same_both_ways("a/k"), Code::kOk);
+  ASSERT_TRUE(access_->revoke(made->token.grant.id));
+  EXPECT_EQ(same_both_ways("a/k"), Code::kUnauthenticated);
+}
+
+TEST_F(PlainGetTest, TokensThatMayNotReadOrExpire) {
+  ASSERT_EQ(put("k", "value"), Code::kOk);
+  const auto writer =
+      access_->create({.name = "writer", .scopes = access::Scopes{access::Scope::kWrite}});
+  ASSERT_TRUE(writer);
+  authenticate(writer->secret);
+  EXPECT_EQ(same_both_ways("k"), Code::kDenied);
+  const auto expires_at = clock_.wall_now() + std::chrono::milliseconds(300);
+  const auto brief = access_->create(
+      {.name = "brief", .scopes = access::Scopes{access::Scope::kRead}, .expires_at = expires_at});
+  ASSERT_TRUE(brief);
+  authenticate(brief->secret);
+  (void)get("k");
+  while (clock_.wall_now() < expires_at) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(same_both_ways("k"), Code::kUnauthenticated);
+}
+
+// Plain GETs behind writes that are under way: those of the same key must wait, the others not.
+TEST_F(PlainGetTest, KeepTheirPlaceBehindWritesOfTheirKey) {
+  ASSERT_EQ(put("other", "value"), Code::kOk);
+  constexpr std::uint32_t kRounds = 200;
+  std::string stream;
+  std::vector<std::string> values;
+  for (std::uint32_t i = 0; i < kRounds; ++i) values.push_back(std::to_string(i));
+  for (std::uint32_t i = 0; i < kRounds; ++i) {
+    wire::append_request(make(Opcode::kPut, 3 * i, "k", values[i]), stream);
+    wire::append_request(make(Opcode::kGet, 3 * i + 1, "k"), stream);
+    wire::append_request(make(Opcode::kGet, 3 * i + 2, "other"), stream);
+  }
+  ASSERT_TRUE(client_->send(stream));
+  for (std::uint32_t i = 0; i < 3 * kRounds; ++i) {
+    const test::RawClient::Reply reply = client_->reply();
+    ASSERT_EQ(reply.status(), Code::kOk);
+    const std::uint32_t id = reply.header.id;
+    if (id % 3 != 0) {
+      EXPECT_EQ(reply.value(), id % 3 == 1 ? values[id / 3] : "value");
+    }
+  }
+}
+
+// Asked of the functions themselves, so that it is certain which way was taken.
+TEST_F(PlainGetTest, AnswersWithoutTheDiskWhatItMay) {
+  ASSERT_EQ(put("k", "value"), Code::kOk);
+  ASSERT_EQ(put("large", std::string(100'000, 'v')), Code::kOk);
+  const auto plainly = [&](std::string_view key, std::uint16_t flags) {
+    Request request = make(Opcode::kGet, 5, key);
+    request.flags = flags;
+    std::string bytes, out;
+    wire::append_request(request, bytes);
+    const wire::Frame frame{*wire::decode_header(bytes),
+                            std::string_view(bytes).substr(wire::kHeaderBytes)};
+    if (!is_plain_get(frame)) return std::string("not plain");
+    storage::Entry scratch;
+    const auto status = answer_plain_get(*store_, frame, wire::kBodyBytesMax, scratch, out);
+    EXPECT_EQ(out.empty(), !status.has_value());
+    return status ? std::string(code_name(*status)) : "not answered";
+  };
+  for (const std::uint16_t flags : kPlainFlags) {
+    EXPECT_EQ(plainly("k", flags), "ok");
+    EXPECT_EQ(plainly("missing", flags), "not_found");
+  }
+  for (const std::uint16_t flag : {wire::kFlagQuiet, wire::kFlagFence, wire::kFlagLease}) {
+    EXPECT_EQ(plainly("k", flag), "not plain");
+  }
+  EXPECT_EQ(plainly("k", 0x8000), "not plain");
+  EXPECT_EQ(plainly("", 0), "not plain");
+}
+
+}  // namespace
+}  // namespace edged::server

@@ -27,8 +27,6 @@ class Fragments {
   Fragments(storage::Store& store, StoragePool& pool, std::weak_ptr<Completion> progress)
       : store_(store), pool_(pool), progress_(std::move(progress)) {}
 
-  // True if no request is unfinished.
-  bool empty() const { return open_.empty(); }
   // True if the request is a fragment: another follows, or its id has begun.
   bool concerns(const wire::Request& request) const;
   // True if a fragment with this id has come before.

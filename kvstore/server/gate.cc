@@ -73,6 +73,11 @@ Status Gate::authorize(const wire::Request& request, bool whole) {
   return check(request, *rule, whole);
 }
 
+bool Gate::may_get(std::uint32_t ns, std::string_view key) {
+  return is_open() || (knows_peer() && token_->grant.scopes.has(access::Scope::kRead) &&
+                       judge_namespace(ns) == Code::kOk && token_->grant.allows_key(key));
+}
+
 bool Gate::moved() {
   if (context_.table == nullptr) return false;
   const std::uint64_t generation = context_.table->generation();
@@ -83,8 +88,13 @@ bool Gate::moved() {
   return changed;
 }
 
+bool Gate::knows_peer() const {
+  return token_ &&
+         (!token_->grant.expires_at || !token_->grant.expired(context_.table->clock().wall_now()));
+}
+
 Status Gate::check_identity() {
-  if (token_ && !token_->grant.expired(context_.table->clock().wall_now())) return {};
+  if (knows_peer()) return {};
   const char* why = token_  ? "the token has expired"
                     : lost_ ? "the token was revoked"
                             : "this node wants a token first";
@@ -132,8 +142,8 @@ Status Gate::check(const wire::Request& request, const AccessRule& rule, bool wh
   return status.ok() ? status : denied(request.opcode, status.message());
 }
 
-Status Gate::check_namespace(std::uint32_t number) {
-  if (token_->grant.namespaces.empty()) return {};
+Code Gate::judge_namespace(std::uint32_t number) {
+  if (token_->grant.namespaces.empty()) return Code::kOk;
   const std::uint64_t version = context_.store.namespaces_version();
   if (version != namespaces_version_ || namespaces_.size() > kNamespacesKnownMax) {
     namespaces_.clear();
@@ -147,8 +157,13 @@ Status Gate::check_namespace(std::uint32_t number) {
     }
     known = namespaces_.emplace(number, verdict).first;
   }
-  if (known->second == Code::kOk) return {};
-  if (known->second == Code::kNamespaceNotFound) return not_found();
+  return known->second;
+}
+
+Status Gate::check_namespace(std::uint32_t number) {
+  const Code verdict = judge_namespace(number);
+  if (verdict == Code::kOk) return {};
+  if (verdict == Code::kNamespaceNotFound) return not_found();
   return {Code::kDenied, "could not use namespace: it is not one of the token's"};
 }
 

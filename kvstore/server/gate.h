@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "kvstore/access/access_table.h"
@@ -45,6 +46,9 @@ class Gate {
   bool is_open();
   // Errors: kUnauthenticated; kDenied, naming what is missing; kNamespaceNotFound; kUnsupported.
   Status authorize(const wire::Request& request, bool whole = true);
+  // Whether authorize() would allow a GET of this key. Says not why, and allocates nothing unless
+  // the namespace was not asked for before.
+  bool may_get(std::uint32_t ns, std::string_view key);
   // True if what was allowed before might not be any more: for what goes on without requests, as a
   // watch. Tells each change once.
   bool moved();
@@ -63,9 +67,11 @@ class Gate {
   static constexpr int kFailuresMax = 5;
 
   void refresh();
+  bool knows_peer() const;
   Status check_identity();
   Status check(const wire::Request& request, const AccessRule& rule, bool whole);
   Status check_scopes(wire::Opcode opcode, const AccessRule& rule) const;
+  Code judge_namespace(std::uint32_t number);
   Status check_namespace(std::uint32_t number);
   Status check_key(std::string_view key) const;
   Status check_name(std::string_view name) const;

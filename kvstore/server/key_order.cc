@@ -54,6 +54,14 @@ bool KeyOrder::conflicts(const wire::Request& request) const {
   return found;
 }
 
+bool KeyOrder::is_written(std::uint32_t ns, std::string_view key) const {
+  if (uses_.empty()) {
+    return false;
+  }
+  const auto use = uses_.find(full_key(ns, key));
+  return use != uses_.end() && use->second.writes > 0;
+}
+
 void KeyOrder::begin(std::uint64_t ticket, const wire::Request& request, bool exclusive) {
   Ticket& entry = tickets_[ticket];
   entry.writes = is_write(request.opcode);

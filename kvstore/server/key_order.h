@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -18,6 +19,8 @@ class KeyOrder {
  public:
   // True if `request` must not start before some request under way has ended.
   bool conflicts(const wire::Request& request) const;
+  // The same for a read of one key.
+  bool is_written(std::uint32_t ns, std::string_view key) const;
   // `ticket` names the request until end(). `exclusive`: later writes of its keys wait too.
   void begin(std::uint64_t ticket, const wire::Request& request, bool exclusive);
   void end(std::uint64_t ticket);

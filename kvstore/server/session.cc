@@ -53,8 +53,9 @@ void Session::refuse_frame(const wire::Header& header, const Status& why, std::s
 }
 
 bool Session::may_answer_plainly(const wire::Frame& frame) {
-  return is_plain_get(frame) && in_flight_.empty() && waiting_.empty() && fragments_.empty() &&
-         gate_.is_open();
+  return is_plain_get(frame) && fence_ == 0 && waiting_.empty() &&
+         !order_.is_written(frame.header.ns, frame.key()) &&
+         !fragments_.has_begun(frame.header.id) && gate_.may_get(frame.header.ns, frame.key());
 }
 
 void Session::take_frame(const wire::Frame& frame, std::string& out) {
@@ -124,8 +125,8 @@ void Session::take_request(const wire::Request& request,
 }
 
 bool Session::must_wait(const wire::Request& request) const {
-  const bool fenced = (request.flags & wire::kFlagFence) != 0 && !in_flight_.empty();
-  return fenced || order_.conflicts(request);
+  const bool fences = (request.flags & wire::kFlagFence) != 0 && !in_flight_.empty();
+  return fence_ != 0 || fences || order_.conflicts(request);
 }
 
 void Session::execute(const wire::Request& request,
@@ -145,6 +146,9 @@ void Session::execute(const wire::Request& request,
     dispatcher_.commit_upload(std::move(upload), request, to, completion_.lock(), ticket);
   } else if (dispatcher_.dispatch(request, to, completion_.lock(), ticket, out)) {
     return;
+  }
+  if ((request.flags & wire::kFlagFence) != 0) {
+    fence_ = ticket;
   }
   order_.begin(ticket, request, staged);
   const std::size_t bytes = wire::kHeaderBytes + request.key.size() + request.value.size();
@@ -189,6 +193,7 @@ void Session::take_late(std::vector<LateResponse> late, std::string& out) {
       continue;
     }
     order_.end(one.ticket);
+    fence_ = fence_ == one.ticket ? 0 : fence_;
     const auto found = in_flight_.find(one.ticket);
     if (found != in_flight_.end()) {
       bytes_ -= found->second;

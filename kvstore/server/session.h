@@ -73,7 +73,7 @@ class Session {
     std::shared_ptr<StagedUpload> upload;
   };
 
-  // True if nothing that came before, or who the peer is, has a say in it.
+  // True if neither what came before nor who the peer is forbids to answer it from its frame.
   bool may_answer_plainly(const wire::Frame& frame);
   // True if the gate has answered the request.
   bool stopped_at_gate(const wire::Request& request, bool whole, std::string& out);
@@ -102,6 +102,7 @@ class Session {
   std::deque<std::function<void()>> parts_;                   // to go on with when there is room
   std::unordered_map<std::uint64_t, std::size_t> in_flight_;  // ticket: bytes of its request
   std::size_t bytes_ = 0;                                     // of in_flight_ and waiting_
+  std::uint64_t fence_ = 0;  // the ticket of a request with FENCE that is under way
   std::uint64_t next_ticket_ = 1;
 };
 

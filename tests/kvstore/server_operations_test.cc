@@ -188,6 +188,29 @@ TEST_F(OperationsTest, QuietSaysOnlyWhatIsNotExpected) {
   EXPECT_EQ(client_->reply().header.id, 5u) << "the fence comes last";
 }
 
+TEST_F(OperationsTest, AFenceIsBetweenWhatWasSentBeforeAndBehindIt) {
+  Request clear = make(Opcode::kNamespaceClear, 0, "");
+  clear.flags = wire::kFlagFence;
+  for (int round = 0; round < 20; ++round) {
+    SCOPED_TRACE(round);
+    std::string stream;
+    for (Request one : {make(Opcode::kPut, 0, "before", "1"),
+                        clear,
+                        make(Opcode::kPut, 0, "behind", "2"),
+                        make(Opcode::kGet, 0, "before")}) {
+      one.id = ++last_id_;
+      wire::append_request(one, stream);
+    }
+    ASSERT_TRUE(client_->send(stream));
+    const std::uint32_t get_id = last_id_;
+    for (int i = 0; i < 4; ++i) {
+      const RawClient::Reply reply = client_->reply();
+      EXPECT_EQ(reply.status(), reply.header.id == get_id ? Code::kNotFound : Code::kOk);
+    }
+    EXPECT_EQ(get("behind"), "2");
+  }
+}
+
 TEST_F(OperationsTest, AListTellsWhatIsCachedIfItIsAsked) {
   put("a", "1");
   put("b", "2");

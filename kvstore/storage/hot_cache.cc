@@ -7,7 +7,6 @@
 #include <cstring>
 #include <functional>
 #include <new>
-#include <optional>
 
 #include "kvstore/storage/bytes.h"
 #include "kvstore/storage/record.h"
@@ -214,6 +213,17 @@ bool HotCache::contains(const Key& key) const {
   const Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   return shard_of(key).find(key) != nullptr;
+}
+
+std::optional<HotCache::Facts> HotCache::facts(const Key& key) const {
+  if (shard_bytes_max_ == 0) return std::nullopt;
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  Slot** link = shard.find(key);
+  if (link == nullptr) return std::nullopt;
+  const Slot& slot = **link;
+  const std::uint64_t bytes = std::uint64_t{slot.metadata_bytes} + slot.value_bytes;
+  return Facts{slot.absent, slot.expiry_ms, slot.version, bytes};
 }
 
 void HotCache::begin_write(const Key& key) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -60,6 +61,17 @@ class HotCache {
 
   // Whether find() would know the key. Counts nothing.
   bool contains(const Key& key) const;
+
+  // The writer thread alone, before begin_write(): what is stored under the key, without the bytes.
+  // Only that thread changes what is stored, so what is here is what the engine has, except that
+  // the engine may have dropped what has expired. Nothing if it is not known. Counts nothing.
+  struct Facts {
+    bool absent = false;
+    std::uint64_t expiry_ms = 0;  // 0: never
+    Version version = 0;
+    std::uint64_t bytes = 0;  // of metadata and value
+  };
+  std::optional<Facts> facts(const Key& key) const;
 
   // The writer thread alone. Each begin_write() is followed by one of the three others.
   void begin_write(const Key& key);

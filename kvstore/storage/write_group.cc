@@ -225,6 +225,9 @@ Result<WriteGroup::Existing> WriteGroup::find(const std::string& stored_key,
 
 Result<WriteGroup::Existing> WriteGroup::read(const std::string& stored_key,
                                               bool want_record) const {
+  if (!want_record) {
+    if (auto known = read_hot(stored_key)) return *std::move(known);
+  }
   const Database& database = context_.database;
   rocksdb::PinnableSlice value;
   const auto status = database.db().Get({}, database.entries(), stored_key, &value);
@@ -235,6 +238,19 @@ Result<WriteGroup::Existing> WriteGroup::read(const std::string& stored_key,
   Existing found = existing_of(stored_key, *record);
   if (want_record) found.record.assign(value.data(), value.size());
   return found;
+}
+
+// Not what has expired: the engine may have dropped it, and the counts with it.
+std::optional<WriteGroup::Existing> WriteGroup::read_hot(const std::string& stored_key) const {
+  const auto facts = context_.hot.facts(HotCache::key_of(stored_key));
+  if (!facts || is_expired(facts->expiry_ms, now_ms_)) return std::nullopt;
+  Existing known;
+  if (facts->absent) return known;
+  known.stored = known.live = true;
+  known.expiry_ms = facts->expiry_ms;
+  known.version = facts->version;
+  known.counted_bytes = stored_key.size() - kPrefixBytes + facts->bytes;
+  return known;
 }
 
 WriteGroup::Existing WriteGroup::existing_of(const std::string& stored_key,

@@ -109,6 +109,7 @@ class WriteGroup {
 
   Result<Existing> find(const std::string& stored_key, bool want_record) const;
   Result<Existing> read(const std::string& stored_key, bool want_record) const;
+  std::optional<Existing> read_hot(const std::string& stored_key) const;
   Existing existing_of(const std::string& stored_key, const RecordView& record) const;
   Result<Existing> conditioned(const Target& target, Condition condition, bool want_record) const;
   WriteOutcome check_lease(const Put& put, const Target& target) const;

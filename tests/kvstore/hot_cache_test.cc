@@ -149,11 +149,33 @@ TEST_F(HotCacheTest, WithoutRoomItKeepsNothing) {
   EXPECT_FALSE(none.contains(key("a")));
 }
 
+TEST_F(HotCacheTest, TellsTheWriterWhatIsStoredAndCountsNothing) {
+  EXPECT_FALSE(cache_.facts(key("a")));
+  find("a");
+  cache_.fill_record(key("a"), ticket_, record("a", "value", kExpiryMs, "{}"));
+  find("b");
+  cache_.fill_absent(key("b"), ticket_);
+  const HotCache::Counts before = cache_.counts();
+  const auto facts = cache_.facts(key("a"));
+  ASSERT_TRUE(facts);
+  EXPECT_FALSE(facts->absent);
+  EXPECT_EQ(facts->expiry_ms, kExpiryMs);
+  EXPECT_EQ(facts->version, 42u);
+  EXPECT_EQ(facts->bytes, 7u);
+  ASSERT_TRUE(cache_.facts(key("b")));
+  EXPECT_TRUE(cache_.facts(key("b"))->absent);
+  EXPECT_EQ(cache_.counts().hits, before.hits);
+  EXPECT_EQ(cache_.counts().misses, before.misses);
+  HotCache none(0);
+  EXPECT_FALSE(none.facts(key("a")));
+}
+
 // An engine of atomic numbers behind the cache, one writer, readers that fill: nobody ever reads
 // less than what was acknowledged before, nor less than itself before. The cache is so small that
 // entries come and go.
 TEST(HotCacheRaceTest, NeverServesWhatAWriteReplaced) {
   constexpr int kKeys = 64, kWrites = 40'000, kReaders = 3;
+  int wrong = 0;
   HotCache cache(16 * 512);
   std::array<std::atomic<std::uint64_t>, kKeys> engine{}, acknowledged{};
   std::atomic<bool> done{false};
@@ -190,6 +212,8 @@ TEST(HotCacheRaceTest, NeverServesWhatAWriteReplaced) {
   for (std::uint64_t number = 1; number <= kWrites; ++number) {
     const std::size_t i = random() % kKeys;
     const std::string stored = name(i);
+    const auto facts = cache.facts(HotCache::key_of(stored));
+    if (facts && facts->version != engine[i].load()) ++wrong;
     cache.begin_write(HotCache::key_of(stored));
     engine[i].store(number);
     cache.end_write(HotCache::key_of(stored), record_of(i, number));
@@ -198,6 +222,7 @@ TEST(HotCacheRaceTest, NeverServesWhatAWriteReplaced) {
   done = true;
   for (std::thread& reader : readers) reader.join();
   EXPECT_EQ(stale.load(), 0);
+  EXPECT_EQ(wrong, 0) << "what the writer is told";
   EXPECT_GT(cache.counts().hits, 0u);
 }
 

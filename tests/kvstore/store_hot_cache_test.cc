@@ -28,6 +28,10 @@ class StoreHotCacheTest : public StoreFixture {
     EXPECT_EQ(first, second);
     return second;
   }
+  static std::string to_text(const Result<Entry>& entry) {
+    if (entry) return entry->value;
+    return entry.code() == Code::kNotFound ? "(none)" : entry.error().to_string();
+  }
 };
 
 TEST_F(StoreHotCacheTest, FollowsEveryKindOfWrite) {
@@ -104,6 +108,55 @@ TEST_F(StoreHotCacheTest, ALeaseIsForWhoeverReadsNothing) {
   fill.lease = leased->lease;
   EXPECT_EQ(write(fill).code, Code::kStale);
   EXPECT_EQ(cached_value_of("k"), "written meanwhile");
+}
+
+// What the writer takes from the cache instead of the engine is the same: two stores, one without a
+// cache, get the same writes and reads and judge and count alike.
+TEST_F(StoreHotCacheTest, WritesAreJudgedAndCountedAsWithoutIt) {
+  RocksStoreOptions plain_options = options_;
+  plain_options.data_dir = dir_.path() + "/plain";
+  plain_options.hot_cache_bytes = 0;
+  auto plain = open_rocks_store(plain_options);
+  ASSERT_TRUE(plain);
+  ASSERT_TRUE((*plain)->create_namespace("default", ""));
+  open();
+  std::mt19937 random(7);
+  Version last_version = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = "k" + std::to_string(random() % 12);
+    Operation operation = delete_of(key);
+    switch (random() % 6) {
+      case 0:
+        EXPECT_EQ(value_of(key), to_text((*plain)->get(ns_, key, ReadTier::kDisk)));
+        continue;
+      case 1:
+        clock_.advance(milliseconds(random() % 700));
+        continue;
+      case 2:
+        break;
+      default: {
+        Put put = put_of(key, std::string(random() % 50, 'v'));
+        if (random() % 2 == 0) put.ttl = milliseconds(1 + random() % 3000);
+        if (random() % 3 == 0) put.metadata = "{}";
+        put.condition = std::array{Condition::kNone,
+                                   Condition::kAbsent,
+                                   Condition::kPresent,
+                                   Condition::kVersion}[random() % 4];
+        put.version = last_version;
+        operation = std::move(put);
+      }
+    }
+    const WriteOutcome outcome = write(operation);
+    const auto other = write_and_wait(**plain, operation, Durability::kWal);
+    ASSERT_TRUE(other);
+    ASSERT_EQ(outcome.code, other->code) << "step " << i;
+    ASSERT_EQ(outcome.version, other->version) << "step " << i;
+    if (outcome.code == Code::kOk) last_version = outcome.version;
+    const auto usage = store_->usage(ns_), usage_plain = (*plain)->usage(ns_);
+    ASSERT_EQ(usage->keys, usage_plain->keys) << "step " << i;
+    ASSERT_EQ(usage->bytes, usage_plain->bytes) << "step " << i;
+  }
+  EXPECT_GT(store_->stats().hot_hits, 0u);
 }
 
 // Writers and readers at once: a reader never gets less than what was acknowledged before it asked,

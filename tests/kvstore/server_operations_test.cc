@@ -278,6 +278,10 @@ TEST_F(OperationsTest, WatchPushesChangesUntilItIsCancelled) {
 }
 
 TEST_F(OperationsTest, AWatcherThatDoesNotReadIsToldThatItMissedChanges) {
+  Limits patient;  // where all is slow the watcher would be cut before it missed anything
+  patient.write_timeout = 10min;
+  start(patient);
+  client_ = std::make_unique<RawClient>(address_);
   RawClient watcher(address_);
   ASSERT_EQ(watcher.call(make(Opcode::kWatch, 1, "")).status(), Code::kOk);
   std::string items;

@@ -30,6 +30,7 @@ EDGES = {
     "worker/cron": ["worker/db", "proto/http", "proto/net", "proto/base"],
     "worker/upstream": ["proto/base"],
     "worker/mail": ["worker/db", "proto/base"],
+    "worker/mirror": ["worker/db", "proto/net", "proto/base"],
     "worker/monitor": [*WORKER, "proto"],
     "tools": ["proto", "kvstore", "worker", "tools"],
     "tests": ["proto", "kvstore", "worker", "tools", "tests"],

@@ -73,7 +73,7 @@ Status connect_error(std::string_view libpq_message) {
   std::string line(libpq_message.substr(0, libpq_message.find('\n')));
   Code code = Code::kUnavailable;
   if (const std::size_t at = find_sqlstate(line); at != std::string::npos) {
-    if (line.compare(at, 2, "28") == 0) code = Code::kDenied;
+    if (code_for_sqlstate(line.substr(at, 5)) == Code::kDenied) code = Code::kDenied;
     line.erase(at - 1, 8);  // " 28P01: "
   }
   if (line.empty()) line = "no connection";

@@ -99,6 +99,7 @@ Result<PgSettings> parse_settings(const PgConnectOptions& options) {
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr && option->val[0] != '\0') settings[option->keyword] = option->val;
   }
+  if (options.replication) settings["replication"] = "database";
   std::string& session = settings["options"];
   if (!session.empty()) session += ' ';
   session += "-c statement_timeout=" + std::to_string(options.statement_timeout.count()) +

@@ -21,6 +21,7 @@ struct PgConnectOptions {
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds statement_timeout{5000};  // 0: none
   std::string application_name = "edged";
+  bool replication = false;  // a connection for logical replication
 };
 
 // Keyword to value, as PQconnectStartParams takes them.

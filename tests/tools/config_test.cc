@@ -80,7 +80,8 @@ TEST_F(ConfigTest, ReadsEveryKey) {
                                  "max_retries": 3, "dead_letter_queue": "dlq" } ] },
     "mirror": { "mode": "auto", "namespace": "KV", "rules": [
       { "table": "t", "key": "k:{a}", "value": { "row": true }, "ttl": "1h" },
-      { "table": "t", "key": "k:{b}", "value": { "const": "x" }, "expires": "e" } ] },
+      { "table": "s.u", "key": "l:{b}", "value": { "const": "" }, "expires": "e" },
+      { "table": "v", "key": "m:{b}", "value": { "column": "c" } } ] },
   })");
   ASSERT_EQ(complaints(loaded), "");
   const Config& config = loaded.config;
@@ -114,7 +115,13 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config.mail.valid_for, std::chrono::minutes(10));
   ASSERT_EQ(config.queue_consumers.size(), 1U);
   EXPECT_EQ(config.queue_consumers[0].max_batch_size, 9);
-  EXPECT_EQ(config.mirror.rules, 2);
+  ASSERT_EQ(config.mirror.rules.size(), 3U);
+  EXPECT_TRUE(config.mirror.rules[0].row);
+  EXPECT_EQ(config.mirror.rules[0].ttl, std::chrono::hours(1));
+  EXPECT_EQ(config.mirror.rules[1].table, "s.u");
+  EXPECT_EQ(config.mirror.rules[1].constant, "");
+  EXPECT_EQ(config.mirror.rules[1].expires, "e");
+  EXPECT_EQ(config.mirror.rules[2].column, "c");
   EXPECT_EQ(config.worker_namespace_id(), "0f2ac74b498b48028cb68387c421e279");
   EXPECT_EQ(loaded.warnings.size(), 2U);  // mirror, queues
 }
@@ -211,6 +218,28 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
       {"mirror's rule",
        R"("mirror": { "rules": [ { "table": "t", "key": "k" } ] })",
        "mirror.rules[0].value: is missing\n"},
+      {"mirror's table",
+       R"("mirror": { "rules": [ { "table": "a.b.c", "key": "k:{a}", "value": { "row": true } } ] })",
+       "mirror.rules[0].table: \"a.b.c\" is not TABLE or SCHEMA.TABLE\n"},
+      {"mirror's key",
+       R"("mirror": { "rules": [ { "table": "t", "key": "k", "value": { "row": true } } ] })",
+       "mirror.rules[0].key: \"k\" names no column"},
+      {"mirror's value, of two kinds",
+       R"("mirror": { "rules": [ { "table": "t", "key": "{k}", "value": { "row": true, "const": "" } } ] })",
+       "mirror.rules[0].value: must be one of"},
+      {"mirror's value, of none",
+       R"("mirror": { "rules": [ { "table": "t", "key": "{k}", "value": { "row": false } } ] })",
+       "mirror.rules[0].value: must be one of"},
+      {"mirror's rules that meet",
+       R"("mirror": { "rules": [ { "table": "t", "key": "k:{a}", "value": { "row": true } },
+                                 { "table": "u", "key": "k:a:{a}", "value": { "row": true } } ] })",
+       "mirror.rules: the rules for public.t and public.u could write the same keys"},
+      {"TLS without a certificate",
+       R"("node": { "listen": "tls:127.0.0.1:1" })",
+       "\"tls:127.0.0.1:1\" needs a certificate: set node.tls.certificate and node.tls.key\n"},
+      {"a certificate without its key",
+       R"("node": { "tls": { "certificate": "a.pem" } })",
+       "node.tls: names only one of certificate and key\n"},
       {"logical",
        R"("mirror": { "mode": "logical" })",
        "edged.jsonc:4:13: mirror.mode: \"logical\" is not supported by this version"},

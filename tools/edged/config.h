@@ -91,11 +91,21 @@ struct QueueConsumer {
   std::string dead_letter_queue;
 };
 
+struct MirrorRule {
+  std::string table;
+  std::string key;
+  bool row = false;                     // the value is the whole row,
+  std::optional<std::string> column;    // one column's text,
+  std::optional<std::string> constant;  // or this
+  std::chrono::milliseconds ttl{0};
+  std::string expires;
+};
+
 struct Mirror {
   bool configured = false;
   std::string mode = "auto";
   std::string kv_namespace;  // a binding
-  int rules = 0;
+  std::vector<MirrorRule> rules;
 };
 
 struct Config {

@@ -7,6 +7,7 @@
 
 #include "proto/net/tls.h"
 #include "worker/cron/schedule.h"
+#include "worker/mirror/rule.h"
 
 namespace edged::config {
 namespace {
@@ -155,6 +156,36 @@ void check_upstream_and_mail(const Config& config, ReadContext& context) {
   }
 }
 
+void check_mirror(const Config& config, ReadContext& context) {
+  const Mirror& mirror = config.mirror;
+  std::vector<mirror::Rule> rules;
+  for (std::size_t i = 0; i < mirror.rules.size(); ++i) {
+    const MirrorRule& rule = mirror.rules[i];
+    const std::string path = "mirror.rules[" + std::to_string(i) + "].";
+    const auto table = mirror::parse_table_name(rule.table);
+    const auto key = mirror::KeyTemplate::parse(rule.key);
+    if (!table) context.complain(path + "table", table.error().message());
+    if (!key) context.complain(path + "key", key.error().message());
+    if (rule.column && rule.column->empty()) context.complain(path + "value.column", "is empty");
+    if (table && key) rules.push_back({*table, *key, {}, rule.ttl, rule.expires});
+  }
+  const Status together = mirror::check_rules_together(rules);
+  if (!together.ok()) context.complain("mirror.rules", together.message());
+  if (mirror.configured && mirror.mode == "logical") {
+    context.complain("mirror.mode",
+                     "\"logical\" is not supported by this version; supported: auto, cache-aside");
+  } else if (mirror.configured) {
+    context.warnings.push_back(
+        "mirror: logical replication is not in this version; running the classic flow");
+  }
+  const auto is_named = [&](const KvNamespace& kv) { return kv.binding == mirror.kv_namespace; };
+  if (!mirror.kv_namespace.empty() &&
+      std::none_of(config.kv_namespaces.begin(), config.kv_namespaces.end(), is_named)) {
+    context.complain("mirror.namespace",
+                     "no entry of kv_namespaces has the binding " + quoted(mirror.kv_namespace));
+  }
+}
+
 void check_worker(const Config& config, ReadContext& context) {
   const Worker& worker = config.worker;
   if (config.postgres.url.empty()) context.complain("postgres.url", "is missing");
@@ -174,25 +205,10 @@ void check_worker(const Config& config, ReadContext& context) {
   }
   check_crons(config, context);
   check_upstream_and_mail(config, context);
-  if (config.mirror.configured && config.mirror.mode == "logical") {
-    context.complain("mirror.mode",
-                     "\"logical\" is not supported by this version; supported: auto, cache-aside");
-  } else if (config.mirror.configured) {
-    context.warnings.push_back(
-        "mirror: logical replication is not in this version; running the classic flow");
-  }
+  check_mirror(config, context);
   if (!config.queue_consumers.empty()) {
     context.warnings.push_back(
         "queues: not in this version; mails are delivered from the outbox in PostgreSQL");
-  }
-  if (!config.mirror.kv_namespace.empty() &&
-      std::none_of(
-          config.kv_namespaces.begin(), config.kv_namespaces.end(), [&](const KvNamespace& kv) {
-            return kv.binding == config.mirror.kv_namespace;
-          })) {
-    context.complain(
-        "mirror.namespace",
-        "no entry of kv_namespaces has the binding " + quoted(config.mirror.kv_namespace));
   }
 }
 

@@ -165,24 +165,40 @@ void read_shared_keys(ObjectReader& top, ReadContext& context, bool tolerant, Co
   reader.finish(tolerant);
 }
 
+MirrorRule read_mirror_rule(ObjectReader& reader, ReadContext& context, bool lenient) {
+  MirrorRule rule;
+  for (const char* key : {"table", "key", "value"}) reader.require(key);
+  reader.text("table", rule.table);
+  reader.text("key", rule.key);
+  reader.duration("ttl", rule.ttl);
+  reader.text("expires", rule.expires);
+  if (const Json* json = reader.object("value")) {
+    ObjectReader value(*json, reader.path_of("value"), context, lenient);
+    std::string text;
+    value.boolean("row", rule.row);
+    value.text("column", text);
+    if (value.has("column")) rule.column = text;
+    text.clear();
+    value.text("const", text);
+    if (value.has("const")) rule.constant = text;
+    value.finish();
+    const int kinds = (rule.row ? 1 : 0) + (rule.column ? 1 : 0) + (rule.constant ? 1 : 0);
+    if (kinds != 1) {
+      context.complain(reader.path_of("value"),
+                       "must be one of {\"row\": true}, {\"column\": NAME} and {\"const\": TEXT}");
+    }
+  }
+  return rule;
+}
+
 void read_mirror(const Json& json, ReadContext& context, bool lenient, Mirror& mirror) {
   mirror.configured = true;
   ObjectReader reader(json, "mirror", context, lenient);
   reader.choice("mode", {"auto", "logical", "cache-aside"}, mirror.mode);
   reader.text("namespace", mirror.kv_namespace);
   if (const Json* array = reader.array("rules")) {
-    mirror.rules = static_cast<int>(array->elements.size());
-    for_each_object(*array, "mirror.rules", context, lenient, false, [](ObjectReader& rule) {
-      std::string unused;
-      std::chrono::milliseconds ttl{0};
-      rule.require("table");
-      rule.require("key");
-      rule.require("value");
-      rule.text("table", unused);
-      rule.text("key", unused);
-      rule.object("value");
-      rule.duration("ttl", ttl);
-      rule.text("expires", unused);
+    for_each_object(*array, "mirror.rules", context, lenient, false, [&](ObjectReader& element) {
+      mirror.rules.push_back(read_mirror_rule(element, context, lenient));
     });
   }
   reader.finish();

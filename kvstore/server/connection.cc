@@ -15,13 +15,23 @@ namespace edged::server {
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
+namespace {
+
+// A connection that sent much once does not keep the memory for it.
+constexpr std::size_t kKeptBytesMax = 64 * 1024;
+
+}  // namespace
+
 Connection::Connection(std::shared_ptr<void> reactor,
+                       Turns& turns,
                        net::Stream stream,
                        const ConnectionContext& context,
                        OnClosed on_closed)
     : reactor_(std::move(reactor)),
       stream_(std::move(stream)),
+      turns_(turns),
       context_(context),
+      memory_(context.dispatcher.memory()),
       on_closed_(std::move(on_closed)),
       reader_(wire::FrameReader::Peer::kClient, context.limits.body_bytes_max) {}
 
@@ -62,6 +72,7 @@ void Connection::close() {
     late_.clear();
   }
   session_->close();
+  memory_.set(0);  // the total may go before this object does
   stream_.close();
   context_.dispatcher.connections().add(-1);
   const OnClosed on_closed = std::move(on_closed_);
@@ -112,12 +123,11 @@ void Connection::on_hello() {
 }
 
 bool Connection::may_read() const {
-  return !ending_ && session_->may_take() &&
-         out_.size() + sending_.size() < context_.limits.out_bytes_max;
+  return !ending_ && session_->may_take(out_.size() + sending_.size());
 }
 
 void Connection::read() {
-  if (reading_ || closed_) {
+  if (reading_ || waits_for_turn_ || closed_) {
     return;
   }
   if (!may_read()) {
@@ -130,13 +140,15 @@ void Connection::read() {
   }
   reading_ = true;
   const std::span<char> space = reader_.prepare();
-  stream_.async_read_some(asio::buffer(space.data(), space.size()),
-                          [self = shared_from_this()](Error error, std::size_t count) {
-                            self->reading_ = false;
-                            if (!self->closed_) {
-                              self->on_read(error, count);
-                            }
-                          });
+  stream_.async_read_some(
+      asio::buffer(space.data(), space.size()),
+      [self = shared_from_this(), room = space.size()](Error error, std::size_t count) {
+        self->reading_ = false;
+        self->had_share_ = count == room;  // more is there
+        if (!self->closed_) {
+          self->on_read(error, count);
+        }
+      });
 }
 
 void Connection::on_read(Error error, std::size_t count) {
@@ -166,12 +178,45 @@ void Connection::on_progress() {
     session_->pump(out_);
   }
   flush();
+  if (had_share_) {
+    wait_for_turn();
+  }
   read();
   finish_if_done();
+  count_memory();
+}
+
+void Connection::wait_for_turn() {
+  had_share_ = false;
+  if (waits_for_turn_ || closed_) {
+    return;
+  }
+  waits_for_turn_ = true;
+  turns_.wait([self = shared_from_this()] {
+    self->waits_for_turn_ = false;
+    if (!self->closed_) {
+      self->on_progress();
+    }
+  });
+}
+
+// A frame is the one thing that cannot be stopped half-way: when memory is used up, those whose
+// frame has taken much of it are cut.
+void Connection::count_memory() {
+  if (closed_) {
+    return;
+  }
+  memory_.set(reader_.buffer_bytes() + out_.capacity() + sending_.capacity() +
+              session_->held_bytes());
+  if (reader_.in_frame() && reader_.buffer_bytes() > MemoryShare::kFreeBytes &&
+      context_.dispatcher.memory().used_up() && session_->idle()) {
+    close();
+  }
 }
 
 void Connection::process() {
-  while (hello_done_ && may_read()) {
+  const auto until = std::chrono::steady_clock::now() + Turns::kShare;
+  for (std::size_t frames = 1; hello_done_ && !waits_for_turn_ && may_read(); ++frames) {
     switch (reader_.next()) {
       case wire::FrameReader::Event::kNeedMore:
         return;
@@ -194,6 +239,12 @@ void Connection::process() {
         return;
     }
     frame_since_ = last_read_;
+    // A look at the clock costs as much as a twentieth of the cheapest request.
+    if ((frames % 4 == 0 || reader_.frame().body.size() > 256) &&
+        std::chrono::steady_clock::now() > until) {
+      had_share_ = true;
+      return;
+    }
   }
 }
 
@@ -269,6 +320,9 @@ void Connection::write_some() {
                              }
                              self->writing_ = false;
                              self->sending_.clear();
+                             if (self->sending_.capacity() > kKeptBytesMax) {
+                               self->sending_.shrink_to_fit();
+                             }
                              self->on_progress();
                            });
 }

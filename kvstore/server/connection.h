@@ -18,6 +18,7 @@
 #include "kvstore/server/dispatcher.h"
 #include "kvstore/server/options.h"
 #include "kvstore/server/session.h"
+#include "kvstore/server/turns.h"
 #include "proto/net/stream.h"
 #include "proto/wire/frame.h"
 
@@ -38,9 +39,10 @@ class Connection final : public Completion, public std::enable_shared_from_this<
  public:
   using OnClosed = std::function<void(const std::shared_ptr<Connection>&)>;
 
-  // `reactor` owns the stream's io_context and lives as long as the connection, which a write under
-  // way in the store may hold for longer than the server lives.
+  // `reactor` owns the stream's io_context and `turns` and lives as long as the connection, which a
+  // write under way in the store may hold for longer than the server lives.
   Connection(std::shared_ptr<void> reactor,
+             Turns& turns,
              net::Stream stream,
              const ConnectionContext& context,
              OnClosed on_closed);
@@ -66,6 +68,8 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   void read();
   void on_read(Error error, std::size_t count);
   void process();
+  void wait_for_turn();
+  void count_memory();
   void post_late(LateResponse late);
   void take_late();
   void on_progress();
@@ -78,7 +82,9 @@ class Connection final : public Completion, public std::enable_shared_from_this<
 
   std::shared_ptr<void> reactor_;  // before stream_: destroyed after it
   net::Stream stream_;
+  Turns& turns_;
   const ConnectionContext& context_;
+  MemoryShare memory_;
   OnClosed on_closed_;
   wire::FrameReader reader_;
   std::array<char, wire::kHelloBytes> hello_{};
@@ -88,6 +94,8 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   std::string out_, sending_;
   std::size_t sent_ = 0;
   bool writing_ = false, reading_ = false, paused_ = false;
+  bool had_share_ = false;  // goes on when its turn comes
+  bool waits_for_turn_ = false;
   bool hello_done_ = false, draining_ = false, ending_ = false, lingering_ = false;
 
   std::chrono::milliseconds last_read_{0}, last_write_{0}, frame_since_{0}, linger_since_{0};

@@ -20,6 +20,8 @@ namespace {
 
 using wire::Opcode;
 
+// Of items, about 64.
+constexpr std::size_t kMultiGetHereBytesMax = 2048;
 // What a connection keeps for its next GET.
 constexpr std::size_t kScratchBytesMax = 1024;
 
@@ -91,6 +93,7 @@ Dispatcher::Dispatcher(storage::Store& store,
       access_(options.access),
       under_way_max_(options.under_way_max),
       under_way_(std::make_shared<std::atomic<std::size_t>>(0)),
+      memory_(options.connection_bytes_max),
       pool_(options.storage_threads, options.storage_queue_max) {}
 
 Dispatcher::~Dispatcher() {
@@ -108,14 +111,14 @@ void Dispatcher::count(Opcode opcode, Code status, Instant start) {
   metrics_->count(opcode, status, start);
 }
 
-void Dispatcher::refuse_busy(const wire::Request& request, const ReplyTo& to, std::string& out) {
-  metrics_->count(request.opcode,
-                  append_failure(to,
-                                 Status(Code::kBusy,
-                                        "could not take request: the node is overloaded and this "
-                                        "connection has the most under way"),
-                                 out),
-                  std::chrono::steady_clock::now());
+void Dispatcher::refuse_busy(const wire::Request& request,
+                             const ReplyTo& to,
+                             const char* why,
+                             std::string& out) {
+  metrics_->count(
+      request.opcode,
+      append_failure(to, Status(Code::kBusy, std::string("could not take request: ") + why), out),
+      std::chrono::steady_clock::now());
 }
 
 bool Dispatcher::dispatch(const wire::Request& request,
@@ -175,6 +178,8 @@ bool Dispatcher::answer_now(const wire::Request& request,
       status = answer_get(store_, request, to, storage::ReadTier::kMemory, keys, out);
       break;
     case Opcode::kMultiGet:
+      // Many keys take longer than the others of this reactor are to wait: the pool's work.
+      if (request.value.size() > kMultiGetHereBytesMax) break;
       status = answer_multi_get(store_, request, to, storage::ReadTier::kMemory, keys, out);
       break;
     case Opcode::kOpen:
@@ -362,9 +367,12 @@ void Dispatcher::post_to_pool(const wire::Request& request,
                               Instant start) {
   auto owned = std::make_shared<OwnedRequest>(request);
   under_way_->fetch_add(1);
-  const bool posted = pool_.post(completion.get(), [this, owned, to, completion, ticket, start] {
-    answer_from_disk(owned->request(), to, completion, ticket, start);
-  });
+  const auto length =
+      request.opcode == Opcode::kGet ? StoragePool::Length::kShort : StoragePool::Length::kLong;
+  const bool posted =
+      pool_.post(completion.get(), length, [this, owned, to, completion, ticket, start] {
+        answer_from_disk(owned->request(), to, completion, ticket, start);
+      });
   if (!posted) {
     std::string response;
     append_failure(

@@ -13,6 +13,7 @@
 
 #include "kvstore/access/access_table.h"
 #include "kvstore/server/completion.h"
+#include "kvstore/server/memory_share.h"
 #include "kvstore/server/reads.h"
 #include "kvstore/server/reply.h"
 #include "kvstore/server/staged_upload.h"
@@ -28,6 +29,8 @@ struct DispatcherOptions {
   std::size_t storage_queue_max = 4096;
   // With more requests than this waiting for the writer or the disk the node is overloaded.
   std::size_t under_way_max = 8192;
+  // That all connections may hold together, beside what each may hold anyway.
+  std::size_t connection_bytes_max = 512 * 1024 * 1024;
   storage::Durability durability = storage::Durability::kWal;  // of writes that do not ask for sync
   access::AccessTable* access = nullptr;                       // of the TOKEN operations
 };
@@ -74,7 +77,12 @@ class Dispatcher {
 
   // True while so much waits that connections with more than their share are to be told to wait.
   bool overloaded() const { return under_way_->load() > under_way_max_; }
-  void refuse_busy(const wire::Request& request, const ReplyTo& to, std::string& out);
+  void refuse_busy(const wire::Request& request,
+                   const ReplyTo& to,
+                   const char* why,
+                   std::string& out);
+  // What the connections hold.
+  MemoryTotal& memory() { return memory_; }
 
   // For operations that are answered elsewhere.
   void count(wire::Opcode opcode, Code status, std::chrono::steady_clock::time_point start);
@@ -119,6 +127,7 @@ class Dispatcher {
   const std::size_t under_way_max_;
   // Requests that wait for the writer or the disk. Shared with completions.
   std::shared_ptr<std::atomic<std::size_t>> under_way_;
+  MemoryTotal memory_;
   std::atomic<std::size_t> commits_{0};  // uploads being put; the destructor waits for them
   StoragePool pool_;                     // last: its threads use the members above
 };

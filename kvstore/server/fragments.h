@@ -41,6 +41,8 @@ class Fragments {
 
   // Of staged values, not yet with the store: reading should pause above some bound.
   std::size_t pending_bytes() const;
+  // Of items kept.
+  std::size_t memory_bytes() const;
 
  private:
   struct Assembly {
@@ -53,7 +55,6 @@ class Fragments {
 
   Result<Assembly*> begin(const wire::Request& request);
   void add(Assembly& assembly, std::string_view value);
-  std::size_t memory_bytes() const;
 
   storage::Store& store_;
   StoragePool& pool_;

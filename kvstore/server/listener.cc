@@ -21,6 +21,7 @@ using Unix = asio::local::stream_protocol;
 using Error = boost::system::error_code;
 
 constexpr std::chrono::milliseconds kAcceptPause{100};
+constexpr std::chrono::minutes kSayPeriod{1};
 constexpr int kBacklog = 1024;
 
 void prepare_socket(tcp::socket& socket) {
@@ -56,7 +57,12 @@ struct AcceptLoop : std::enable_shared_from_this<AcceptLoop<Protocol>> {
   }
 
   void wait_and_accept(Error error) {
-    log::warn("could not accept a connection: " + error.message() + "; trying again in 100 ms");
+    const auto now = std::chrono::steady_clock::now();
+    if (!said || now - *said >= kSayPeriod) {
+      said = now;
+      log::warn("could not accept a connection: " + error.message() +
+                "; tried again every 100 ms, said once a minute");
+    }
     pause.expires_after(kAcceptPause);
     pause.async_wait([self = this->shared_from_this()](Error cancelled) {
       if (!cancelled && self->acceptor.is_open()) {
@@ -67,6 +73,7 @@ struct AcceptLoop : std::enable_shared_from_this<AcceptLoop<Protocol>> {
 
   typename Protocol::acceptor acceptor;
   asio::steady_timer pause;
+  std::optional<std::chrono::steady_clock::time_point> said;
   Listener::NextReactor next_reactor;
   Listener::OnAccepted on_accepted;
 };

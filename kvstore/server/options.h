@@ -22,6 +22,11 @@ struct Limits {
   std::size_t requests_in_flight_max = wire::kRequestsInFlightMax;
   std::size_t in_flight_bytes_max = wire::kInFlightBytesMax;
   std::size_t out_bytes_max = wire::kOutBytesMax;
+  // More requests than this waiting for writer or disk, of all connections: those with the most are
+  // told to wait.
+  std::size_t under_way_max = 8192;
+  // That all connections may hold together, beside 64 KiB each.
+  std::size_t connection_bytes_max = 512 * 1024 * 1024;
   std::chrono::milliseconds hello_timeout = wire::kHelloTimeout;
   std::chrono::milliseconds frame_timeout = wire::kFrameTimeout;
   std::chrono::milliseconds idle_timeout = wire::kIdleTimeout;

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_set>
 #include <utility>
@@ -25,11 +26,13 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kDrainSweepPeriod{20};
+constexpr std::chrono::minutes kSayPeriod{1};
 
 struct Reactor : std::enable_shared_from_this<Reactor> {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   asio::steady_timer sweep_timer{io};
+  Turns turns{io};
   std::unordered_set<std::shared_ptr<Connection>> connections;  // this reactor's thread only
   bool draining = false;                                        // this reactor's thread only
   bool stopped = false;                                         // this reactor's thread only
@@ -46,6 +49,8 @@ DispatcherOptions dispatcher_options(const ServerOptions& options) {
   dispatcher.storage_threads = options.storage_threads;
   dispatcher.durability = options.durability;
   dispatcher.access = options.access;
+  dispatcher.under_way_max = options.limits.under_way_max;
+  dispatcher.connection_bytes_max = options.limits.connection_bytes_max;
   return dispatcher;
 }
 
@@ -174,6 +179,7 @@ class Server::Impl {
   void accepted(asio::io_context& io, Listener::Socket socket, bool tls) {
     if (open_.load() >= options_.limits.connections_max) {
       refused_.add();
+      say_full();
       return;  // the socket closes as it goes
     }
     open_.fetch_add(1);
@@ -188,9 +194,18 @@ class Server::Impl {
     });
   }
 
+  void say_full() {
+    const auto now = std::chrono::steady_clock::now();
+    if (said_full_ && now - *said_full_ < kSayPeriod) return;
+    said_full_ = now;
+    log::warn("connections are closed at once: " + std::to_string(options_.limits.connections_max) +
+              " are open, and no more are taken; said once a minute");
+  }
+
   void adopt(Reactor& reactor, net::Stream stream) {
     auto connection =
         std::make_shared<Connection>(reactor.shared_from_this(),
+                                     reactor.turns,
                                      std::move(stream),
                                      context_,
                                      [this, &reactor](const std::shared_ptr<Connection>& closed) {
@@ -253,7 +268,8 @@ class Server::Impl {
   std::vector<Face> listeners_;
   std::vector<std::string> addresses_;
   std::string unix_path_;
-  std::size_t next_reactor_ = 0;  // first reactor's thread only
+  std::size_t next_reactor_ = 0;                                    // first reactor's thread only
+  std::optional<std::chrono::steady_clock::time_point> said_full_;  // likewise
   std::atomic<std::size_t> open_{0};
   std::mutex mutex_;  // with emptied_: open_ went down
   std::condition_variable emptied_;

@@ -2,9 +2,12 @@
 // See session.h.
 #include "kvstore/server/session.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "kvstore/server/operations.h"
 #include "kvstore/server/routes.h"
+#include "kvstore/server/value_stream.h"
 #include "proto/wire/codec.h"
 
 namespace edged::server {
@@ -16,8 +19,34 @@ using wire::Opcode;
 constexpr std::size_t kPumpBytesMax = 512 * 1024;
 // Staged values may be so much ahead of the disk.
 constexpr std::size_t kStagedBytesMax = 2 * 1024 * 1024;
-// Under overload a connection with more than this under way is the one that is told to wait.
+// So many parts, of at most a frame each, may be in the making.
+constexpr std::size_t kPartsUnderWay = 2;
+// What a connection may hold while memory is tight.
+constexpr std::size_t kTightBytes = 64 * 1024;
+// So many writes of a connection may wait for the store's writer; the writes of others share a
+// group with no more of them than that.
+constexpr std::size_t kWritesUnderWayMax = 128;
+// A connection with more than this under way is told to wait under overload.
 constexpr std::size_t kFairShare = 32;
+
+// How large the answer of a request that waits for the disk may become. Larger values come in
+// parts.
+std::size_t answer_bytes_max(const wire::Request& request, std::uint32_t body_bytes_max) {
+  switch (request.opcode) {
+    case Opcode::kGet:
+    case Opcode::kGetAndTouch:
+      return std::min<std::size_t>(kWholeValueBytesMax, body_bytes_max);
+    case Opcode::kMultiGet:
+    case Opcode::kList:
+      return body_bytes_max;
+    case Opcode::kMultiPut:
+    case Opcode::kMultiDelete:
+    case Opcode::kBatch:
+      return request.value.size();  // the answer repeats the keys
+    default:
+      return 0;
+  }
+}
 
 }  // namespace
 
@@ -39,9 +68,17 @@ void Session::close() {
   waiting_.clear();
 }
 
-bool Session::may_take() const {
-  return in_flight_.size() + waiting_.size() < limits_.requests_in_flight_max &&
-         bytes_ < limits_.in_flight_bytes_max && fragments_.pending_bytes() < kStagedBytesMax;
+bool Session::may_take(std::size_t out_bytes) const {
+  const bool tight = dispatcher_.memory().tight();
+  const std::size_t out_max = tight ? kTightBytes : limits_.out_bytes_max;
+  const std::size_t in_max = tight ? kTightBytes : limits_.in_flight_bytes_max;
+  return out_bytes + answer_bytes_ < out_max && bytes_ < in_max &&
+         in_flight_.size() + waiting_.size() < limits_.requests_in_flight_max &&
+         fragments_.pending_bytes() < (tight ? kTightBytes : kStagedBytesMax);
+}
+
+std::size_t Session::held_bytes() const {
+  return bytes_ + answer_bytes_ + fragments_.memory_bytes() + fragments_.pending_bytes();
 }
 
 void Session::refuse_frame(const wire::Header& header, const Status& why, std::string& out) {
@@ -126,7 +163,8 @@ void Session::take_request(const wire::Request& request,
 
 bool Session::must_wait(const wire::Request& request) const {
   const bool fences = (request.flags & wire::kFlagFence) != 0 && !in_flight_.empty();
-  return fence_ != 0 || fences || order_.conflicts(request);
+  const bool too_many = writes_under_way_ >= kWritesUnderWayMax && is_write(request.opcode);
+  return fence_ != 0 || fences || too_many || order_.conflicts(request);
 }
 
 void Session::execute(const wire::Request& request,
@@ -137,7 +175,19 @@ void Session::execute(const wire::Request& request,
     return;
   }
   if (in_flight_.size() >= kFairShare && dispatcher_.overloaded()) {
-    dispatcher_.refuse_busy(request, to, out);
+    dispatcher_.refuse_busy(
+        request, to, "the node is overloaded and this connection has the most under way", out);
+    return;
+  }
+  Load load;
+  load.request_bytes = wire::kHeaderBytes + request.key.size() + request.value.size();
+  load.answer_bytes = answer_bytes_max(request, body_bytes_max_);
+  load.write = is_write(request.opcode);
+  // Who holds little may go on: that is everybody's due.
+  if (dispatcher_.memory().used_up() &&
+      held_bytes() + load.request_bytes + load.answer_bytes > MemoryShare::kFreeBytes) {
+    dispatcher_.refuse_busy(
+        request, to, "the connections of this node hold all the memory they may", out);
     return;
   }
   const std::uint64_t ticket = next_ticket_++;
@@ -151,9 +201,10 @@ void Session::execute(const wire::Request& request,
     fence_ = ticket;
   }
   order_.begin(ticket, request, staged);
-  const std::size_t bytes = wire::kHeaderBytes + request.key.size() + request.value.size();
-  in_flight_.emplace(ticket, bytes);
-  bytes_ += bytes;
+  writes_under_way_ += load.write ? 1 : 0;
+  in_flight_.emplace(ticket, load);
+  bytes_ += load.request_bytes;
+  answer_bytes_ += load.answer_bytes;
 }
 
 // Operations about the connection itself.
@@ -188,23 +239,37 @@ Code Session::cancel(const wire::Request& request, const ReplyTo& to, std::strin
 void Session::take_late(std::vector<LateResponse> late, std::string& out) {
   for (LateResponse& one : late) {
     out.append(one.response);
+    end_part(one.ticket);
     if (one.go_on) {
-      parts_.push_back(std::move(one.go_on));
+      parts_.push_back(Part{one.ticket, std::move(one.go_on)});
       continue;
     }
     order_.end(one.ticket);
     fence_ = fence_ == one.ticket ? 0 : fence_;
-    const auto found = in_flight_.find(one.ticket);
-    if (found != in_flight_.end()) {
-      bytes_ -= found->second;
-      in_flight_.erase(found);
-    }
+    end_load(one.ticket);
   }
   run_waiting(out);
 }
 
+void Session::end_part(std::uint64_t ticket) {
+  if (parts_under_way_ == 0) return;
+  const auto found = in_flight_.find(ticket);
+  if (found != in_flight_.end() && std::exchange(found->second.makes_part, false)) {
+    --parts_under_way_;
+  }
+}
+
+void Session::end_load(std::uint64_t ticket) {
+  const auto found = in_flight_.find(ticket);
+  if (found == in_flight_.end()) return;
+  bytes_ -= found->second.request_bytes;
+  answer_bytes_ -= found->second.answer_bytes;
+  writes_under_way_ -= found->second.write ? 1 : 0;
+  in_flight_.erase(found);
+}
+
 void Session::run_waiting(std::string& out) {
-  while (!waiting_.empty()) {
+  while (!waiting_.empty() && out.size() + answer_bytes_ < limits_.out_bytes_max) {
     const wire::Request request = waiting_.front().request.request();
     if (must_wait(request)) {
       return;
@@ -217,10 +282,14 @@ void Session::run_waiting(std::string& out) {
 
 void Session::pump(std::string& out) {
   // Each makes about a fragment, so that the buffer may exceed its bound by as many as go on here.
-  for (std::size_t room = 2; room > 0 && !parts_.empty() && out.size() < kPumpBytesMax; --room) {
-    parts_.front()();
+  while (parts_under_way_ < kPartsUnderWay && !parts_.empty() && out.size() < kPumpBytesMax) {
+    const Part part = std::move(parts_.front());
     parts_.pop_front();
+    in_flight_.at(part.ticket).makes_part = true;
+    ++parts_under_way_;
+    part.go_on();
   }
+  run_waiting(out);
   review(out);
   watches_.pump(kPumpBytesMax, out);
 }

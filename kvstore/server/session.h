@@ -59,14 +59,27 @@ class Session {
 
   // True if the peer showed too many wrong tokens: no more requests are taken.
   bool refused() const { return gate_.exhausted(); }
-  // False while too much is under way to take another request.
-  bool may_take() const;
+  // False while too much is under way to take another request, or while the answers of what is
+  // under way may fill up the room that `out_bytes` to be sent leave.
+  bool may_take(std::size_t out_bytes) const;
+  // Of requests, fragments and expected answers.
+  std::size_t held_bytes() const;
   // True if nothing is under way but watches and unfinished fragments.
   bool idle() const { return in_flight_.empty() && waiting_.empty(); }
   // Ends watches and uploads.
   void close();
 
  private:
+  // What a request under way takes; `answer` is what is expected at most.
+  struct Load {
+    std::size_t request_bytes = 0, answer_bytes = 0;
+    bool makes_part = false;
+    bool write = false;
+  };
+  struct Part {
+    std::uint64_t ticket = 0;
+    std::function<void()> go_on;
+  };
   // A request whose turn has not come.
   struct Waiting {
     OwnedRequest request;
@@ -84,6 +97,8 @@ class Session {
   void execute(const wire::Request& request,
                std::shared_ptr<StagedUpload> upload,
                std::string& out);
+  void end_load(std::uint64_t ticket);
+  void end_part(std::uint64_t ticket);
   bool execute_here(const wire::Request& request, const ReplyTo& to, std::string& out);
   Code cancel(const wire::Request& request, const ReplyTo& to, std::string& out);
   void run_waiting(std::string& out);
@@ -99,9 +114,12 @@ class Session {
   Watches watches_;
   Dispatcher::Turn turn_;
   std::deque<Waiting> waiting_;
-  std::deque<std::function<void()>> parts_;                   // to go on with when there is room
-  std::unordered_map<std::uint64_t, std::size_t> in_flight_;  // ticket: bytes of its request
-  std::size_t bytes_ = 0;                                     // of in_flight_ and waiting_
+  std::deque<Part> parts_;                             // to go on with when there is room
+  std::size_t parts_under_way_ = 0;                    // being made
+  std::unordered_map<std::uint64_t, Load> in_flight_;  // by ticket
+  std::size_t bytes_ = 0;                              // of in_flight_ and waiting_
+  std::size_t answer_bytes_ = 0;                       // of in_flight_
+  std::size_t writes_under_way_ = 0;                   // of in_flight_
   std::uint64_t fence_ = 0;  // the ticket of a request with FENCE that is under way
   std::uint64_t next_ticket_ = 1;
 };

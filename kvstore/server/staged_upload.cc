@@ -54,7 +54,8 @@ void StagedUpload::schedule() {
   if (scheduled_) {
     return;
   }
-  scheduled_ = pool_.post(this, [self = shared_from_this()] { self->work(); });
+  scheduled_ =
+      pool_.post(this, StoragePool::Length::kLong, [self = shared_from_this()] { self->work(); });
   if (!scheduled_ && failure_.ok()) {
     failure_ = Status(Code::kBusy, "could not take value: too much work waits for the disk");
     pieces_.clear();

@@ -15,7 +15,8 @@ constexpr std::size_t kHardFactor = 4;
 
 }  // namespace
 
-StoragePool::StoragePool(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
+StoragePool::StoragePool(std::size_t threads, std::size_t queue_max)
+    : queue_max_(queue_max), long_running_max_(std::max<std::size_t>(threads, 2) - 1) {
   for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i) {
     threads_.emplace_back([this] { work(); });
   }
@@ -32,17 +33,18 @@ StoragePool::~StoragePool() {
   }
 }
 
-bool StoragePool::post(Owner owner, Task task) {
+bool StoragePool::post(Owner owner, Length length, Task task) {
   {
     const std::lock_guard lock(mutex_);
-    if (queued_ >= queue_max_) {
-      const auto own = queues_.find(owner);
-      const bool has_much = own != queues_.end() && own->second.size() >= kOwnShare;
-      if (has_much || queued_ >= queue_max_ * kHardFactor) {
+    Lane& lane = length == Length::kShort ? short_ : long_;
+    if (lane.queued >= queue_max_) {
+      const auto own = lane.queues.find(owner);
+      const bool has_much = own != lane.queues.end() && own->second.size() >= kOwnShare;
+      if (has_much || lane.queued >= queue_max_ * kHardFactor) {
         return false;
       }
     }
-    push(owner, std::move(task));
+    lane.push(owner, std::move(task));
   }
   changed_.notify_one();
   return true;
@@ -51,42 +53,65 @@ bool StoragePool::post(Owner owner, Task task) {
 void StoragePool::post_always(Task task) {
   {
     const std::lock_guard lock(mutex_);
-    push(nullptr, std::move(task));
+    long_.push(nullptr, std::move(task));
   }
   changed_.notify_one();
 }
 
-void StoragePool::push(Owner owner, Task task) {
-  std::deque<Task>& queue = queues_[owner];
+void StoragePool::Lane::push(Owner owner, Task task) {
+  std::deque<Task>& queue = queues[owner];
   if (queue.empty()) {
-    turns_.push_back(owner);
+    turns.push_back(owner);
   }
   queue.push_back(std::move(task));
-  ++queued_;
+  ++queued;
+}
+
+StoragePool::Task StoragePool::Lane::pop() {
+  const Owner owner = turns.front();
+  turns.pop_front();
+  const auto own = queues.find(owner);
+  Task task = std::move(own->second.front());
+  own->second.pop_front();
+  --queued;
+  if (own->second.empty()) {
+    queues.erase(own);
+  } else {
+    turns.push_back(owner);
+  }
+  return task;
+}
+
+// Short ones first, but for one long one at a time, so that neither starves the other.
+StoragePool::Lane* StoragePool::next_lane() {
+  const bool long_may = long_.queued > 0 && long_.running < long_running_max_;
+  const bool long_is_due =
+      long_may && long_.running == 0 && (short_was_last_ || short_.running > 0);
+  if (short_.queued > 0 && !long_is_due) return &short_;
+  return long_may ? &long_ : nullptr;
 }
 
 void StoragePool::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || queued_ > 0; });
-    if (queued_ == 0) {
+    Lane* lane = nullptr;
+    changed_.wait(lock, [&] {
+      lane = next_lane();
+      return lane != nullptr || (stopping_ && short_.queued + long_.queued == 0);
+    });
+    if (lane == nullptr) {
       return;
     }
-    const Owner owner = turns_.front();
-    turns_.pop_front();
-    const auto own = queues_.find(owner);
-    Task task = std::move(own->second.front());
-    own->second.pop_front();
-    --queued_;
-    if (own->second.empty()) {
-      queues_.erase(own);
-    } else {
-      turns_.push_back(owner);
-    }
+    Task task = lane->pop();
+    ++lane->running;
+    short_was_last_ = lane == &short_;
     lock.unlock();
     task();
     task = nullptr;
     lock.lock();
+    --lane->running;
+    // A long one that was not allowed may be so now; and all wait to hear that nothing is left.
+    stopping_ ? changed_.notify_all() : changed_.notify_one();
   }
 }
 

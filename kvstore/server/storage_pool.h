@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fixed number of threads for work that waits on the disk. Owners (connections) take turns, so
-// that one with much to do does not make the others wait. Bounded. The destructor finishes what is
-// queued. Any thread may post.
+// that one with much to do does not make the others wait; and work that takes long leaves a thread
+// to that which does not, so that a GET never waits for lists and uploads. Bounded. The destructor
+// finishes what is queued. Any thread may post.
 #pragma once
 
 #include <condition_variable>
@@ -19,6 +20,8 @@ class StoragePool {
  public:
   using Task = std::function<void()>;
   using Owner = const void*;  // only compared
+  // kLong: pages of keys, many keys, parts of large values, uploads.
+  enum class Length { kShort, kLong };
 
   StoragePool(std::size_t threads, std::size_t queue_max);
   ~StoragePool();
@@ -27,21 +30,31 @@ class StoragePool {
 
   // False, and `task` is dropped, if the queue is full. An owner that has little queued is let in
   // beyond that.
-  bool post(Owner owner, Task task);
+  bool post(Owner owner, Length length, Task task);
   // For the few tasks that finish or free what is under way: never refused.
   void post_always(Task task);
 
  private:
-  void push(Owner owner, Task task);
+  struct Lane {
+    std::unordered_map<Owner, std::deque<Task>> queues;  // none is empty
+    std::deque<Owner> turns;                             // owners with a queue
+    std::size_t queued = 0, running = 0;
+
+    void push(Owner owner, Task task);
+    Task pop();
+  };
+
   void work();
+  // The lane of the next task, null if none may run now.
+  Lane* next_lane();
 
   const std::size_t queue_max_;
-  std::mutex mutex_;
+  const std::size_t long_running_max_;
+  std::mutex mutex_;  // guards the rest
   std::condition_variable changed_;
-  std::unordered_map<Owner, std::deque<Task>> queues_;  // guarded by mutex_; none is empty
-  std::deque<Owner> turns_;                             // guarded by mutex_; owners with a queue
-  std::size_t queued_ = 0;                              // guarded by mutex_
-  bool stopping_ = false;                               // guarded by mutex_
+  Lane short_, long_;
+  bool short_was_last_ = false;
+  bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
 

@@ -20,12 +20,29 @@ class ValueStream : public std::enable_shared_from_this<ValueStream> {
         to_(to),
         fields_(entry_fields(reader_->entry(), flags)),
         delivery_(std::move(delivery)),
-        rest_(reader_->value_bytes()) {
-    fields_.value_bytes = rest_;
+        rest_(reader_->value_bytes()),
+        fits_(rest_ + wire::kExtBytesMax <= to.body_bytes_max) {
+    if (!fits_) fields_.value_bytes = rest_;
   }
 
-  // Appends the next fragments, of one piece. True if more follow.
+  // The response of a value that fits a frame.
+  Code append_whole(std::string& out) {
+    std::string value;
+    value.reserve(rest_);
+    for (;;) {
+      Result<std::string> piece = reader_->read();
+      if (!piece) return append_failure(to_, piece.error(), out);
+      if (piece->empty()) return append_reply(to_, fields_, value, out);
+      value += *piece;
+    }
+  }
+
+  // Appends the next fragments, of one piece, or all if it fits a frame. True if more follow.
   bool append_next(std::string& out) {
+    if (fits_) {
+      append_whole(out);
+      return false;
+    }
     Result<std::string> piece = reader_->read();
     if (piece && piece->empty()) {
       piece = Status(Code::kInternal, "could not read value: it ended too early");
@@ -46,6 +63,8 @@ class ValueStream : public std::enable_shared_from_this<ValueStream> {
     }
     return rest_ > 0;
   }
+
+  bool fits() const { return fits_; }
 
   std::function<void()> go_on() {
     return [self = shared_from_this()] {
@@ -68,22 +87,8 @@ class ValueStream : public std::enable_shared_from_this<ValueStream> {
   wire::Fields fields_;
   const Delivery delivery_;
   std::uint64_t rest_;  // bytes not yet sent
+  const bool fits_;     // in one frame
 };
-
-Result<std::string> read_whole(storage::ValueReader& reader) {
-  std::string value;
-  value.reserve(reader.value_bytes());
-  for (;;) {
-    Result<std::string> piece = reader.read();
-    if (!piece) {
-      return piece;
-    }
-    if (piece->empty()) {
-      return value;
-    }
-    value += *piece;
-  }
-}
 
 }  // namespace
 
@@ -100,17 +105,14 @@ Code answer_get_from_disk(storage::Store& store,
     return *answer_get(store, request, to, storage::ReadTier::kDisk, counts, out);
   }
   ++counts.hits;
-  if ((*reader)->value_bytes() + wire::kExtBytesMax > to.body_bytes_max) {
-    const auto stream =
-        std::make_shared<ValueStream>(*std::move(reader), to, request.flags, delivery);
-    if (stream->append_next(out)) {
-      go_on = stream->go_on();
-    }
+  const bool large = (*reader)->value_bytes() > kWholeValueBytesMax;
+  const auto stream =
+      std::make_shared<ValueStream>(*std::move(reader), to, request.flags, delivery);
+  if (large || !stream->fits()) {
+    go_on = stream->go_on();
     return Code::kOk;
   }
-  const Result<std::string> value = read_whole(**reader);
-  return value ? append_reply(to, entry_fields((*reader)->entry(), request.flags), *value, out)
-               : append_failure(to, value.error(), out);
+  return stream->append_whole(out);
 }
 
 }  // namespace edged::server

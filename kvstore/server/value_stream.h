@@ -14,6 +14,9 @@
 
 namespace edged::server {
 
+// A larger value is read when there is room for it, not when it is asked for.
+inline constexpr std::size_t kWholeValueBytesMax = 64 * 1024;
+
 // How a response that is sent in parts goes on.
 struct Delivery {
   std::shared_ptr<Completion> completion;
@@ -21,7 +24,7 @@ struct Delivery {
   StoragePool& pool;  // outlives the completion's use of it
 };
 
-// Appends the response, or its first fragment: then `go_on` is set, and makes the next ones.
+// Appends the response; or nothing, and sets `go_on`, which makes it, or its first fragment.
 Code answer_get_from_disk(storage::Store& store,
                           const wire::Request& request,
                           const ReplyTo& to,

@@ -18,6 +18,7 @@ namespace edged::storage {
 namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
+constexpr std::size_t kOpenFilesMax = 1'000'000;
 constexpr char kMetaFamily[] = "meta";
 constexpr char kBodiesFamily[] = "bodies";
 // A file of entries with this many deletions among neighbours, or this share in all, is compacted.
@@ -42,7 +43,10 @@ rocksdb::DBOptions make_db_options(const RocksStoreOptions& options,
       std::min<std::uint64_t>(48 * kMiB, options.memory_budget_bytes * 3 / 8), cache, false);
   db.max_total_wal_size = 64 * kMiB;
   db.max_background_jobs = 2;
-  db.max_open_files = -1;
+  db.max_open_files =
+      options.open_files_max == 0
+          ? -1
+          : static_cast<int>(std::min<std::size_t>(options.open_files_max, kOpenFilesMax));
   db.max_file_opening_threads = 1;  // the default of 16 leaves 16 malloc arenas behind
   db.bytes_per_sync = kMiB;
   db.skip_stats_update_on_db_open = true;

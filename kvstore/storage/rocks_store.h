@@ -53,6 +53,8 @@ struct RocksStoreOptions {
   std::uint64_t ballast_bytes = 0;
   // Null: the file system's word.
   SpaceProbe free_space;
+  // Tables that may be open at once; 0: all are kept open.
+  std::size_t open_files_max = 0;
   // Bounds of what waits for the writer thread; past either, submit() answers kBusy.
   std::size_t queue_operations_max = 65'536;
   std::size_t queue_bytes_max = 96ULL * 1024 * 1024;

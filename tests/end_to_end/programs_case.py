@@ -42,15 +42,16 @@ class ProgramsCase(unittest.TestCase):
             self.assertIn(text, stderr)
         self.assertLessEqual(len(stderr.strip().splitlines()), 2, stderr)
 
-    def start_node(self, *arguments, data=None, ports=True):
-        """`edged node` on free ports, ready. `ports` False: the arguments name the addresses."""
+    def start_node(self, *arguments, data=None, ports=True, wrap=()):
+        """`edged node` on free ports, ready. `ports` False: the arguments name the addresses. `wrap`: a
+        command that becomes the node."""
         data = data or self.data
         free = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"] if ports else []
         ports_file = Path(data) / "ports.json"
         ports_file.unlink(missing_ok=True)
         log = open(self.directory / "node.log", "ab")
         self.addCleanup(log.close)
-        node = subprocess.Popen([BIN / "edged", "node", "--data", str(data), *free,
+        node = subprocess.Popen([*wrap, BIN / "edged", "node", "--data", str(data), *free,
                                  *map(str, arguments)],
                                 cwd=self.directory, env=environment(), stderr=log)
         self.addCleanup(self.end, node)

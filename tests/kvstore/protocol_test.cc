@@ -215,7 +215,8 @@ TEST_F(ProtocolTest, AnswersAThousandPipelinedRequestsInOrderPerKey) {
   EXPECT_TRUE(client.ended());
 }
 
-TEST_F(ProtocolTest, StopsReadingAtItsBoundOfRequests) {
+// The others wait on the connection, and beyond 1024 in the kernel.
+TEST_F(ProtocolTest, GivesTheStoreABoundedNumberOfItsWrites) {
   RawClient client(address_);
   store_.hold_writes();
   std::string stream;
@@ -224,11 +225,11 @@ TEST_F(ProtocolTest, StopsReadingAtItsBoundOfRequests) {
   }
   ASSERT_TRUE(client.send(stream));
   const auto before = std::chrono::steady_clock::now();
-  while (store_.waiting_writes() < 1024 && std::chrono::steady_clock::now() - before < 5s) {
+  while (store_.waiting_writes() < 128 && std::chrono::steady_clock::now() - before < 5s) {
     std::this_thread::sleep_for(1ms);
   }
   std::this_thread::sleep_for(50ms);
-  EXPECT_EQ(store_.waiting_writes(), 1024u);
+  EXPECT_EQ(store_.waiting_writes(), 128u);
   store_.release_writes();
   for (std::uint32_t i = 0; i < 3000; ++i) {
     ASSERT_EQ(client.reply().status(), Code::kOk) << i;

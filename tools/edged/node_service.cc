@@ -17,6 +17,7 @@
 #include <memory>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "kvstore/access/access_table.h"
 #include "kvstore/http/node_http.h"
@@ -25,6 +26,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/metrics.h"
+#include "tools/edged/descriptors.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/options.h"
 #include "tools/edged/ports_file.h"
@@ -36,11 +38,18 @@ constexpr std::chrono::milliseconds kDrainTimeout{10'000};
 // A certificate should have been renewed by then.
 constexpr long kCertificateDaysMin = 14;
 
-void raise_descriptor_limit() {
+// As many as the process may have.
+DescriptorPlan raise_descriptor_limit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) log::warn("could not raise the descriptor limit");
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return plan_descriptors(0);
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  if (before != limit.rlim_max && ::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    log::warn("could not raise the descriptor limit");
+    limit.rlim_cur = before;
+  }
+  const DescriptorPlan plan = plan_descriptors(limit.rlim_cur);
+  if (plan.lowered) log::warn(plan.to_string(limit.rlim_cur));
+  return plan;
 }
 
 int fail(const Status& status) {
@@ -83,14 +92,15 @@ class Node {
   Node(const config::Config& config,
        access::AccessTable& access,
        std::shared_ptr<net::ServerTls> tls,
-       std::unique_ptr<storage::Store> store)
+       std::unique_ptr<storage::Store> store,
+       const DescriptorPlan& plan)
       : access_(access),
         tls_(std::move(tls)),
         store_(std::move(store)),
-        server_(server_options(config, access, tls_), *store_, clock_, metrics_),
+        server_(server_options(config, access, tls_, plan), *store_, clock_, metrics_),
         http_(
             io_.get_executor(),
-            node_http_options(config, tls_, metrics_),
+            node_http_options(config, tls_, metrics_, plan),
             *store_,
             metrics_,
             clock_,
@@ -198,7 +208,9 @@ class Node {
   kv_http::NodeHttp http_;
 };
 
-int serve_store(const config::Config& config, const std::function<void()>& reload) {
+int serve_store(const config::Config& config,
+                const DescriptorPlan& plan,
+                const std::function<void()>& reload) {
   const SystemClock clock;
   const auto access = access::AccessTable::open(access_options(config), clock);
   if (!access) return fail(access.error());
@@ -211,12 +223,12 @@ int serve_store(const config::Config& config, const std::function<void()>& reloa
   }
   const auto tls = load_tls(config);
   if (!tls) return fail(tls.error());
-  auto store = storage::open_rocks_store(store_options(config));
+  auto store = storage::open_rocks_store(store_options(config, plan));
   if (!store) return fail(store.error());
   const Status prepared = prepare_namespaces(config, **store);
   if (!prepared.ok()) return fail(prepared);
   const std::string ports_path = config.node.data_dir + "/ports.json";
-  Node node(config, **access, *tls, std::move(*store));
+  Node node(config, **access, *tls, std::move(*store), plan);
   const Status started = node.start(ports_path);
   if (!started.ok()) return fail(started);
   node.run(reload);
@@ -230,8 +242,8 @@ int serve_store(const config::Config& config, const std::function<void()>& reloa
 int run_node(const config::Config& config, std::function<void()> reload) {
   ::mallopt(M_ARENA_MAX,
             2);  // an arena per thread costs an idle node megabytes and gains it nothing
-  raise_descriptor_limit();
-  return serve_store(config, reload);
+  const DescriptorPlan plan = raise_descriptor_limit();
+  return serve_store(config, plan, reload);
 }
 
 }  // namespace edged

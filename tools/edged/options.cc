@@ -26,7 +26,7 @@ std::uint64_t hot_cache_bytes(const config::Node& node) {
 
 }  // namespace
 
-storage::RocksStoreOptions store_options(const config::Config& config) {
+storage::RocksStoreOptions store_options(const config::Config& config, const DescriptorPlan& plan) {
   storage::RocksStoreOptions options;
   options.data_dir = config.node.data_dir;
   options.hot_cache_bytes = hot_cache_bytes(config.node);
@@ -36,6 +36,7 @@ storage::RocksStoreOptions store_options(const config::Config& config) {
   options.disk_quota_bytes = config.node.disk_quota_bytes;
   options.disk_reserve_bytes = config.node.disk_reserve_bytes;
   options.ballast_bytes = kBallastBytes;
+  options.open_files_max = plan.engine_files_max;
   return options;
 }
 
@@ -61,12 +62,14 @@ Result<std::shared_ptr<net::ServerTls>> load_tls(const config::Config& config) {
 
 server::ServerOptions server_options(const config::Config& config,
                                      access::AccessTable& access,
-                                     std::shared_ptr<net::ServerTls> tls) {
+                                     std::shared_ptr<net::ServerTls> tls,
+                                     const DescriptorPlan& plan) {
   server::ServerOptions options;
   options.tls = std::move(tls);
   options.listen = config.node.listen;
   options.unix_path = config.unix_path();
   options.access = &access;
+  options.limits.connections_max = plan.binary_connections_max;
   options.io_threads = static_cast<std::size_t>(config.node.io_threads);
   if (config.node.durability == "sync") options.durability = storage::Durability::kSync;
   return options;
@@ -74,12 +77,14 @@ server::ServerOptions server_options(const config::Config& config,
 
 http::ServerOptions node_http_options(const config::Config& config,
                                       std::shared_ptr<net::ServerTls> tls,
-                                      MetricsRegistry& metrics) {
+                                      MetricsRegistry& metrics,
+                                      const DescriptorPlan& plan) {
   http::ServerOptions options;
   options.tls = std::move(tls);
   options.failed_handshakes = &metrics.counter(
       "edged_tls_handshake_failures_total", "TLS handshakes that failed.", {{"face", "http"}});
   options.address = config.node.http;
+  options.connections_max = plan.http_connections_max;
   return options;
 }
 

@@ -12,10 +12,11 @@
 #include "proto/http/server.h"
 #include "proto/net/tls.h"
 #include "tools/edged/config.h"
+#include "tools/edged/descriptors.h"
 
 namespace edged {
 
-storage::RocksStoreOptions store_options(const config::Config& config);
+storage::RocksStoreOptions store_options(const config::Config& config, const DescriptorPlan& plan);
 access::AccessTable::Options access_options(const config::Config& config);
 // True if the node binds an address that is not a loopback one.
 bool is_reachable_from_outside(const config::Config& config);
@@ -23,9 +24,11 @@ bool is_reachable_from_outside(const config::Config& config);
 Result<std::shared_ptr<net::ServerTls>> load_tls(const config::Config& config);
 server::ServerOptions server_options(const config::Config& config,
                                      access::AccessTable& access,
-                                     std::shared_ptr<net::ServerTls> tls);
+                                     std::shared_ptr<net::ServerTls> tls,
+                                     const DescriptorPlan& plan);
 http::ServerOptions node_http_options(const config::Config& config,
                                       std::shared_ptr<net::ServerTls> tls,
-                                      MetricsRegistry& metrics);
+                                      MetricsRegistry& metrics,
+                                      const DescriptorPlan& plan);
 
 }  // namespace edged

@@ -26,6 +26,9 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kDrainSweepPeriod{20};
+// About 0.2 ms.
+constexpr std::size_t kSweepSlice = 256;
+constexpr std::size_t kSweepSlicesMax = 32;
 constexpr std::chrono::minutes kSayPeriod{1};
 
 struct Reactor : std::enable_shared_from_this<Reactor> {
@@ -34,8 +37,9 @@ struct Reactor : std::enable_shared_from_this<Reactor> {
   asio::steady_timer sweep_timer{io};
   Turns turns{io};
   std::unordered_set<std::shared_ptr<Connection>> connections;  // this reactor's thread only
-  bool draining = false;                                        // this reactor's thread only
-  bool stopped = false;                                         // this reactor's thread only
+  std::size_t next_bucket = 0;  // of connections, to be swept; this reactor's thread only
+  bool draining = false;        // this reactor's thread only
+  bool stopped = false;         // this reactor's thread only
   std::thread thread;
 };
 
@@ -238,19 +242,35 @@ class Server::Impl {
     emptied_.wait_for(lock, timeout, [this] { return open_.load() == 0; });
   }
 
+  // Many connections are looked at in slices, so that nobody waits for all of them.
+  static std::size_t sweep_slices(const Reactor& reactor) {
+    return std::clamp<std::size_t>(reactor.connections.size() / kSweepSlice, 1, kSweepSlicesMax);
+  }
+
+  void sweep_slice(Reactor& reactor) {
+    const milliseconds now = context_.clock.boot_now();
+    const std::size_t buckets = reactor.connections.bucket_count();
+    const std::size_t slice = buckets / sweep_slices(reactor) + 1;
+    std::vector<std::shared_ptr<Connection>> due;  // a copy: the sweep may close them
+    for (std::size_t i = 0; i < std::min(slice, buckets); ++i) {
+      const std::size_t bucket = reactor.next_bucket++ % buckets;
+      due.insert(due.end(), reactor.connections.begin(bucket), reactor.connections.end(bucket));
+    }
+    for (const auto& connection : due) {
+      connection->sweep(now);
+    }
+  }
+
   void schedule_sweep(Reactor& reactor) {
     // Setting it anew cancels the wait before.
-    reactor.sweep_timer.expires_after(reactor.draining ? kDrainSweepPeriod
-                                                       : sweep_period(options_.limits));
+    const milliseconds period =
+        reactor.draining ? kDrainSweepPeriod : sweep_period(options_.limits);
+    reactor.sweep_timer.expires_after(period / sweep_slices(reactor));
     reactor.sweep_timer.async_wait([this, &reactor](boost::system::error_code cancelled) {
       if (cancelled || reactor.stopped) {  // a cancelled timer may have expired already
         return;
       }
-      const milliseconds now = context_.clock.boot_now();
-      const auto connections = reactor.connections;
-      for (const auto& connection : connections) {
-        connection->sweep(now);
-      }
+      sweep_slice(reactor);
       schedule_sweep(reactor);
     });
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/base/thread_priority.h"
+
 namespace edged::server {
 namespace {
 
@@ -12,6 +14,8 @@ namespace {
 // bound.
 constexpr std::size_t kOwnShare = 16;
 constexpr std::size_t kHardFactor = 4;
+// What is answered from memory goes first: its reactors serve everybody.
+constexpr int kNice = 10;
 
 }  // namespace
 
@@ -92,6 +96,7 @@ StoragePool::Lane* StoragePool::next_lane() {
 }
 
 void StoragePool::work() {
+  set_thread_nice(kNice);
   std::unique_lock lock(mutex_);
   for (;;) {
     Lane* lane = nullptr;

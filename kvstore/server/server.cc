@@ -265,7 +265,7 @@ class Server::Impl {
     // Setting it anew cancels the wait before.
     const milliseconds period =
         reactor.draining ? kDrainSweepPeriod : sweep_period(options_.limits);
-    reactor.sweep_timer.expires_after(period / sweep_slices(reactor));
+    reactor.sweep_timer.expires_after(std::chrono::microseconds(period) / sweep_slices(reactor));
     reactor.sweep_timer.async_wait([this, &reactor](boost::system::error_code cancelled) {
       if (cancelled || reactor.stopped) {  // a cancelled timer may have expired already
         return;

@@ -218,7 +218,7 @@ int serve_store(const config::Config& config,
       (*access)->snapshot()->tokens().empty()) {
     return fail({Code::kInvalidArgument,
                  "others can reach the addresses in node.listen or node.http, and there is no "
-                 "token: make the first one with `kvctl token create --data " +
+                 "token: make the first one with `kvctl token create NAME --scope admin --data " +
                      config.node.data_dir + "`, or pass --insecure to let everyone in"});
   }
   const auto tls = load_tls(config);

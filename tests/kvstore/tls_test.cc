@@ -141,10 +141,10 @@ TEST_F(TlsTest, ASilentHandshakeIsCut) {
 }
 
 TEST_F(TlsTest, BytesThatAreNotTlsEndTheConnection) {
+  std::string record_too_long(70'000, 'x');
+  record_too_long.replace(0, 5, "\x16\x03\x01\xff\xff");  // a header of a handshake record
   for (const std::string& bytes :
-       {std::string("KVB1 and more"),
-        std::string(100'000, '\0'),
-        std::string("\x16\x03\x01\xff\xff", 5) + std::string(70'000, 'x')}) {
+       {std::string("KVB1 and more"), std::string(100'000, '\0'), record_too_long}) {
     test::RawClient rude(address_.substr(4), false);
     rude.send(bytes);
     rude.receive(1000);  // an alert

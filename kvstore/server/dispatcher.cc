@@ -285,6 +285,7 @@ void Dispatcher::submit_write(const wire::Request& request,
     return;
   }
   storage::Write write = std::move(planned->write);
+  write.owner = completion.get();
   planned->write.atomic = write.atomic;
   // Shared, because a std::function must be copyable.
   auto plan = std::make_shared<PlannedWrite>(*std::move(planned));
@@ -336,6 +337,7 @@ void Dispatcher::write_commit(const std::shared_ptr<Commit>& commit,
     return;
   }
   storage::Write write = std::move(commit->plan.write);
+  write.owner = commit->completion.get();
   std::get<storage::Put>(write.operations.front()).staged = *staged;
   store_.submit(std::move(write),
                 [this, commit](Result<std::vector<storage::WriteOutcome>> written) {

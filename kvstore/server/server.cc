@@ -18,6 +18,7 @@
 #include "kvstore/server/dispatcher.h"
 #include "kvstore/server/listener.h"
 #include "proto/base/log.h"
+#include "proto/base/thread_priority.h"
 
 namespace edged::server {
 namespace {
@@ -26,6 +27,8 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kDrainSweepPeriod{20};
+// The shortest there is: everybody waits for the reactors.
+constexpr std::chrono::microseconds kReactorSlice{100};
 // About 0.2 ms.
 constexpr std::size_t kSweepSlice = 256;
 constexpr std::size_t kSweepSlicesMax = 32;
@@ -112,7 +115,10 @@ class Server::Impl {
     }
     for (auto& reactor : reactors_) {
       schedule_sweep(*reactor);
-      reactor->thread = std::thread([&io = reactor->io] { io.run(); });
+      reactor->thread = std::thread([&io = reactor->io] {
+        set_thread_slice(kReactorSlice);
+        io.run();
+      });
     }
     return {};
   }

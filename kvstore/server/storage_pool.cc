@@ -41,14 +41,13 @@ bool StoragePool::post(Owner owner, Length length, Task task) {
   {
     const std::lock_guard lock(mutex_);
     Lane& lane = length == Length::kShort ? short_ : long_;
-    if (lane.queued >= queue_max_) {
-      const auto own = lane.queues.find(owner);
-      const bool has_much = own != lane.queues.end() && own->second.size() >= kOwnShare;
-      if (has_much || lane.queued >= queue_max_ * kHardFactor) {
+    if (lane.queue.size() >= queue_max_) {
+      const bool has_much = lane.queue.size_of(owner) >= kOwnShare;
+      if (has_much || lane.queue.size() >= queue_max_ * kHardFactor) {
         return false;
       }
     }
-    lane.push(owner, std::move(task));
+    lane.queue.push(owner, std::move(task));
   }
   changed_.notify_one();
   return true;
@@ -57,41 +56,17 @@ bool StoragePool::post(Owner owner, Length length, Task task) {
 void StoragePool::post_always(Task task) {
   {
     const std::lock_guard lock(mutex_);
-    long_.push(nullptr, std::move(task));
+    long_.queue.push(nullptr, std::move(task));
   }
   changed_.notify_one();
 }
 
-void StoragePool::Lane::push(Owner owner, Task task) {
-  std::deque<Task>& queue = queues[owner];
-  if (queue.empty()) {
-    turns.push_back(owner);
-  }
-  queue.push_back(std::move(task));
-  ++queued;
-}
-
-StoragePool::Task StoragePool::Lane::pop() {
-  const Owner owner = turns.front();
-  turns.pop_front();
-  const auto own = queues.find(owner);
-  Task task = std::move(own->second.front());
-  own->second.pop_front();
-  --queued;
-  if (own->second.empty()) {
-    queues.erase(own);
-  } else {
-    turns.push_back(owner);
-  }
-  return task;
-}
-
 // Short ones first, but for one long one at a time, so that neither starves the other.
 StoragePool::Lane* StoragePool::next_lane() {
-  const bool long_may = long_.queued > 0 && long_.running < long_running_max_;
+  const bool long_may = !long_.queue.empty() && long_.running < long_running_max_;
   const bool long_is_due =
       long_may && long_.running == 0 && (short_was_last_ || short_.running > 0);
-  if (short_.queued > 0 && !long_is_due) return &short_;
+  if (!short_.queue.empty() && !long_is_due) return &short_;
   return long_may ? &long_ : nullptr;
 }
 
@@ -102,17 +77,18 @@ void StoragePool::work() {
     Lane* lane = nullptr;
     changed_.wait(lock, [&] {
       lane = next_lane();
-      return lane != nullptr || (stopping_ && short_.queued + long_.queued == 0);
+      return lane != nullptr || (stopping_ && short_.queue.empty() && long_.queue.empty());
     });
     if (lane == nullptr) {
       return;
     }
-    Task task = lane->pop();
+    Task task = lane->queue.pop();
     ++lane->running;
     short_was_last_ = lane == &short_;
     lock.unlock();
     task();
     task = nullptr;
+    std::this_thread::yield();  // to a reactor, if it has no core
     lock.lock();
     --lane->running;
     // A long one that was not allowed may be so now; and all wait to hear that nothing is left.

@@ -7,19 +7,19 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <vector>
+
+#include "proto/base/turn_queue.h"
 
 namespace edged::server {
 
 class StoragePool {
  public:
   using Task = std::function<void()>;
-  using Owner = const void*;  // only compared
+  using Owner = TurnQueue<Task>::Owner;
   // kLong: pages of keys, many keys, parts of large values, uploads.
   enum class Length { kShort, kLong };
 
@@ -36,12 +36,8 @@ class StoragePool {
 
  private:
   struct Lane {
-    std::unordered_map<Owner, std::deque<Task>> queues;  // none is empty
-    std::deque<Owner> turns;                             // owners with a queue
-    std::size_t queued = 0, running = 0;
-
-    void push(Owner owner, Task task);
-    Task pop();
+    TurnQueue<Task> queue;
+    std::size_t running = 0;
   };
 
   void work();

@@ -13,8 +13,10 @@
 namespace edged::storage {
 namespace {
 
-// A group stops growing here: the last to join would make the first wait.
-constexpr std::size_t kGroupOperations = 4096;
+// A group stops growing here: the last to join would make the first wait, and who comes next waits
+// for the group. One that is synced may be larger, for the sync costs as much as many operations.
+constexpr std::size_t kGroupOperations = 32;
+constexpr std::size_t kSyncedGroupOperations = 256;
 constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
 constexpr std::size_t kOperationOverheadBytes = 200;  // the structs and the batch's own bytes
 
@@ -117,43 +119,46 @@ Status Writer::enqueue(Item item) {
   }
   queued_operations_ += operations;
   queued_bytes_ += item.bytes;
-  queue_.push_back(std::move(item));
+  const void* const owner = item.write.owner;
+  queue_.push(owner, std::move(item));
   wake_.notify_one();
   return Status();
 }
 
 void Writer::loop() {
   for (;;) {
-    std::deque<Item> items = take_group();
+    std::vector<Item> items = take_group();
     if (items.empty()) return;
     if (items.front().task) {
       items.front().task();
       acknowledge(true, last_version_);
     } else {
       write_group(items);
+      std::this_thread::yield();  // to a reactor, if it has no core
     }
   }
 }
 
 // What waits, up to a group's bounds; a task comes alone. Empty: closing and nothing waits.
-std::deque<Writer::Item> Writer::take_group() {
+std::vector<Writer::Item> Writer::take_group() {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
-  std::deque<Item> items;
+  std::vector<Item> items;
   std::size_t operations = 0;
   std::size_t bytes = 0;
-  while (!queue_.empty() && operations < kGroupOperations && bytes < kGroupBytes) {
+  std::size_t operations_max = kGroupOperations;
+  while (!queue_.empty() && operations < operations_max && bytes < kGroupBytes) {
     if (queue_.front().task && !items.empty()) break;
-    operations += queue_.front().write.operations.size();
-    bytes += queue_.front().bytes;
-    items.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+    items.push_back(queue_.pop());
+    operations += items.back().write.operations.size();
+    bytes += items.back().bytes;
     if (items.back().task) break;
+    if (items.back().write.durability == Durability::kSync) operations_max = kSyncedGroupOperations;
   }
   return items;
 }
 
-void Writer::write_group(std::deque<Item>& items) {
+void Writer::write_group(std::vector<Item>& items) {
   WriteGroup group(parts_.context, parts_.clock.now(), last_version_);
   std::vector<Verdict> verdicts(items.size());
   bool sync = false;
@@ -198,7 +203,9 @@ void Writer::note_expiry(std::uint64_t expiry_ms) {
   }
 }
 
-void Writer::answer(std::deque<Item>& items, std::vector<Verdict>& verdicts, const Status& status) {
+void Writer::answer(std::vector<Item>& items,
+                    std::vector<Verdict>& verdicts,
+                    const Status& status) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (items[i].stage) {
       items[i].staged(status.ok() ? verdicts[i].staged : status);

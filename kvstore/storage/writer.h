@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one thread that writes. It drains a bounded queue; what waits together becomes one WriteBatch
-// and at most one sync, and is answered after that. It also keeps the mark of what was
-// acknowledged, tells watchers of changes, and runs tasks that must not overlap a write. submit(),
-// stage(), run() and the counters: any thread but that one.
+// The one thread that writes. It drains a bounded queue, whose owners take turns; what it takes
+// together becomes one WriteBatch and at most one sync, and is answered after that. It also keeps
+// the mark of what was acknowledged, tells watchers of changes, and runs tasks that must not
+// overlap a write. submit(), stage(), run() and the counters: any thread but that one.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -21,6 +20,7 @@
 #include "kvstore/storage/store.h"
 #include "kvstore/storage/store_clock.h"
 #include "kvstore/storage/write_group.h"
+#include "proto/base/turn_queue.h"
 
 namespace edged::storage {
 
@@ -94,11 +94,11 @@ class Writer {
   Status admit(const Write& write, std::size_t bytes) const;
   Status enqueue(Item item);
   void loop();
-  std::deque<Item> take_group();
-  void write_group(std::deque<Item>& items);
+  std::vector<Item> take_group();
+  void write_group(std::vector<Item>& items);
   Status write_batch(rocksdb::WriteBatch& batch, bool sync);
   void note_expiry(std::uint64_t expiry_ms);
-  void answer(std::deque<Item>& items, std::vector<Verdict>& verdicts, const Status& status);
+  void answer(std::vector<Item>& items, std::vector<Verdict>& verdicts, const Status& status);
   void acknowledge(bool synced, Version last_version);
   void close_marks();
 
@@ -107,7 +107,7 @@ class Writer {
 
   mutable std::mutex mutex_;  // guards queue_ to closing_
   std::condition_variable wake_;
-  std::deque<Item> queue_;
+  TurnQueue<Item> queue_;
   std::size_t queued_operations_ = 0;  // those being written included
   std::size_t queued_bytes_ = 0;
   bool closing_ = false;

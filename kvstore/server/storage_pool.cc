@@ -14,15 +14,20 @@ namespace {
 // bound.
 constexpr std::size_t kOwnShare = 16;
 constexpr std::size_t kHardFactor = 4;
-// What is answered from memory goes first: its reactors serve everybody.
-constexpr int kNice = 10;
+// What takes long gives way to what everybody waits for.
+constexpr int kNiceOfLong = 10;
 
 }  // namespace
 
-StoragePool::StoragePool(std::size_t threads, std::size_t queue_max)
-    : queue_max_(queue_max), long_running_max_(std::max<std::size_t>(threads, 2) - 1) {
+StoragePool::StoragePool(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
   for (std::size_t i = 0; i < std::max<std::size_t>(threads, 1); ++i) {
-    threads_.emplace_back([this] { work(); });
+    threads_.emplace_back([this] { work(short_); });
+  }
+  for (std::size_t i = 1; i < std::max<std::size_t>(threads, 2); ++i) {
+    threads_.emplace_back([this] {
+      set_thread_nice(kNiceOfLong);
+      work(long_);
+    });
   }
 }
 
@@ -31,16 +36,17 @@ StoragePool::~StoragePool() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  changed_.notify_all();
+  short_.changed.notify_all();
+  long_.changed.notify_all();
   for (std::thread& thread : threads_) {
     thread.join();
   }
 }
 
 bool StoragePool::post(Owner owner, Length length, Task task) {
+  Lane& lane = length == Length::kShort ? short_ : long_;
   {
     const std::lock_guard lock(mutex_);
-    Lane& lane = length == Length::kShort ? short_ : long_;
     if (lane.queue.size() >= queue_max_) {
       const bool has_much = lane.queue.size_of(owner) >= kOwnShare;
       if (has_much || lane.queue.size() >= queue_max_ * kHardFactor) {
@@ -49,7 +55,7 @@ bool StoragePool::post(Owner owner, Length length, Task task) {
     }
     lane.queue.push(owner, std::move(task));
   }
-  changed_.notify_one();
+  lane.changed.notify_one();
   return true;
 }
 
@@ -58,41 +64,22 @@ void StoragePool::post_always(Task task) {
     const std::lock_guard lock(mutex_);
     long_.queue.push(nullptr, std::move(task));
   }
-  changed_.notify_one();
+  long_.changed.notify_one();
 }
 
-// Short ones first, but for one long one at a time, so that neither starves the other.
-StoragePool::Lane* StoragePool::next_lane() {
-  const bool long_may = !long_.queue.empty() && long_.running < long_running_max_;
-  const bool long_is_due =
-      long_may && long_.running == 0 && (short_was_last_ || short_.running > 0);
-  if (!short_.queue.empty() && !long_is_due) return &short_;
-  return long_may ? &long_ : nullptr;
-}
-
-void StoragePool::work() {
-  set_thread_nice(kNice);
+void StoragePool::work(Lane& lane) {
   std::unique_lock lock(mutex_);
   for (;;) {
-    Lane* lane = nullptr;
-    changed_.wait(lock, [&] {
-      lane = next_lane();
-      return lane != nullptr || (stopping_ && short_.queue.empty() && long_.queue.empty());
-    });
-    if (lane == nullptr) {
+    lane.changed.wait(lock, [&] { return stopping_ || !lane.queue.empty(); });
+    if (lane.queue.empty()) {
       return;
     }
-    Task task = lane->queue.pop();
-    ++lane->running;
-    short_was_last_ = lane == &short_;
+    Task task = lane.queue.pop();
     lock.unlock();
     task();
     task = nullptr;
     std::this_thread::yield();  // to a reactor, if it has no core
     lock.lock();
-    --lane->running;
-    // A long one that was not allowed may be so now; and all wait to hear that nothing is left.
-    stopping_ ? changed_.notify_all() : changed_.notify_one();
   }
 }
 

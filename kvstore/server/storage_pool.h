@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A fixed number of threads for work that waits on the disk. Owners (connections) take turns, so
-// that one with much to do does not make the others wait; and work that takes long leaves a thread
-// to that which does not, so that a GET never waits for lists and uploads. Bounded. The destructor
-// finishes what is queued. Any thread may post.
+// Threads for work that waits on the disk: some for what is short, others, which give way, for what
+// takes long, so that a GET never waits for lists and uploads. Owners (connections) take turns, so
+// that one with much to do does not make the others wait. Bounded. The destructor finishes what is
+// queued. Any thread may post.
 #pragma once
 
 #include <condition_variable>
@@ -23,6 +23,7 @@ class StoragePool {
   // kLong: pages of keys, many keys, parts of large values, uploads.
   enum class Length { kShort, kLong };
 
+  // So many threads for short work, one less for long (at least one of each).
   StoragePool(std::size_t threads, std::size_t queue_max);
   ~StoragePool();
   StoragePool(const StoragePool&) = delete;
@@ -37,19 +38,14 @@ class StoragePool {
  private:
   struct Lane {
     TurnQueue<Task> queue;
-    std::size_t running = 0;
+    std::condition_variable changed;
   };
 
-  void work();
-  // The lane of the next task, null if none may run now.
-  Lane* next_lane();
+  void work(Lane& lane);
 
   const std::size_t queue_max_;
-  const std::size_t long_running_max_;
   std::mutex mutex_;  // guards the rest
-  std::condition_variable changed_;
   Lane short_, long_;
-  bool short_was_last_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -17,6 +17,10 @@ namespace {
 // for the group. One that is synced may be larger, for the sync costs as much as many operations.
 constexpr std::size_t kGroupOperations = 32;
 constexpr std::size_t kSyncedGroupOperations = 256;
+// An owner's turn: so many of its writes are answered together.
+constexpr std::size_t kTurnWrites = 4;
+// After so much work without a pause the core is offered to a reactor that may have none.
+constexpr std::chrono::microseconds kStretch{150};
 constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
 constexpr std::size_t kOperationOverheadBytes = 200;  // the structs and the batch's own bytes
 
@@ -38,7 +42,7 @@ bool grows(const Write& write) {
 }  // namespace
 
 Writer::Writer(Parts parts, Version last_version, Limits limits)
-    : parts_(parts), limits_(limits), last_version_(last_version) {
+    : parts_(parts), limits_(limits), queue_(kTurnWrites), last_version_(last_version) {
   acknowledge(true, last_version);  // opening put everything recovered into synced table files
   thread_ = std::thread([this] { loop(); });
 }
@@ -134,15 +138,24 @@ void Writer::loop() {
       acknowledge(true, last_version_);
     } else {
       write_group(items);
-      std::this_thread::yield();  // to a reactor, if it has no core
+      offer_core();
     }
   }
+}
+
+void Writer::offer_core() {
+  if (std::chrono::steady_clock::now() - working_since_ < kStretch) return;
+  std::this_thread::yield();
+  working_since_ = std::chrono::steady_clock::now();
 }
 
 // What waits, up to a group's bounds; a task comes alone. Empty: closing and nothing waits.
 std::vector<Writer::Item> Writer::take_group() {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+  if (queue_.empty() && !closing_) {
+    wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+    working_since_ = std::chrono::steady_clock::now();
+  }
   std::vector<Item> items;
   std::size_t operations = 0;
   std::size_t bytes = 0;

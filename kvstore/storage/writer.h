@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -94,6 +95,7 @@ class Writer {
   Status admit(const Write& write, std::size_t bytes) const;
   Status enqueue(Item item);
   void loop();
+  void offer_core();
   std::vector<Item> take_group();
   void write_group(std::vector<Item>& items);
   Status write_batch(rocksdb::WriteBatch& batch, bool sync);
@@ -116,7 +118,8 @@ class Writer {
   Mark mark_;
   std::uint64_t durable_sequence_ = 0;  // the synced_sequence of the last mark that was synced
 
-  Version last_version_;  // writer thread only
+  Version last_version_;  // from here on: writer thread only
+  std::chrono::steady_clock::time_point working_since_{};
   bool needs_resume_ = false;
   std::chrono::milliseconds resume_after_{};  // boot time
 

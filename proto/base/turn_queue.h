@@ -16,6 +16,9 @@ class TurnQueue {
  public:
   using Owner = const void*;  // only compared
 
+  // `turn`: how many items an owner gets out in a row.
+  explicit TurnQueue(std::size_t turn = 1) : turn_(turn) {}
+
   void push(Owner owner, Item item) {
     std::deque<Item>& own = items_[owner];
     if (own.empty()) turns_.push_back(owner);
@@ -28,15 +31,19 @@ class TurnQueue {
 
   Item pop() {
     const Owner owner = turns_.front();
-    turns_.pop_front();
     const auto own = items_.find(owner);
     Item item = std::move(own->second.front());
     own->second.pop_front();
     --size_;
-    if (own->second.empty()) {
-      items_.erase(own);
-    } else {
-      turns_.push_back(owner);
+    const bool ends = own->second.empty();
+    if (ends || ++taken_ == turn_) {
+      turns_.pop_front();
+      taken_ = 0;
+      if (ends) {
+        items_.erase(own);
+      } else {
+        turns_.push_back(owner);
+      }
     }
     return item;
   }
@@ -53,6 +60,8 @@ class TurnQueue {
   std::unordered_map<Owner, std::deque<Item>> items_;  // none is empty
   std::deque<Owner> turns_;                            // those who have items
   std::size_t size_ = 0;
+  const std::size_t turn_;
+  std::size_t taken_ = 0;  // by the first of turns_, of its turn
 };
 
 }  // namespace edged

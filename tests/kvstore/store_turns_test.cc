@@ -30,6 +30,20 @@ TEST(TurnQueueTest, OwnersTakeTurnsAndKeepTheirOrder) {
   EXPECT_EQ(queue.size_of(&a), 0U);
 }
 
+TEST(TurnQueueTest, ATurnMayBeSeveralItems) {
+  TurnQueue<std::string> queue(2);
+  const int a = 0, b = 0;
+  for (const char* item : {"a1", "a2", "a3", "a4", "a5"}) queue.push(&a, item);
+  for (const char* item : {"b1", "b2", "b3"}) queue.push(&b, item);
+  std::string order;
+  while (!queue.empty()) order += queue.pop();
+  EXPECT_EQ(order, "a1a2b1b2a3a4b3a5");
+  queue.push(&b, "b4");
+  queue.push(&a, "a6");
+  EXPECT_EQ(queue.pop(), "b4");
+  EXPECT_EQ(queue.pop(), "a6");
+}
+
 using StoreTurnsTest = StoreFixture;
 
 TEST_F(StoreTurnsTest, AWriteDoesNotWaitForAllThatAnotherOwnerQueued) {

@@ -201,7 +201,7 @@ class NodeTest(ProgramsCase):
 
     def test_commands_that_need_a_configuration_say_so(self):
         for command in (("serve",), ("worker",), ("migrate",), ("cron", "run", "class-monitor"),
-                        ("check-config",)):
+                        ("mirror", "check"), ("check-config",)):
             self.assertFails(self.edged(*command, "-c", Path("absent.jsonc")), 2,
                              "absent.jsonc", "No such file")
 
@@ -211,10 +211,19 @@ class NodeTest(ProgramsCase):
         result = self.edged("migrate", "-c", config, "--log-level", "off")
         self.assertFails(result, 4, "edged migrate: ")
 
+    def test_mirror_check_wants_rules_and_postgresql(self):
+        text = '{ "postgres": { "url": "postgres://127.0.0.1:1/x" }, "upstream": { "url": "http://u" }%s }'
+        result = self.edged("mirror", "check", "-c", self.configure(text % ""), "--log-level", "off")
+        self.assertFails(result, 2, "edged mirror: mirror.rules of the configuration is missing")
+        rule = ', "mirror": { "rules": [{ "table": "t", "key": "t:{id}", "value": { "row": true } }] }'
+        result = self.edged("mirror", "check", "-c", self.configure(text % rule), "--log-level", "off")
+        self.assertFails(result, 4, "edged mirror: ")
+        self.assertFails(self.edged("mirror"), 2, "subcommand")
+
     def test_version_and_help(self):
         self.assertRegex(self.edged("--version").stdout.decode(), r"^edged \d+\.\d+\.\d+\n$")
         help_text = self.edged("--help").stdout.decode()
-        for command in ("serve", "node", "worker", "cron", "migrate", "check-config"):
+        for command in ("serve", "node", "worker", "cron", "migrate", "mirror", "check-config"):
             self.assertIn(command, help_text)
 
 

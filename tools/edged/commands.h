@@ -12,6 +12,7 @@ void add_node_command(CLI::App& program, int& exit_code);
 void add_worker_command(CLI::App& program, int& exit_code);
 void add_cron_command(CLI::App& program, int& exit_code);
 void add_migrate_command(CLI::App& program, int& exit_code);
+void add_mirror_command(CLI::App& program, int& exit_code);
 void add_check_config_command(CLI::App& program, int& exit_code);
 
 }  // namespace edged

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   edged::add_worker_command(program, exit_code);
   edged::add_cron_command(program, exit_code);
   edged::add_migrate_command(program, exit_code);
+  edged::add_mirror_command(program, exit_code);
   edged::add_check_config_command(program, exit_code);
   try {
     program.parse(argc, argv);

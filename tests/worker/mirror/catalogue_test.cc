@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rules against a real catalogue: what is found, and each thing that can be wrong, by name.
+#include "worker/mirror/catalogue.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/asio.hpp>
+
+#include "tests/support/postgres_cluster.h"
+#include "tests/support/run_awaitable.h"
+
+namespace edged::mirror {
+namespace {
+
+using test::PostgresCluster;
+using test::run_awaitable;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Rule rule_of(const std::string& table, const std::string& key, RowValue value = {}) {
+  Rule rule;
+  rule.table = *parse_table_name(table);
+  rule.key = *KeyTemplate::parse(key);
+  rule.value = std::move(value);
+  return rule;
+}
+
+class CatalogueTest : public testing::Test {
+ protected:
+  void sql(const std::string& text) { cluster_.query(database_, text); }
+  std::unique_ptr<db::PgPool> pool(const std::string& url) {
+    db::PgPoolOptions options;
+    options.url = url;
+    options.size = 1;
+    return std::make_unique<db::PgPool>(io_.get_executor(), options, metrics_);
+  }
+  Catalogue read(std::vector<Rule> rules) {
+    const auto used = pool(url_.empty() ? cluster_.url(database_) : url_);
+    auto catalogue = run_awaitable(io_, read_catalogue(*used, rules));
+    EXPECT_TRUE(catalogue) << catalogue.error().to_string();
+    return catalogue ? *std::move(catalogue) : Catalogue{};
+  }
+  std::vector<std::string> complaints(Rule rule) {
+    std::vector<Rule> rules;
+    rules.push_back(std::move(rule));
+    return read(std::move(rules)).complaints;
+  }
+  ServerFacts facts() {
+    const auto used = pool(url_.empty() ? cluster_.url(database_) : url_);
+    auto found = run_awaitable(io_, read_server_facts(*used));
+    EXPECT_TRUE(found) << found.error().to_string();
+    return found ? *std::move(found) : ServerFacts{};
+  }
+
+  PostgresCluster& cluster_ = PostgresCluster::shared();
+  std::string database_ = cluster_.create_database();
+  std::string url_;  // empty: the superuser
+  boost::asio::io_context io_;
+  MetricsRegistry metrics_;
+};
+
+TEST_F(CatalogueTest, TellsColumnsTypesAndIdentity) {
+  sql("create type mood as enum ('sad', 'glad'); create domain seats as int check (value >= 0);"
+      "create domain places as seats;"
+      "create table t(a int, gone text, id uuid primary key, n places, m mood, ms mood[],"
+      "  ns places[], at timestamptz, j jsonb, double int generated always as (a * 2) stored);"
+      "alter table t drop column gone");
+  const Catalogue found = read({rule_of("t", "t:{a}")});
+  EXPECT_THAT(found.complaints, IsEmpty());
+  ASSERT_EQ(found.tables.size(), 1U);
+  const Table& table = found.tables.front();
+  EXPECT_EQ(std::to_string(table.oid), cluster_.value(database_, "select 't'::regclass::oid"));
+  EXPECT_TRUE(table.owned);
+  EXPECT_FALSE(table.partitioned);
+  std::vector<std::string> columns;
+  for (const Table::Column& column : table.columns) {
+    columns.push_back(column.json.name + (column.identity ? "*" : "") + " " +
+                      std::to_string(static_cast<int>(column.json.type.form)) +
+                      (column.json.type.array ? "[]" : ""));
+  }
+  EXPECT_THAT(columns,
+              ElementsAre("a 1", "id* 0", "n 1", "m 0", "ms 0[]", "ns 1[]", "at 5", "j 3"));
+}
+
+TEST_F(CatalogueTest, KnowsTheIdentityThatTheTableChose) {
+  sql("create table t(a int primary key, b int not null unique);"
+      "alter table t replica identity using index t_b_key;"
+      "create table whole(a int); alter table whole replica identity full;"
+      "create table parts(a int primary key) partition by range (a);"
+      "create table part partition of parts default");
+  const Catalogue found =
+      read({rule_of("t", "t:{a}"), rule_of("whole", "w:{a}"), rule_of("public.parts", "p:{a}")});
+  EXPECT_THAT(found.complaints, IsEmpty());
+  ASSERT_EQ(found.tables.size(), 3U);
+  EXPECT_EQ(found.tables[0].identity, ReplicaIdentity::kIndex);
+  EXPECT_FALSE(found.tables[0].columns[0].identity);
+  EXPECT_TRUE(found.tables[0].columns[1].identity);
+  EXPECT_EQ(found.tables[1].identity, ReplicaIdentity::kFull);
+  EXPECT_TRUE(found.tables[2].partitioned);
+  EXPECT_TRUE(found.tables[2].columns[0].identity);
+}
+
+TEST_F(CatalogueTest, SaysWhatIsWrongWithATable) {
+  sql("create view v as select 1 as a; create unlogged table u(a int primary key);"
+      "create table bare(a int); create table none(a int primary key);"
+      "alter table none replica identity nothing; create table empty()");
+  EXPECT_THAT(complaints(rule_of("absent", "k:{a}")),
+              ElementsAre("table public.absent: does not exist"));
+  EXPECT_THAT(complaints(rule_of("nowhere.bare", "k:{a}")), ElementsAre(HasSubstr("not exist")));
+  EXPECT_THAT(complaints(rule_of("v", "k:{a}")), ElementsAre(HasSubstr("is a view")));
+  EXPECT_THAT(complaints(rule_of("u", "k:{a}")), ElementsAre(HasSubstr("unlogged")));
+  EXPECT_THAT(complaints(rule_of("bare", "k:{a}")), ElementsAre(HasSubstr("add a primary key")));
+  EXPECT_THAT(complaints(rule_of("none", "k:{a}")), ElementsAre(HasSubstr("primary key")));
+  EXPECT_THAT(complaints(rule_of("empty", "k:{a}")),
+              ElementsAre(HasSubstr("\"a\", which does not exist"), HasSubstr("primary key")));
+}
+
+TEST_F(CatalogueTest, SaysWhatIsWrongWithAColumn) {
+  sql("create type pair as (x int, y int);"
+      "create table t(a int primary key, p pair, g int generated always as (a) stored, d date)");
+  using Kind = RowValue::Kind;
+  EXPECT_THAT(complaints(rule_of("t", "k:{A}", {Kind::kColumn, "d"})),
+              ElementsAre("table public.t: key names the column \"A\", which does not exist"));
+  EXPECT_THAT(complaints(rule_of("t", "k:{g}", {Kind::kConstant, "1"})),
+              ElementsAre(HasSubstr("is generated")));
+  EXPECT_THAT(complaints(rule_of("t", "k:{a}", {Kind::kColumn, "x"})),
+              ElementsAre(HasSubstr("value.column names the column \"x\"")));
+  EXPECT_THAT(complaints(rule_of("t", "k:{a}")), ElementsAre(HasSubstr("type pair")));
+  EXPECT_THAT(complaints(rule_of("t", "k:{a}", {Kind::kColumn, "p"})), IsEmpty());
+  Rule expires = rule_of("t", "k:{a}", {Kind::kConstant, "1"});
+  expires.expires = "d";
+  EXPECT_THAT(complaints(expires), ElementsAre(HasSubstr("is not a timestamp")));
+}
+
+TEST_F(CatalogueTest, SaysWhatTheRoleMayNot) {
+  const std::string role = "r_" + database_;
+  sql("create role \"" + role +
+      "\" login password 'x'; create table t(a int primary key);"
+      "create table hidden(a int primary key); alter table hidden enable row level security;"
+      "grant select on hidden to \"" +
+      role + "\"");
+  url_ = cluster_.tcp_url(database_, role, "x");
+  EXPECT_THAT(complaints(rule_of("t", "k:{a}")), ElementsAre(HasSubstr("grant select on it")));
+  EXPECT_THAT(complaints(rule_of("hidden", "k:{a}")), ElementsAre(HasSubstr("bypassrls")));
+  sql("grant select on t to \"" + role + "\"");
+  std::vector<Rule> rules;
+  rules.push_back(rule_of("t", "k:{a}"));
+  EXPECT_THAT(obstacles(facts(), read(rules)),
+              ElementsAre(HasSubstr("alter role " + role + " replication"),
+                          HasSubstr("grant create on database " + database_),
+                          HasSubstr("table public.t: role " + role + " does not own it")));
+  sql("alter role \"" + role + "\" replication; grant create on database \"" + database_ +
+      "\" to \"" + role + "\"; alter table t owner to \"" + role + "\"");
+  EXPECT_THAT(obstacles(facts(), read(rules)), IsEmpty());
+  sql("drop owned by \"" + role + "\"; drop role \"" + role + "\"");
+}
+
+TEST_F(CatalogueTest, TellsWhatTheServerLacks) {
+  ServerFacts facts = this->facts();
+  EXPECT_THAT(obstacles(facts, {}), IsEmpty());
+  EXPECT_EQ(facts.database, database_);
+  facts.wal_level = "replica";
+  facts.standby = true;
+  facts.slots = facts.slots_max;
+  EXPECT_THAT(obstacles(facts, {}),
+              ElementsAre(HasSubstr("wal_level is replica"),
+                          HasSubstr("standby"),
+                          HasSubstr("replication slots are in use")));
+  facts.keep_size = "-1";
+  EXPECT_THAT(doubts(facts), ElementsAre(HasSubstr("max_slot_wal_keep_size")));
+  facts.keep_size = "4GB";
+  EXPECT_THAT(doubts(facts), IsEmpty());
+}
+
+}  // namespace
+}  // namespace edged::mirror

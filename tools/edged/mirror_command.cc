@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// edged mirror check: whether the tables of mirror.rules are there, and whether PostgreSQL and the
+// role allow logical replication of them. Changes nothing.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "tools/edged/commands.h"
+#include "tools/edged/exit_code.h"
+#include "tools/edged/flags.h"
+#include "worker/mirror/catalogue.h"
+
+namespace edged {
+namespace {
+
+struct MirrorArguments {
+  Flags flags;
+  bool json = false;
+};
+
+// Of a configuration that was checked.
+std::vector<mirror::Rule> rules_of(const config::Mirror& mirror) {
+  std::vector<mirror::Rule> rules;
+  for (const config::MirrorRule& one : mirror.rules) {
+    mirror::Rule rule;
+    rule.table = *mirror::parse_table_name(one.table);
+    rule.key = *mirror::KeyTemplate::parse(one.key);
+    if (one.column) rule.value = {mirror::RowValue::Kind::kColumn, *one.column};
+    if (one.constant) rule.value = {mirror::RowValue::Kind::kConstant, *one.constant};
+    rule.ttl = one.ttl;
+    rule.expires = one.expires;
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+struct MirrorReport {
+  mirror::Catalogue catalogue;
+  mirror::ServerFacts facts;
+};
+
+boost::asio::awaitable<Result<MirrorReport>> inspect(db::PgPool& pool,
+                                                     const std::vector<mirror::Rule>& rules) {
+  MirrorReport report;
+  Result<mirror::Catalogue> catalogue = co_await mirror::read_catalogue(pool, rules);
+  if (!catalogue) co_return catalogue.error();
+  report.catalogue = *std::move(catalogue);
+  Result<mirror::ServerFacts> facts = co_await mirror::read_server_facts(pool);
+  if (!facts) co_return facts.error();
+  report.facts = *std::move(facts);
+  co_return report;
+}
+
+// co_spawn wants a result that can be made of nothing, which a Result cannot.
+boost::asio::awaitable<void> inspect_into(db::PgPool& pool,
+                                          const std::vector<mirror::Rule>& rules,
+                                          Result<MirrorReport>* report) {
+  *report = co_await inspect(pool, rules);
+}
+
+std::string identity_of(const mirror::Table& table) {
+  if (table.identity == mirror::ReplicaIdentity::kFull) return "the whole row";
+  std::string names;
+  for (const auto& column : table.columns) {
+    if (column.identity) names += (names.empty() ? "" : ", ") + column.json.name;
+  }
+  return names;
+}
+
+void print_json(const MirrorReport& report,
+                const std::vector<mirror::Rule>& rules,
+                const std::vector<std::string>& obstacles,
+                const std::vector<std::string>& doubts) {
+  boost::json::array tables;
+  for (std::size_t i = 0; i < report.catalogue.tables.size(); ++i) {
+    const mirror::Table& table = report.catalogue.tables[i];
+    tables.push_back({{"table", table.name.to_text()},
+                      {"key_prefix", rules[i].key.prefix()},
+                      {"identity", identity_of(table)},
+                      {"columns", table.columns.size()}});
+  }
+  const boost::json::object object{{"logical", obstacles.empty()},
+                                   {"tables", std::move(tables)},
+                                   {"obstacles", boost::json::value_from(obstacles)},
+                                   {"warnings", boost::json::value_from(doubts)}};
+  std::printf("%s\n", boost::json::serialize(object).c_str());
+}
+
+void print_text(const MirrorReport& report,
+                const std::vector<mirror::Rule>& rules,
+                const std::vector<std::string>& obstacles,
+                const std::vector<std::string>& doubts) {
+  for (std::size_t i = 0; i < report.catalogue.tables.size(); ++i) {
+    const mirror::Table& table = report.catalogue.tables[i];
+    std::printf("table %s: keys \"%s...\", %zu columns, rows told apart by %s\n",
+                table.name.to_text().c_str(),
+                rules[i].key.prefix().c_str(),
+                table.columns.size(),
+                identity_of(table).c_str());
+  }
+  for (const std::string& doubt : doubts) std::printf("warning: %s\n", doubt.c_str());
+  for (const std::string& obstacle : obstacles) std::printf("missing: %s\n", obstacle.c_str());
+  std::printf("logical replication: %s\n", obstacles.empty() ? "possible" : "not possible");
+}
+
+int check_now(const MirrorArguments& arguments) {
+  const auto config = load_or_report(arguments.flags, "mirror", config::Scope::kWorker);
+  if (!config) return kExitUsage;
+  if (config->mirror.rules.empty()) {
+    std::fprintf(stderr, "edged mirror: mirror.rules of the configuration is missing or empty\n");
+    return kExitUsage;
+  }
+  const std::vector<mirror::Rule> rules = rules_of(config->mirror);
+  boost::asio::io_context io{1};
+  MetricsRegistry metrics;
+  db::PgPoolOptions options;
+  options.url = config->postgres.url;
+  options.size = 1;
+  options.connect_timeout = config->postgres.connect_timeout;
+  options.statement_timeout = config->postgres.statement_timeout;
+  options.application_name = "edged mirror";
+  db::PgPool pool(io.get_executor(), options, metrics);
+  Result<MirrorReport> report = Status(Code::kInternal, "did not end");
+  auto finish = [&io](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+    io.stop();
+  };
+  boost::asio::co_spawn(io, inspect_into(pool, rules, &report), finish);
+  io.run();
+  if (!report) {
+    std::fprintf(stderr, "edged mirror: %s\n", report.error().message().c_str());
+    return exit_code_of(report.code());
+  }
+  const auto obstacles = mirror::obstacles(report->facts, report->catalogue);
+  const auto doubts = mirror::doubts(report->facts);
+  (arguments.json ? print_json : print_text)(*report, rules, obstacles, doubts);
+  return obstacles.empty() ? kExitDone : kExitFailed;
+}
+
+}  // namespace
+
+void add_mirror_command(CLI::App& program, int& exit_code) {
+  CLI::App* group = program.add_subcommand("mirror", "Tables of PostgreSQL in the node");
+  group->require_subcommand(1);
+  auto arguments = std::make_shared<MirrorArguments>();
+  CLI::App* check = group->add_subcommand(
+      "check",
+      "Tell whether the tables of mirror.rules and PostgreSQL allow logical replication; "
+      "exit code 1: they do not");
+  check->add_flag("--json", arguments->json, "Print the result as one JSON object");
+  add_file_flags(*check, arguments->flags);
+  check->callback([arguments, &exit_code] { exit_code = check_now(*arguments); });
+}
+
+}  // namespace edged

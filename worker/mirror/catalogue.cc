@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// See catalogue.h.
+#include "worker/mirror/catalogue.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <charconv>
+#include <utility>
+
+#include "worker/mirror/sql.gen.h"
+
+namespace edged::mirror {
+namespace {
+
+namespace asio = boost::asio;
+
+// A row of the statement list_columns.
+class CatalogueRow {
+ public:
+  CatalogueRow(const db::PgResult& result, int row) : result_(result), row_(row) {}
+
+  std::string_view text(const char* column) const {
+    return result_.text(row_, result_.column(column));
+  }
+  bool flag(const char* column) const { return text(column) == "t"; }
+  char letter(const char* column) const {
+    const std::string_view value = text(column);
+    return value.empty() ? '\0' : value.front();
+  }
+  std::uint32_t number(const char* column) const {
+    std::uint32_t value = 0;
+    const std::string_view digits = text(column);
+    std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return value;
+  }
+
+ private:
+  const db::PgResult& result_;
+  int row_;
+};
+
+std::string tables_as_json(const std::vector<Rule>& rules) {
+  boost::json::array list;
+  for (const Rule& rule : rules) {
+    list.push_back({{"schema", rule.table.schema}, {"name", rule.table.name}});
+  }
+  return boost::json::serialize(list);
+}
+
+// Why the table as such cannot be mirrored; empty if it can.
+std::string complaint_about(const CatalogueRow& row) {
+  switch (row.letter("relkind")) {
+    case '\0':
+      return "does not exist";
+    case 'v':
+    case 'm':
+      return "is a view: only tables are replicated";
+    case 'f':
+      return "is a foreign table: only local ones are replicated";
+    default:
+      break;
+  }
+  if (row.letter("relpersistence") != 'p') {
+    return "is temporary or unlogged: only logged tables are replicated";
+  }
+  if (!row.flag("readable")) return "cannot be read by this role: grant select on it";
+  if (row.flag("filtered")) {
+    return "hides rows from this role by row-level security: give the role bypassrls";
+  }
+  return {};
+}
+
+// What one rule asks of one table, column by column.
+class TableReader {
+ public:
+  TableReader(const Rule& rule, std::vector<std::string>& complaints)
+      : rule_(rule), complaints_(complaints) {
+    table_.name = rule.table;
+  }
+
+  void add(const CatalogueRow& row) {
+    if (table_.oid == 0 && !broken_) begin(row);
+    if (broken_ || row.text("attname").empty()) return;
+    const std::string name(row.text("attname"));
+    if (row.flag("generated")) {
+      generated_.push_back(name);
+      return;
+    }
+    const auto builtin = builtin_json_type(row.number("base_type"));
+    if (row.flag("has_own_json") && rule_.value.kind == RowValue::Kind::kRow) {
+      complain("column \"" + name + "\" has the type " + std::string(row.text("type_name")) +
+               ", which has no place in a row's JSON here: use a rule with a column's value");
+    }
+    JsonType type = builtin.value_or(JsonType{});
+    type.array = row.flag("is_array");
+    table_.columns.push_back({{name, type}, row.flag("in_identity")});
+  }
+
+  Table finish() {
+    if (broken_) return std::move(table_);
+    for (const std::string& column : rule_.key.columns()) need(column, "key");
+    if (rule_.value.kind == RowValue::Kind::kColumn) need(rule_.value.text, "value.column");
+    if (!rule_.expires.empty()) need_time(rule_.expires);
+    check_identity();
+    return std::move(table_);
+  }
+
+ private:
+  void begin(const CatalogueRow& row) {
+    const std::string complaint = complaint_about(row);
+    if (!complaint.empty()) {
+      complain(complaint);
+      broken_ = true;
+      return;
+    }
+    table_.oid = row.number("oid");
+    table_.partitioned = row.letter("relkind") == 'p';
+    table_.owned = row.flag("owned");
+    table_.identity = static_cast<ReplicaIdentity>(row.letter("relreplident"));
+  }
+
+  void complain(const std::string& what) {
+    complaints_.push_back("table " + rule_.table.to_text() + ": " + what);
+  }
+
+  const Table::Column* find(const std::string& name) const {
+    const auto found = std::find_if(table_.columns.begin(),
+                                    table_.columns.end(),
+                                    [&](const auto& one) { return one.json.name == name; });
+    return found == table_.columns.end() ? nullptr : &*found;
+  }
+
+  const Table::Column* need(const std::string& name, const char* setting) {
+    const Table::Column* column = find(name);
+    if (column != nullptr) return column;
+    const bool generated =
+        std::find(generated_.begin(), generated_.end(), name) != generated_.end();
+    complain(std::string(setting) + " names the column \"" + name + "\", which " +
+             (generated ? "is generated: such columns are not replicated" : "does not exist"));
+    return nullptr;
+  }
+
+  void need_time(const std::string& name) {
+    const Table::Column* column = need(name, "expires");
+    if (column == nullptr) return;
+    const JsonType& type = column->json.type;
+    const bool time = type.form == JsonForm::kTimestamp || type.form == JsonForm::kTimestampTz;
+    if (type.array || !time) {
+      complain("expires names the column \"" + name + "\", which is not a timestamp");
+    }
+  }
+
+  void check_identity() {
+    if (table_.identity == ReplicaIdentity::kFull) return;
+    const bool some = std::any_of(table_.columns.begin(),
+                                  table_.columns.end(),
+                                  [](const auto& column) { return column.identity; });
+    if (table_.identity != ReplicaIdentity::kNothing && some) return;
+    complain(
+        "updates and deletes do not say of which row: add a primary key, or run: alter table " +
+        rule_.table.to_text() + " replica identity full");
+  }
+
+  const Rule& rule_;
+  std::vector<std::string>& complaints_;
+  Table table_;
+  std::vector<std::string> generated_;
+  bool broken_ = false;
+};
+
+}  // namespace
+
+asio::awaitable<Result<Catalogue>> read_catalogue(db::PgPool& pool,
+                                                  const std::vector<Rule>& rules) {
+  db::PgParameters parameters;
+  parameters.emplace_back(tables_as_json(rules));
+  Result<db::PgResult> found =
+      co_await pool.execute(std::string(sql::mirror::kListColumns), parameters);
+  if (!found) co_return found.error().with_context("could not read the catalogue");
+  Catalogue catalogue;
+  int row = 0;
+  for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+    TableReader reader(rules[rule], catalogue.complaints);
+    for (; row < found->rows(); ++row) {
+      const CatalogueRow columns(*found, row);
+      if (columns.number("rule") != rule) break;
+      reader.add(columns);
+    }
+    catalogue.tables.push_back(reader.finish());
+  }
+  if (!catalogue.complaints.empty()) catalogue.tables.clear();
+  co_return catalogue;
+}
+
+asio::awaitable<Result<ServerFacts>> read_server_facts(db::PgPool& pool) {
+  const db::PgParameters none;
+  Result<db::PgResult> found = co_await pool.execute(std::string(sql::mirror::kServerFacts), none);
+  if (!found) co_return found.error().with_context("could not read the server's settings");
+  const CatalogueRow row(*found, 0);
+  ServerFacts facts;
+  facts.role = row.text("role");
+  facts.database = row.text("database");
+  facts.wal_level = row.text("wal_level");
+  facts.keep_size = row.text("keep_size");
+  facts.slots = static_cast<int>(row.number("slots"));
+  facts.slots_max = static_cast<int>(row.number("slots_max"));
+  facts.senders_max = static_cast<int>(row.number("senders_max"));
+  facts.standby = row.flag("standby");
+  facts.may_replicate = row.flag("may_replicate");
+  facts.may_create = row.flag("may_create");
+  co_return facts;
+}
+
+std::vector<std::string> obstacles(const ServerFacts& facts, const Catalogue& catalogue) {
+  std::vector<std::string> all = catalogue.complaints;
+  if (facts.wal_level != "logical") {
+    all.push_back("wal_level is " + facts.wal_level +
+                  ": set wal_level = logical and restart PostgreSQL");
+  }
+  if (facts.standby) all.emplace_back("this server is a standby: name the primary in postgres.url");
+  if (!facts.may_replicate) {
+    all.push_back("role " + facts.role + " may not replicate: alter role " + facts.role +
+                  " replication");
+  }
+  if (facts.slots >= facts.slots_max) {
+    all.push_back("all " + std::to_string(facts.slots_max) +
+                  " replication slots are in use: raise max_replication_slots, or drop one");
+  }
+  if (facts.senders_max == 0) all.emplace_back("max_wal_senders is 0: raise it");
+  if (!facts.may_create) {
+    all.push_back("role " + facts.role +
+                  " may not create a publication: grant create on database " + facts.database +
+                  " to " + facts.role);
+  }
+  for (const Table& table : catalogue.tables) {
+    if (table.owned) continue;
+    all.push_back("table " + table.name.to_text() + ": role " + facts.role +
+                  " does not own it, so it cannot publish it: make it a member of the owner");
+  }
+  return all;
+}
+
+std::vector<std::string> doubts(const ServerFacts& facts) {
+  std::vector<std::string> all;
+  if (facts.keep_size == "-1") {
+    all.emplace_back(
+        "max_slot_wal_keep_size is -1: while the worker is away PostgreSQL keeps its log until the "
+        "disk is full; set a bound, 4GB for example");
+  }
+  return all;
+}
+
+}  // namespace edged::mirror

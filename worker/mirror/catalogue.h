@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What PostgreSQL's catalogue says about the tables of the mirror's rules, and whether the server
+// and the role allow logical replication. The executor's thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/base/status.h"
+#include "worker/db/pg_pool.h"
+#include "worker/mirror/pgoutput.h"
+#include "worker/mirror/row_json.h"
+#include "worker/mirror/rule.h"
+
+namespace edged::mirror {
+
+// Of an ordinary or partitioned table. Generated columns are left out: the stream has none of them.
+struct Table {
+  struct Column {
+    JsonColumn json;
+    bool identity = false;  // tells rows apart in updates and deletes
+  };
+  TableName name;
+  std::uint32_t oid = 0;
+  bool partitioned = false;
+  bool owned = false;  // the role may add it to a publication
+  ReplicaIdentity identity = ReplicaIdentity::kDefault;
+  std::vector<Column> columns;
+};
+
+struct Catalogue {
+  std::vector<Table> tables;            // one for each rule, unless there are complaints
+  std::vector<std::string> complaints;  // what the rules need and the database has not
+};
+
+// Errors: those of PgPool::execute.
+boost::asio::awaitable<Result<Catalogue>> read_catalogue(db::PgPool& pool,
+                                                         const std::vector<Rule>& rules);
+
+struct ServerFacts {
+  std::string role, database;
+  std::string wal_level;
+  std::string keep_size;  // max_slot_wal_keep_size: "-1" is no bound
+  int slots = 0, slots_max = 0, senders_max = 0;
+  bool standby = false;
+  bool may_replicate = false;
+  bool may_create = false;  // something, a publication too, in the database
+};
+
+// Errors: those of PgPool::execute.
+boost::asio::awaitable<Result<ServerFacts>> read_server_facts(db::PgPool& pool);
+
+// Why there can be no logical replication, each with what to do; empty: there can. Pure.
+std::vector<std::string> obstacles(const ServerFacts& facts, const Catalogue& catalogue);
+// What works, and will hurt. Pure.
+std::vector<std::string> doubts(const ServerFacts& facts);
+
+}  // namespace edged::mirror

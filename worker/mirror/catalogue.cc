@@ -123,15 +123,15 @@ class TableReader {
     complaints_.push_back("table " + rule_.table.to_text() + ": " + what);
   }
 
-  const Table::Column* find(const std::string& name) const {
+  const TableColumn* find(const std::string& name) const {
     const auto found = std::find_if(table_.columns.begin(),
                                     table_.columns.end(),
                                     [&](const auto& one) { return one.json.name == name; });
     return found == table_.columns.end() ? nullptr : &*found;
   }
 
-  const Table::Column* need(const std::string& name, const char* setting) {
-    const Table::Column* column = find(name);
+  const TableColumn* need(const std::string& name, const char* setting) {
+    const TableColumn* column = find(name);
     if (column != nullptr) return column;
     const bool generated =
         std::find(generated_.begin(), generated_.end(), name) != generated_.end();
@@ -141,7 +141,7 @@ class TableReader {
   }
 
   void need_time(const std::string& name) {
-    const Table::Column* column = need(name, "expires");
+    const TableColumn* column = need(name, "expires");
     if (column == nullptr) return;
     const JsonType& type = column->json.type;
     const bool time = type.form == JsonForm::kTimestamp || type.form == JsonForm::kTimestampTz;

@@ -11,23 +11,19 @@
 #include "proto/base/status.h"
 #include "worker/db/pg_pool.h"
 #include "worker/mirror/pgoutput.h"
-#include "worker/mirror/row_json.h"
+#include "worker/mirror/row_mapper.h"
 #include "worker/mirror/rule.h"
 
 namespace edged::mirror {
 
 // Of an ordinary or partitioned table. Generated columns are left out: the stream has none of them.
 struct Table {
-  struct Column {
-    JsonColumn json;
-    bool identity = false;  // tells rows apart in updates and deletes
-  };
   TableName name;
   std::uint32_t oid = 0;
   bool partitioned = false;
   bool owned = false;  // the role may add it to a publication
   ReplicaIdentity identity = ReplicaIdentity::kDefault;
-  std::vector<Column> columns;
+  std::vector<TableColumn> columns;
 };
 
 struct Catalogue {

@@ -74,7 +74,7 @@ TEST_F(CatalogueTest, TellsColumnsTypesAndIdentity) {
   EXPECT_TRUE(table.owned);
   EXPECT_FALSE(table.partitioned);
   std::vector<std::string> columns;
-  for (const Table::Column& column : table.columns) {
+  for (const TableColumn& column : table.columns) {
     columns.push_back(column.json.name + (column.identity ? "*" : "") + " " +
                       std::to_string(static_cast<int>(column.json.type.form)) +
                       (column.json.type.array ? "[]" : ""));

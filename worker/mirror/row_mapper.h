@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes the key and the value that a rule wants of a row of its table, whether the row came by COPY
+// or in the stream. One for each rule; remade when the table has changed. Pure; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/base/status.h"
+#include "worker/mirror/row_json.h"
+#include "worker/mirror/rule.h"
+
+namespace edged::mirror {
+
+struct TableColumn {
+  JsonColumn json;
+  bool identity = false;  // tells rows apart in updates and deletes
+};
+
+class RowMapper {
+ public:
+  // A column of a row: its text, nothing for null; or not sent, because it has not changed.
+  struct Field {
+    std::optional<std::string_view> text;
+    bool unchanged = false;
+  };
+  struct Entry {
+    std::string key;
+    std::string value;
+    std::optional<std::int64_t> expires_ms;  // Unix time; absent: it does not expire
+  };
+
+  // `columns` in the order of the rows' fields; with `whole_row_identity` (REPLICA IDENTITY FULL)
+  // all of them are its identity. Errors: kInvalidArgument (the rule names a column that is not
+  // among them, or there is no identity).
+  static Result<RowMapper> make(Rule rule,
+                                std::vector<TableColumn> columns,
+                                bool whole_row_identity);
+
+  const Rule& rule() const { return rule_; }
+
+  // What tells the row apart from all others of its table: its identity columns, packed so that two
+  // rows have the same bytes only if those are equal. Errors: kInvalidArgument (number of fields; a
+  // column of the identity that is unchanged, which PostgreSQL never sends).
+  Result<std::string> identity(const std::vector<Field>& row) const;
+
+  // The entry; nothing if a column of the key is null. `stored`: the value that the row has in the
+  // node so far, from which unchanged columns are taken. Errors: kNotFound (a column is unchanged
+  // and `stored` does not have it: the row must be read from the table), kInvalidArgument (number
+  // of fields, the key is empty or too long, a text that is none of its type).
+  Result<std::optional<Entry>> entry(const std::vector<Field>& row,
+                                     std::optional<std::string_view> stored) const;
+
+ private:
+  RowMapper(Rule rule, std::vector<TableColumn> columns, bool whole_row_identity);
+  Status check(const std::vector<Field>& row) const;
+  Result<std::optional<std::string>> key_of(const std::vector<Field>& row) const;
+  Result<std::string> value_of(const std::vector<Field>& row,
+                               std::optional<std::string_view> stored) const;
+  Result<std::string> row_value(const std::vector<Field>& row,
+                                std::optional<std::string_view> stored) const;
+  // Its number among the columns; -1: there is none.
+  int find(std::string_view name) const;
+
+  Rule rule_;
+  std::vector<TableColumn> columns_;
+  bool whole_row_identity_;
+};
+
+// A timestamp's text (sessions in UTC, ISO) in Unix milliseconds, rounded down; nothing for
+// infinity. Errors: kInvalidArgument.
+Result<std::optional<std::int64_t>> parse_timestamp_ms(std::string_view text);
+
+}  // namespace edged::mirror

@@ -68,9 +68,13 @@ void StoragePool::post_always(Task task) {
 }
 
 void StoragePool::work(Lane& lane) {
+  CoreOffer core_offer;
   std::unique_lock lock(mutex_);
   for (;;) {
-    lane.changed.wait(lock, [&] { return stopping_ || !lane.queue.empty(); });
+    if (!stopping_ && lane.queue.empty()) {
+      lane.changed.wait(lock, [&] { return stopping_ || !lane.queue.empty(); });
+      core_offer.begin();
+    }
     if (lane.queue.empty()) {
       return;
     }
@@ -78,7 +82,7 @@ void StoragePool::work(Lane& lane) {
     lock.unlock();
     task();
     task = nullptr;
-    std::this_thread::yield();  // to a reactor, if it has no core
+    core_offer.piece_done();
     lock.lock();
   }
 }

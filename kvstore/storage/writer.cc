@@ -19,8 +19,6 @@ constexpr std::size_t kGroupOperations = 32;
 constexpr std::size_t kSyncedGroupOperations = 256;
 // An owner's turn: so many of its writes are answered together.
 constexpr std::size_t kTurnWrites = 4;
-// After so much work without a pause the core is offered to a reactor that may have none.
-constexpr std::chrono::microseconds kStretch{150};
 constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
 constexpr std::size_t kOperationOverheadBytes = 200;  // the structs and the batch's own bytes
 
@@ -138,15 +136,9 @@ void Writer::loop() {
       acknowledge(true, last_version_);
     } else {
       write_group(items);
-      offer_core();
+      core_offer_.piece_done();
     }
   }
-}
-
-void Writer::offer_core() {
-  if (std::chrono::steady_clock::now() - working_since_ < kStretch) return;
-  std::this_thread::yield();
-  working_since_ = std::chrono::steady_clock::now();
 }
 
 // What waits, up to a group's bounds; a task comes alone. Empty: closing and nothing waits.
@@ -154,7 +146,7 @@ std::vector<Writer::Item> Writer::take_group() {
   std::unique_lock lock(mutex_);
   if (queue_.empty() && !closing_) {
     wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
-    working_since_ = std::chrono::steady_clock::now();
+    core_offer_.begin();
   }
   std::vector<Item> items;
   std::size_t operations = 0;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -21,6 +20,7 @@
 #include "kvstore/storage/store.h"
 #include "kvstore/storage/store_clock.h"
 #include "kvstore/storage/write_group.h"
+#include "proto/base/thread_priority.h"
 #include "proto/base/turn_queue.h"
 
 namespace edged::storage {
@@ -95,7 +95,6 @@ class Writer {
   Status admit(const Write& write, std::size_t bytes) const;
   Status enqueue(Item item);
   void loop();
-  void offer_core();
   std::vector<Item> take_group();
   void write_group(std::vector<Item>& items);
   Status write_batch(rocksdb::WriteBatch& batch, bool sync);
@@ -119,7 +118,7 @@ class Writer {
   std::uint64_t durable_sequence_ = 0;  // the synced_sequence of the last mark that was synced
 
   Version last_version_;  // from here on: writer thread only
-  std::chrono::steady_clock::time_point working_since_{};
+  CoreOffer core_offer_;
   bool needs_resume_ = false;
   std::chrono::milliseconds resume_after_{};  // boot time
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <thread>
 
 namespace edged {
 
@@ -15,5 +16,25 @@ void set_thread_nice(int nice);
 // wake-up, before threads with longer ones, at no larger share of the core. For threads that many
 // wait for and that seldom work long. Linux before 6.12 does not heed it.
 void set_thread_slice(std::chrono::nanoseconds slice);
+
+// For a thread that has much to do in small pieces: after each 150 µs of work it offers its core to
+// a thread that may have none, since the kernel would only look at its next tick, milliseconds
+// later. Offering it after every piece would cost more than the small pieces.
+class CoreOffer {
+ public:
+  // The thread waited, and begins to work.
+  void begin() { working_since_ = Clock::now(); }
+  // A piece is done.
+  void piece_done() {
+    if (Clock::now() - working_since_ < kStretch) return;
+    std::this_thread::yield();
+    begin();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::microseconds kStretch{150};
+  Clock::time_point working_since_{};
+};
 
 }  // namespace edged

@@ -7,9 +7,7 @@
 #include <memory>
 #include <random>
 
-#include "kvstore/server/server.h"
-#include "tests/kvstore/raw_client.h"
-#include "tests/support/memory_store.h"
+#include "tests/kvstore/node_fixture.h"
 
 namespace edged::server {
 namespace {
@@ -19,26 +17,21 @@ using test::RawClient;
 using wire::Opcode;
 using wire::Request;
 
-class ProtocolTest : public ::testing::Test {
+class ProtocolTest : public MemoryNodeFixture {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(store_.create_namespace("default", std::string(32, 'a')).has_value());
+    MemoryNodeFixture::SetUp();
     Limits limits;
     limits.hello_timeout = limits.frame_timeout = limits.write_timeout = 200ms;
     limits.idle_timeout = 400ms;
     limits.connections_max = 20;
-    ServerOptions options;
-    options.listen = {"127.0.0.1:0"};
-    options.io_threads = 1;
-    options.limits = limits;
-    server_ = std::make_unique<Server>(options, store_, clock_, registry_);
-    ASSERT_TRUE(server_->start().ok());
-    address_ = server_->addresses().front();
+    start(limits);
   }
   void TearDown() override {
     RawClient other(address_);
     ASSERT_TRUE(other.send(ping(77)));
     EXPECT_EQ(other.reply().header.id, 77u) << "another client must not suffer";
+    MemoryNodeFixture::TearDown();
   }
 
   static Request ping(std::uint32_t id) {
@@ -46,24 +39,6 @@ class ProtocolTest : public ::testing::Test {
     request.id = id;
     return request;
   }
-  static Request make(Opcode opcode,
-                      std::uint32_t id,
-                      std::string_view key,
-                      std::string_view value) {
-    Request request;
-    request.opcode = opcode;
-    request.id = id;
-    request.ns = 1;
-    request.key = key;
-    request.value = value;
-    return request;
-  }
-
-  SystemClock clock_;
-  MetricsRegistry registry_;
-  test::MemoryStore store_{clock_};
-  std::unique_ptr<Server> server_;
-  std::string address_;
 };
 
 TEST_F(ProtocolTest, EndsAConnectionWithAWrongHello) {

@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "kvstore/access/token_file.h"
-#include "kvstore/server/server.h"
 #include "kvstore/storage/rocks_store.h"
-#include "tests/kvstore/raw_client.h"
+#include "tests/kvstore/node_fixture.h"
 #include "tests/support/temp_dir.h"
 
 namespace edged::server {
 
-class ServerFixture : public ::testing::Test {
+class ServerFixture : public NodeFixture {
  protected:
   void SetUp() override {
     storage::RocksStoreOptions options;
@@ -34,40 +33,12 @@ class ServerFixture : public ::testing::Test {
   void TearDown() override { server_.reset(); }
 
   void start(Limits limits, std::shared_ptr<net::ServerTls> tls = nullptr) {
-    server_.reset();
-    registry_ = std::make_unique<MetricsRegistry>();
-    ServerOptions options;
-    options.listen = {tls ? "tls:127.0.0.1:0" : "127.0.0.1:0"};
-    options.tls = std::move(tls);
-    options.io_threads = 1;
-    options.limits = limits;
-    options.access = access_.get();
-    server_ = std::make_unique<Server>(options, *store_, clock_, *registry_);
-    const Status started = server_->start();
-    ASSERT_TRUE(started.ok()) << started.to_string();
-    address_ = server_->addresses().front();
-  }
-
-  static wire::Request make(wire::Opcode opcode,
-                            std::uint32_t id,
-                            std::string_view key,
-                            std::string_view value = {}) {
-    wire::Request request;
-    request.opcode = opcode;
-    request.id = id;
-    request.ns = 1;
-    request.key = key;
-    request.value = value;
-    return request;
+    start_on(*store_, limits, std::move(tls), access_.get());
   }
 
   test::TempDir dir_;
-  SystemClock clock_;
-  std::unique_ptr<MetricsRegistry> registry_;
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<access::AccessTable> access_;  // without tokens at first
-  std::unique_ptr<Server> server_;
-  std::string address_;
 };
 
 // With a client that has said hello.

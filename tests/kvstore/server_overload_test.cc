@@ -7,9 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "kvstore/server/server.h"
-#include "tests/kvstore/raw_client.h"
-#include "tests/support/memory_store.h"
+#include "tests/kvstore/node_fixture.h"
 
 namespace edged::server {
 namespace {
@@ -17,46 +15,7 @@ namespace {
 using test::RawClient;
 using wire::Opcode;
 
-class ServerOverloadTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(store_.create_namespace("default", std::string(32, 'a')).has_value());
-  }
-  void TearDown() override {
-    store_.release_writes();
-    server_.reset();
-  }
-
-  void start(Limits limits) {
-    ServerOptions options;
-    options.listen = {"127.0.0.1:0"};
-    options.io_threads = 1;
-    options.limits = limits;
-    server_ = std::make_unique<Server>(options, store_, clock_, registry_);
-    const Status started = server_->start();
-    ASSERT_TRUE(started.ok()) << started.to_string();
-    address_ = server_->addresses().front();
-  }
-
-  static wire::Request make(Opcode opcode,
-                            std::uint32_t id,
-                            std::string_view key,
-                            std::string_view value = {}) {
-    wire::Request request;
-    request.opcode = opcode;
-    request.id = id;
-    request.ns = 1;
-    request.key = key;
-    request.value = value;
-    return request;
-  }
-
-  SystemClock clock_;
-  MetricsRegistry registry_;
-  test::MemoryStore store_{clock_};
-  std::unique_ptr<Server> server_;
-  std::string address_;
-};
+using ServerOverloadTest = MemoryNodeFixture;
 
 TEST_F(ServerOverloadTest, TellsTheOneWithTheMostToWait) {
   Limits limits;

@@ -57,3 +57,17 @@ from tables t
 left join columns c on c.position = t.position
 left join resolved r on r.start = c.atttypid
 order by t.position, c.attnum
+
+-- name: inspect_publication
+-- A publication of a schema has tables, and none of its own.
+select p.puballtables or (
+           exists (select from pg_publication_tables t where t.pubname = p.pubname)
+           and not exists (select from pg_publication_rel r where r.prpubid = p.oid)) as everything,
+       p.pubinsert and p.pubupdate and p.pubdelete and p.pubtruncate and p.pubviaroot as complete,
+       coalesce((select json_agg(json_build_object(
+                               'oid', r.prrelid::bigint,
+                               'filtered', coalesce(to_jsonb(r)->>'prqual',
+                                                    to_jsonb(r)->>'prattrs') is not null)
+                           order by r.prrelid)
+                 from pg_publication_rel r where r.prpubid = p.oid), '[]') as tables
+from pg_publication p where p.pubname = $1

@@ -4,61 +4,15 @@
 
 #include <gmock/gmock.h>
 
-#include <boost/asio.hpp>
-
-#include "tests/support/postgres_cluster.h"
-#include "tests/support/run_awaitable.h"
+#include "tests/worker/mirror/catalogue_fixture.h"
 
 namespace edged::mirror {
 namespace {
 
-using test::PostgresCluster;
-using test::run_awaitable;
+using CatalogueTest = CatalogueFixture;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-Rule rule_of(const std::string& table, const std::string& key, RowValue value = {}) {
-  Rule rule;
-  rule.table = *parse_table_name(table);
-  rule.key = *KeyTemplate::parse(key);
-  rule.value = std::move(value);
-  return rule;
-}
-
-class CatalogueTest : public testing::Test {
- protected:
-  void sql(const std::string& text) { cluster_.query(database_, text); }
-  std::unique_ptr<db::PgPool> pool(const std::string& url) {
-    db::PgPoolOptions options;
-    options.url = url;
-    options.size = 1;
-    return std::make_unique<db::PgPool>(io_.get_executor(), options, metrics_);
-  }
-  Catalogue read(std::vector<Rule> rules) {
-    const auto used = pool(url_.empty() ? cluster_.url(database_) : url_);
-    auto catalogue = run_awaitable(io_, read_catalogue(*used, rules));
-    EXPECT_TRUE(catalogue) << catalogue.error().to_string();
-    return catalogue ? *std::move(catalogue) : Catalogue{};
-  }
-  std::vector<std::string> complaints(Rule rule) {
-    std::vector<Rule> rules;
-    rules.push_back(std::move(rule));
-    return read(std::move(rules)).complaints;
-  }
-  ServerFacts facts() {
-    const auto used = pool(url_.empty() ? cluster_.url(database_) : url_);
-    auto found = run_awaitable(io_, read_server_facts(*used));
-    EXPECT_TRUE(found) << found.error().to_string();
-    return found ? *std::move(found) : ServerFacts{};
-  }
-
-  PostgresCluster& cluster_ = PostgresCluster::shared();
-  std::string database_ = cluster_.create_database();
-  std::string url_;  // empty: the superuser
-  boost::asio::io_context io_;
-  MetricsRegistry metrics_;
-};
 
 TEST_F(CatalogueTest, TellsColumnsTypesAndIdentity) {
   sql("create type mood as enum ('sad', 'glad'); create domain seats as int check (value >= 0);"

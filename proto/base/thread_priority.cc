@@ -15,7 +15,7 @@ namespace {
 // others one that clashes with the kernel's.
 struct SchedulerAttributes {
   std::uint32_t size = sizeof(SchedulerAttributes);
-  std::uint32_t policy = 0;  // SCHED_OTHER, SCHED_BATCH and SCHED_IDLE alone have slices
+  std::uint32_t policy = 0;  // 0: SCHED_OTHER
   std::uint64_t flags = 0;
   std::int32_t nice = 0;
   std::uint32_t priority = 0;
@@ -34,8 +34,8 @@ void set_thread_nice(int nice) {
 void set_thread_slice(std::chrono::nanoseconds slice) {
   SchedulerAttributes attributes;
   if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0U) != 0 ||
-      attributes.priority != 0) {
-    return;  // somebody gave the process a real-time policy: that is to stay
+      attributes.policy != 0) {
+    return;  // somebody gave the process another policy: that is to stay
   }
   attributes.runtime_ns = static_cast<std::uint64_t>(slice.count());
   static_cast<void>(::syscall(SYS_sched_setattr, 0, &attributes, 0U));

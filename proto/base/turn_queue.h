@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A queue whose owners take turns: the items of one owner come out in the order in which they went
-// in, and between two of them each other owner that has any gets one out. So who queues little
+// in, and between two of its turns each other owner that has any gets one. So who queues little
 // waits for the number of owners, not for what they queued. Not synchronised.
 #pragma once
 

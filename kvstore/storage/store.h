@@ -197,7 +197,8 @@ class Store {
   // kNamespaceNotFound.
   virtual Result<ListPage> list(const ListRequest& request) const = 0;
 
-  // Queues `write` for the writer thread and returns at once. `done` is called exactly once: on the
+  // Queues `write` for the writer thread and returns at once; writes of one owner keep their order,
+  // others may overtake. `done` is called exactly once: on the
   // writer thread, or on the caller's if the write is refused at once (kBusy: the queue is full;
   // kUnavailable: the store is closing; kDiskFull, kInvalidArgument, kTooLarge). It must not block.
   virtual void submit(Write write, WriteCallback done) = 0;

@@ -114,6 +114,7 @@ class TableReader {
       return;
     }
     table_.oid = row.number("oid");
+    sql_name_ = row.text("sql_name");
     table_.partitioned = row.letter("relkind") == 'p';
     table_.owned = row.flag("owned");
     table_.identity = static_cast<ReplicaIdentity>(row.letter("relreplident"));
@@ -158,12 +159,13 @@ class TableReader {
     if (table_.identity != ReplicaIdentity::kNothing && some) return;
     complain(
         "updates and deletes do not say of which row: add a primary key, or run: alter table " +
-        rule_.table.to_text() + " replica identity full");
+        sql_name_ + " replica identity full");
   }
 
   const Rule& rule_;
   std::vector<std::string>& complaints_;
   Table table_;
+  std::string sql_name_;  // with the quotes that SQL wants
   std::vector<std::string> generated_;
   bool broken_ = false;
 };

@@ -36,7 +36,7 @@ boost::asio::awaitable<Result<Catalogue>> read_catalogue(db::PgPool& pool,
                                                          const std::vector<Rule>& rules);
 
 struct ServerFacts {
-  std::string role, database;
+  std::string role, database;  // with the quotes that SQL wants
   std::string wal_level;
   std::string keep_size;  // max_slot_wal_keep_size: "-1" is no bound
   int slots = 0, slots_max = 0, senders_max = 0;

@@ -9,7 +9,8 @@ select current_setting('wal_level') as wal_level,
        pg_is_in_recovery() as standby,
        r.rolreplication or r.rolsuper as may_replicate,
        has_database_privilege(current_database(), 'create') as may_create,
-       current_user as role, current_database() as database
+       -- as SQL has them, for what the role is told to do
+       quote_ident(current_user) as role, quote_ident(current_database()) as database
 from pg_roles r where r.rolname = current_user
 
 -- name: list_columns
@@ -19,7 +20,7 @@ with recursive wanted as (
     select position, item->>'schema' as nspname, item->>'name' as relname
     from json_array_elements($1::json) with ordinality as list(item, position)),
 tables as (
-    select w.position, c.oid, c.relkind, c.relpersistence, c.relreplident, c.relowner
+    select w.position, format('%I.%I', w.nspname, w.relname) as sql_name, c.oid, c.relkind, c.relpersistence, c.relreplident, c.relowner
     from wanted w
     left join pg_namespace n on n.nspname = w.nspname
     left join pg_class c on c.relnamespace = n.oid and c.relname = w.relname
@@ -43,7 +44,7 @@ resolved as (
                  and k.castmethod = 'f' and t.oid >= 16384) as has_own_json
     from types s join pg_type t on t.oid = s.type
     where t.typtype <> 'd' and (s.is_array or t.typelem = 0 or t.typcategory <> 'A'))
-select t.position - 1 as rule, t.oid, t.relkind, t.relpersistence, t.relreplident,
+select t.position - 1 as rule, t.sql_name, t.oid, t.relkind, t.relpersistence, t.relreplident,
        coalesce(row_security_active(t.oid), false) as filtered,
        coalesce(has_table_privilege(t.oid, 'select'), false) as readable,
        coalesce(pg_has_role(t.relowner, 'usage'), false) as owned,

@@ -58,13 +58,18 @@ TEST_F(CatalogueTest, KnowsTheIdentityThatTheTableChose) {
 TEST_F(CatalogueTest, SaysWhatIsWrongWithATable) {
   sql("create view v as select 1 as a; create unlogged table u(a int primary key);"
       "create table bare(a int); create table none(a int primary key);"
-      "alter table none replica identity nothing; create table empty()");
+      "alter table none replica identity nothing; create table empty();"
+      "create table \"Odd \"\"T\"(a int)");
   EXPECT_THAT(complaints(rule_of("absent", "k:{a}")),
               ElementsAre("table public.absent: does not exist"));
   EXPECT_THAT(complaints(rule_of("nowhere.bare", "k:{a}")), ElementsAre(HasSubstr("not exist")));
   EXPECT_THAT(complaints(rule_of("v", "k:{a}")), ElementsAre(HasSubstr("is a view")));
   EXPECT_THAT(complaints(rule_of("u", "k:{a}")), ElementsAre(HasSubstr("unlogged")));
   EXPECT_THAT(complaints(rule_of("bare", "k:{a}")), ElementsAre(HasSubstr("add a primary key")));
+  EXPECT_THAT(complaints(rule_of("Odd \"T", "k:{a}")),
+              ElementsAre(HasSubstr("alter table public.\"Odd \"\"T\" replica identity full")));
+  sql("alter table public.\"Odd \"\"T\" replica identity full");
+  EXPECT_THAT(complaints(rule_of("Odd \"T", "k:{a}")), IsEmpty());
   EXPECT_THAT(complaints(rule_of("none", "k:{a}")), ElementsAre(HasSubstr("primary key")));
   EXPECT_THAT(complaints(rule_of("empty", "k:{a}")),
               ElementsAre(HasSubstr("\"a\", which does not exist"), HasSubstr("primary key")));

@@ -70,6 +70,16 @@ Result<std::vector<std::optional<KvEntry>>> BlockingClient::multi_get(
   return impl_->wait(impl_->client->multi_get(std::move(ns), std::move(keys)));
 }
 
+Result<KvEntry> BlockingClient::get(std::string ns, std::string key, ReadBounds bounds) {
+  return impl_->wait(impl_->client->get(std::move(ns), std::move(key), std::move(bounds)));
+}
+
+Result<std::vector<std::optional<KvEntry>>> BlockingClient::multi_get(std::string ns,
+                                                                      std::vector<std::string> keys,
+                                                                      ReadBounds bounds) {
+  return impl_->wait(impl_->client->multi_get(std::move(ns), std::move(keys), std::move(bounds)));
+}
+
 Result<std::uint64_t> BlockingClient::put(std::string ns, PutItem item) {
   return impl_->wait(impl_->client->put(std::move(ns), std::move(item)));
 }
@@ -87,6 +97,21 @@ Status BlockingClient::remove(std::string ns,
 
 Result<KvListPage> BlockingClient::list(std::string ns, KvListRequest request) {
   return impl_->wait(impl_->client->list(std::move(ns), std::move(request)));
+}
+
+Result<BatchResult> BlockingClient::mirror_batch(std::string ns,
+                                                 std::vector<BatchItem> items,
+                                                 MirrorMark mark) {
+  return impl_->wait(impl_->client->mirror_batch(std::move(ns), std::move(items), std::move(mark)));
+}
+
+Result<std::vector<std::optional<KvEntry>>> BlockingClient::mirror_get(
+    std::string ns, std::vector<std::string> keys) {
+  return impl_->wait(impl_->client->mirror_get(std::move(ns), std::move(keys)));
+}
+
+Result<KvListPage> BlockingClient::mirror_list(std::string ns, KvListRequest request) {
+  return impl_->wait(impl_->client->mirror_list(std::move(ns), std::move(request)));
 }
 
 Result<KvNamespace> BlockingClient::create_namespace(std::string title, std::string id) {

@@ -25,6 +25,10 @@ class BlockingClient {
   Result<KvEntry> get(std::string ns, std::string key);
   Result<std::vector<std::optional<KvEntry>>> multi_get(std::string ns,
                                                         std::vector<std::string> keys);
+  Result<KvEntry> get(std::string ns, std::string key, ReadBounds bounds);
+  Result<std::vector<std::optional<KvEntry>>> multi_get(std::string ns,
+                                                        std::vector<std::string> keys,
+                                                        ReadBounds bounds);
   Result<std::uint64_t> put(std::string ns, PutItem item);
   Result<std::vector<Result<std::uint64_t>>> multi_put(std::string ns, std::vector<PutItem> items);
   Status remove(std::string ns,
@@ -44,6 +48,10 @@ class BlockingClient {
                                          std::optional<std::uint64_t> after = std::nullopt);
   Result<std::vector<KvChange>> next(KvWatch& watch, std::chrono::milliseconds timeout);
   Result<KvListPage> list(std::string ns, KvListRequest request);
+  Result<BatchResult> mirror_batch(std::string ns, std::vector<BatchItem> items, MirrorMark mark);
+  Result<std::vector<std::optional<KvEntry>>> mirror_get(std::string ns,
+                                                         std::vector<std::string> keys);
+  Result<KvListPage> mirror_list(std::string ns, KvListRequest request);
   Result<KvNamespace> create_namespace(std::string title, std::string id);
   Result<std::vector<KvNamespace>> list_namespaces();
   Status rename_namespace(std::string ns, std::string title);

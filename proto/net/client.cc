@@ -120,15 +120,20 @@ Client::Awaitable<Result<std::int64_t>> Client::add(std::string ns, AddItem item
 }
 
 Client::Awaitable<Result<BatchResult>> Client::batch(std::string ns, std::vector<BatchItem> items) {
-  Status checked = check_batch(items);
+  Status checked = check_batch(items, wire::kItemsMax);
   if (!checked.ok()) {
     co_return checked;
   }
-  const std::shared_ptr<Impl> impl = impl_;
-  const Deadline deadline = impl->deadline();
   RequestFrames frames = batch_frames(items);
+  co_return co_await Impl::write_batch(impl_, std::move(ns), std::move(frames));
+}
+
+Client::Awaitable<Result<BatchResult>> Client::Impl::write_batch(Self self,
+                                                                 std::string ns,
+                                                                 RequestFrames frames) {
+  const Deadline deadline = self->deadline();
   Result<OwnedResponse> answered =
-      co_await Impl::exchange(impl, std::move(ns), std::move(frames), CallKind::kWrite, deadline);
+      co_await exchange(self, std::move(ns), std::move(frames), CallKind::kWrite, deadline);
   if (!answered) {
     co_return answered.error();
   }

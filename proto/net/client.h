@@ -47,6 +47,28 @@ struct KvEntry {
   std::string metadata{};
   std::optional<WallTime> expires_at{};
   std::uint64_t version = 0;
+  // Of a key that a mirror owns: the time of which the entry is at least as new as its source, and
+  // the position in the source that was reached; as they were before the entry was read.
+  std::optional<WallTime> fresh_as_of{};
+  std::string position{};  // 0..64 bytes; empty: none known
+};
+
+// How fresh a mirrored key must be to be answered. A read that is not met is kStale, and so is one
+// of a key that no mirror owns.
+struct ReadBounds {
+  // The node's time minus fresh_as_of is to be at most this; not negative.
+  std::optional<std::chrono::milliseconds> max_staleness{};
+  // The mirror is to have reached this position, 0..64 bytes, compared bytewise; empty: any.
+  std::string min_position{};
+  // Above 0: what is stale is asked again, at most 20 ms apart, until it is not or so much time has
+  // passed, beside the call's time-out.
+  std::chrono::milliseconds wait{0};
+};
+
+// How far a mirror has read its source.
+struct MirrorMark {
+  std::string position{};                 // 0..64 bytes; empty: none known
+  std::optional<WallTime> fresh_as_of{};  // absent: the batch leaves position and time as they are
 };
 
 enum class PutMode { kAlways, kIfAbsent, kIfPresent, kIfVersion };
@@ -181,6 +203,11 @@ class Client {
   // into frames by the client.
   Awaitable<Result<std::vector<std::optional<KvEntry>>>> multi_get(std::string ns,
                                                                    std::vector<std::string> keys);
+  // As above, if mirrored keys are as fresh as `bounds` ask; else kStale, for all keys together.
+  Awaitable<Result<KvEntry>> get(std::string ns, std::string key, ReadBounds bounds);
+  Awaitable<Result<std::vector<std::optional<KvEntry>>>> multi_get(std::string ns,
+                                                                   std::vector<std::string> keys,
+                                                                   ReadBounds bounds);
   // Reads, and on a miss takes the lease to fill the key, or tells when to ask again.
   Awaitable<Result<KvLeased>> get_or_lease(std::string ns,
                                            std::string key,
@@ -210,6 +237,18 @@ class Client {
                                                     std::string prefix,
                                                     std::optional<std::uint64_t> after);
   Awaitable<Result<KvListPage>> list(std::string ns, KvListRequest request);
+
+  // What only a namespace's mirror calls (docs/protocol.md, "Mirrors"); with a token they need the
+  // scope admin too. They read and write the keys that the mirror owns and those that it keeps for
+  // itself, whatever their freshness.
+  // As batch(), with at most 10,000 items; `mark` is stored in the same step if it has a time. The
+  // result has no items if they did not fit the answer.
+  Awaitable<Result<BatchResult>> mirror_batch(std::string ns,
+                                              std::vector<BatchItem> items,
+                                              MirrorMark mark);
+  Awaitable<Result<std::vector<std::optional<KvEntry>>>> mirror_get(std::string ns,
+                                                                    std::vector<std::string> keys);
+  Awaitable<Result<KvListPage>> mirror_list(std::string ns, KvListRequest request);
 
   Awaitable<Result<KvNamespace>> create_namespace(std::string title, std::string id);
   Awaitable<Result<std::vector<KvNamespace>>> list_namespaces();

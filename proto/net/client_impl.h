@@ -75,11 +75,22 @@ class Client::Impl {
     co_return convert(*response);
   }
 
-  // A key's entry, none if it is absent.
-  static Awaitable<Result<std::optional<KvEntry>>> get_alone(Self self,
-                                                             std::string ns,
-                                                             std::string key,
-                                                             Deadline deadline);
+  // A key's entry, none if it is absent. `fields` are views that live as long as the call.
+  static Awaitable<Result<std::optional<KvEntry>>> get_alone(
+      Self self, std::string ns, std::string key, wire::Fields fields, Deadline deadline);
+
+  // Each key's entry, none if it is absent; `fields` likewise.
+  static Awaitable<Result<std::vector<std::optional<KvEntry>>>> get_all(
+      Self self, std::string ns, std::vector<std::string> keys, wire::Fields fields);
+
+  // Sends a batch that was checked.
+  static Awaitable<Result<BatchResult>> write_batch(Self self,
+                                                    std::string ns,
+                                                    RequestFrames frames);
+
+  // After an answer kStale: pauses before a read is sent again, `attempt` being the number of the
+  // answer from 0. False if `until` has passed.
+  static Awaitable<bool> pause_stale(Self self, int attempt, Deadline until);
 
   // For calls that answer nothing but their success.
   static Awaitable<Status> tell(

@@ -160,9 +160,49 @@ Status check_add(const AddItem& item) {
   return key;
 }
 
-Status check_batch(const std::vector<BatchItem>& items) {
-  if (items.empty() || items.size() > wire::kItemsMax) {
-    return invalid("could not do batch: it has not 1 to 1000 items");
+Status check_bounds(const ReadBounds& bounds) {
+  if (bounds.min_position.size() > wire::kPositionBytesMax) {
+    return invalid("could not read: the position is longer than 64 bytes");
+  }
+  if (bounds.max_staleness && bounds.max_staleness->count() < 0) {
+    return invalid("could not read: the staleness allowed is negative");
+  }
+  return {};
+}
+
+Status check_mark(const MirrorMark& mark) {
+  if (mark.position.size() > wire::kPositionBytesMax) {
+    return invalid("could not do batch: the position is longer than 64 bytes");
+  }
+  if (mark.fresh_as_of && to_unix_ms(*mark.fresh_as_of) < 0) {
+    return invalid("could not do batch: the mirror's time is before 1970");
+  }
+  return {};
+}
+
+wire::Fields bounds_fields(const ReadBounds& bounds) {
+  wire::Fields fields;
+  if (bounds.max_staleness) {
+    fields.max_staleness_ms = static_cast<std::uint64_t>(bounds.max_staleness->count());
+  }
+  if (!bounds.min_position.empty()) {
+    fields.min_position = bounds.min_position;
+  }
+  return fields;
+}
+
+wire::Fields mark_fields(const MirrorMark& mark) {
+  wire::Fields fields;
+  fields.source_position = mark.position;
+  if (mark.fresh_as_of) {
+    fields.fresh_as_of_ms = static_cast<std::uint64_t>(to_unix_ms(*mark.fresh_as_of));
+  }
+  return fields;
+}
+
+Status check_batch(const std::vector<BatchItem>& items, std::size_t items_max) {
+  if (items.empty() || items.size() > items_max) {
+    return invalid("could not do batch: it has not 1 to " + std::to_string(items_max) + " items");
   }
   struct Check {
     Status operator()(const PutItem& item) const { return check_put(item); }
@@ -185,8 +225,9 @@ Status check_batch(const std::vector<BatchItem>& items) {
   return {};
 }
 
-RequestFrames get_frames(std::string_view key) {
+RequestFrames get_frames(std::string_view key, const wire::Fields& fields) {
   wire::Request request;
+  request.fields = fields;
   request.opcode = Opcode::kGet;
   request.flags = kReadFlags;
   request.key = key;
@@ -229,7 +270,7 @@ RequestFrames add_frames(const AddItem& item) {
   return RequestFrames(wire_request(wire_item(item)));
 }
 
-RequestFrames batch_frames(const std::vector<BatchItem>& items) {
+RequestFrames batch_frames(const std::vector<BatchItem>& items, const wire::Fields& fields) {
   std::string value;
   bool sync = false;
   for (const BatchItem& item : items) {
@@ -239,17 +280,19 @@ RequestFrames batch_frames(const std::vector<BatchItem>& items) {
   }
   wire::Request request;
   request.opcode = Opcode::kBatch;
+  request.fields = fields;
   request.flags = sync ? wire::kFlagSync : std::uint16_t{0};
   request.value = value;
   return RequestFrames(request);
 }
 
-Result<RequestFrames> list_frames(const KvListRequest& list) {
+Result<RequestFrames> list_frames(const KvListRequest& list, const wire::Fields& fields) {
   if (list.prefix.size() > wire::kKeyBytesMax || list.cursor.size() > wire::kKeyBytesMax) {
     return invalid("could not list keys: prefix or cursor is longer than 512 bytes");
   }
   wire::Request request;
   request.opcode = Opcode::kList;
+  request.fields = fields;
   request.flags = static_cast<std::uint16_t>(
       kReadFlags | (list.with_values ? wire::kFlagWithValues : std::uint16_t{0}) |
       (list.ask_cached ? wire::kFlagCached : std::uint16_t{0}));
@@ -275,7 +318,8 @@ RequestFrames simple_frames(Opcode opcode,
 
 RequestFrames multi_get_frames(const std::vector<std::string>& keys,
                                std::size_t first,
-                               std::size_t& next) {
+                               std::size_t& next,
+                               const wire::Fields& fields) {
   std::string items;
   for (next = first; next < keys.size() && next - first < wire::kItemsMax; ++next) {
     wire::Item item;
@@ -287,6 +331,7 @@ RequestFrames multi_get_frames(const std::vector<std::string>& keys,
   }
   wire::Request request;
   request.opcode = Opcode::kMultiGet;
+  request.fields = fields;
   request.flags = kReadFlags;
   request.value = items;
   return RequestFrames(request);

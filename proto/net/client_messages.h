@@ -18,17 +18,23 @@ Status check_name(std::string_view what, std::string_view name);
 Status check_put(const PutItem& item);
 Status check_touch(const TouchItem& item);
 Status check_add(const AddItem& item);
-Status check_batch(const std::vector<BatchItem>& items);
+Status check_batch(const std::vector<BatchItem>& items, std::size_t items_max);
+Status check_bounds(const ReadBounds& bounds);
+Status check_mark(const MirrorMark& mark);
 
-// Require what the checks accept.
-RequestFrames get_frames(std::string_view key);
+// What a request says of mirrors. Views into the argument.
+wire::Fields bounds_fields(const ReadBounds& bounds);
+wire::Fields mark_fields(const MirrorMark& mark);
+
+// Require what the checks accept. `fields`: bounds_fields or mark_fields.
+RequestFrames get_frames(std::string_view key, const wire::Fields& fields = {});
 RequestFrames lease_frames(std::string_view key, std::chrono::milliseconds duration);
 RequestFrames put_frames(const PutItem& item);
 RequestFrames remove_frames(std::string_view key, std::optional<std::uint64_t> if_version);
 RequestFrames touch_frames(const TouchItem& item, bool want_entry);
 RequestFrames add_frames(const AddItem& item);
-RequestFrames batch_frames(const std::vector<BatchItem>& items);
-Result<RequestFrames> list_frames(const KvListRequest& list);
+RequestFrames batch_frames(const std::vector<BatchItem>& items, const wire::Fields& fields = {});
+Result<RequestFrames> list_frames(const KvListRequest& list, const wire::Fields& fields = {});
 RequestFrames simple_frames(wire::Opcode opcode,
                             const wire::Fields& fields = {},
                             std::string_view key = {},
@@ -38,7 +44,8 @@ RequestFrames simple_frames(wire::Opcode opcode,
 // `next` is the first that did not fit.
 RequestFrames multi_get_frames(const std::vector<std::string>& keys,
                                std::size_t first,
-                               std::size_t& next);
+                               std::size_t& next,
+                               const wire::Fields& fields = {});
 // `refused[i]` leaves put i out.
 RequestFrames multi_put_frames(const std::vector<PutItem>& puts,
                                const std::vector<bool>& refused,

@@ -7,11 +7,9 @@
 
 namespace edged::net {
 
-Client::Awaitable<Result<std::optional<KvEntry>>> Client::Impl::get_alone(Self self,
-                                                                          std::string ns,
-                                                                          std::string key,
-                                                                          Deadline deadline) {
-  RequestFrames frames = get_frames(key);
+Client::Awaitable<Result<std::optional<KvEntry>>> Client::Impl::get_alone(
+    Self self, std::string ns, std::string key, wire::Fields fields, Deadline deadline) {
+  RequestFrames frames = get_frames(key, fields);
   Result<OwnedResponse> answered =
       co_await exchange_ok(self, std::move(ns), std::move(frames), CallKind::kRead, deadline);
   if (answered.code() == Code::kNotFound) {
@@ -29,8 +27,13 @@ Client::Awaitable<Result<std::optional<KvEntry>>> Client::Impl::get_alone(Self s
 
 Client::Awaitable<Result<std::vector<std::optional<KvEntry>>>> Client::multi_get(
     std::string ns, std::vector<std::string> keys) {
-  const std::shared_ptr<Impl> impl = impl_;
-  const Deadline deadline = impl->deadline();
+  const wire::Fields no_fields;
+  return Impl::get_all(impl_, std::move(ns), std::move(keys), no_fields);
+}
+
+Client::Awaitable<Result<std::vector<std::optional<KvEntry>>>> Client::Impl::get_all(
+    Self self, std::string ns, std::vector<std::string> keys, wire::Fields fields) {
+  const Deadline deadline = self->deadline();
   for (const std::string& key : keys) {
     Status checked = check_name("key", key);
     if (!checked.ok()) {
@@ -41,9 +44,9 @@ Client::Awaitable<Result<std::vector<std::optional<KvEntry>>>> Client::multi_get
   entries.reserve(keys.size());
   while (entries.size() < keys.size()) {
     std::size_t next = 0;
-    RequestFrames frames = multi_get_frames(keys, entries.size(), next);
+    RequestFrames frames = multi_get_frames(keys, entries.size(), next, fields);
     Result<OwnedResponse> answered =
-        co_await Impl::exchange_ok(impl, ns, std::move(frames), CallKind::kRead, deadline);
+        co_await exchange_ok(self, ns, std::move(frames), CallKind::kRead, deadline);
     if (!answered) {
       co_return answered.error();
     }
@@ -69,7 +72,7 @@ Client::Awaitable<Result<std::vector<std::optional<KvEntry>>>> Client::multi_get
     }
     if (item.status == Code::kTooLarge && entries.size() < next) {
       Result<std::optional<KvEntry>> large =
-          co_await Impl::get_alone(impl, ns, keys[entries.size()], deadline);
+          co_await get_alone(self, ns, keys[entries.size()], fields, deadline);
       if (!large) {
         co_return large.error().with_context("could not read key \"" + keys[entries.size()] + "\"");
       }

@@ -35,6 +35,10 @@ KvEntry to_entry(const wire::Fields& fields, std::string_view value) {
   if (fields.expires_at_ms) {
     entry.expires_at = from_unix_ms(static_cast<std::int64_t>(*fields.expires_at_ms));
   }
+  entry.position = fields.source_position.value_or("");
+  if (fields.fresh_as_of_ms) {
+    entry.fresh_as_of = from_unix_ms(static_cast<std::int64_t>(*fields.fresh_as_of_ms));
+  }
   return entry;
 }
 

@@ -33,6 +33,10 @@ void visit_fields(AnyFields& fields, Visit visit) {
   visit(Tlv::kRetryAfter, fields.retry_after_ms);
   visit(Tlv::kMessage, fields.message);
   visit(Tlv::kNamespace, fields.ns);
+  visit(Tlv::kSourcePosition, fields.source_position);
+  visit(Tlv::kFreshAsOf, fields.fresh_as_of_ms);
+  visit(Tlv::kMaxStaleness, fields.max_staleness_ms);
+  visit(Tlv::kMinPosition, fields.min_position);
   visit(Tlv::kValueBytes, fields.value_bytes);
   visit(Tlv::kNamespaceId, fields.namespace_id);
   visit(Tlv::kTitle, fields.title);

@@ -27,10 +27,10 @@ enum class Tlv : std::uint8_t {
   kMessage = 0x0B,         // UTF-8 text
   kTrace = 0x0C,           // reserved: 16 bytes
   kNamespace = 0x0D,       // u32, a handle; in a request's item: the item's own namespace
-  kSourcePosition = 0x0E,  // reserved: bytes
-  kFreshAsOf = 0x0F,       // reserved: u64, ms since 1970
-  kMaxStaleness = 0x10,    // reserved: u64, ms
-  kMinPosition = 0x11,     // reserved: bytes
+  kSourcePosition = 0x0E,  // bytes, 0..64; in a request: it is the mirror's
+  kFreshAsOf = 0x0F,       // u64, ms since 1970
+  kMaxStaleness = 0x10,    // u64, ms
+  kMinPosition = 0x11,     // bytes, 1..64
   kWrittenAt = 0x12,       // reserved: u64, ms since 1970
   kValueBytes = 0x13,      // u64
   kNamespaceId = 0x14,     // 32 hexadecimal digits
@@ -55,6 +55,8 @@ struct Fields {
   std::optional<std::uint64_t> created_at_ms;
   std::optional<std::uint64_t> server_time_ms;
   std::optional<std::uint64_t> lease;
+  std::optional<std::uint64_t> fresh_as_of_ms;
+  std::optional<std::uint64_t> max_staleness_ms;
   std::optional<std::int64_t> delta;
   std::optional<std::int64_t> initial;
   std::optional<std::uint32_t> limit;
@@ -68,6 +70,8 @@ struct Fields {
   std::optional<std::string_view> title;
   std::optional<std::string_view> credential;
   std::optional<std::string_view> scope;
+  std::optional<std::string_view> source_position;
+  std::optional<std::string_view> min_position;
 };
 
 // Appends the fields that are present, each padded to 4 bytes; returns their size together. None is

@@ -36,7 +36,9 @@ inline constexpr std::uint32_t kBodyBytesFloor = 64 * 1024;
 inline constexpr std::uint32_t kSkippedBodyBytesMax = 32 * 1024 * 1024;
 
 inline constexpr std::size_t kItemHeaderBytes = 12;
-inline constexpr std::size_t kItemsMax = 1000;  // keys of MGET, items of MPUT and MDEL
+inline constexpr std::size_t kItemsMax = 1000;  // keys of MGET, items of MPUT, MDEL and BATCH
+inline constexpr std::size_t kMirrorItemsMax = 10'000;  // items of a BATCH of the mirror
+inline constexpr std::size_t kPositionBytesMax = 64;    // of a mirror's position in its source
 inline constexpr std::uint32_t kListLimitMax = 1000;
 inline constexpr std::size_t kPingBytesMax = 4096;
 inline constexpr std::size_t kMessageBytesMax = 512;  // of the message TLV; longer ones are cut

@@ -34,6 +34,8 @@ std::optional<Code> Gate::answer(const wire::Request& request,
   const Status allowed = authorize(request, whole);
   if (!allowed.ok()) return append_failure(to, allowed, out);
   if (request.opcode == Opcode::kNamespaceList && token_ && !token_->grant.namespaces.empty()) {
+    const Status known = check_request(request);
+    if (!known.ok()) return append_failure(to, known, out);
     return answer_namespace_list(
         context_.store, request, to, out, [this](const storage::Namespace& ns) {
           return sees(ns);
@@ -108,6 +110,10 @@ Status Gate::check_scopes(Opcode opcode, const AccessRule& rule) const {
 
 Status Gate::check(const wire::Request& request, const AccessRule& rule, bool whole) {
   Status status = check_scopes(request.opcode, rule);
+  if (status.ok() && request.fields.source_position &&
+      !token_->grant.scopes.has(access::Scope::kAdmin)) {
+    status = denied(request.opcode, "lacks the scope admin, which a mirror needs");
+  }
   // Items may name namespaces of their own, and then the request needs none.
   const bool in_namespace = rule.reach == Reach::kKey || rule.reach == Reach::kPrefix ||
                             rule.reach == Reach::kWholeNamespace ||

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "kvstore/server/mirror_terms.h"
 #include "proto/wire/limits.h"
 
 namespace edged::server {
@@ -184,6 +185,9 @@ Result<Operation> to_operation(storage::NamespaceNumber ns, const wire::Item& it
   Status checked = check_key(item.key);
   if (checked.ok()) {
     checked = check_fields(item);
+  }
+  if (checked.ok()) {
+    checked = check_no_mirror_fields(item.fields);
   }
   if (!checked.ok()) {
     return checked;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "kvstore/server/mirror_terms.h"
 #include "kvstore/server/operations.h"
 #include "proto/wire/limits.h"
 
@@ -19,15 +20,19 @@ using storage::Store;
 constexpr std::size_t kCursorBytes = 4 + wire::kKeyBytesMax;
 constexpr std::uint64_t kLeaseMsDefault = 10'000, kLeaseMsMax = 60'000;
 
-// The item for one key of an MGET; `read` is what the store said and must outlive the item.
-wire::Item result_item(const Result<Entry>& read, std::uint16_t flags) {
+// The item for one key of an MGET; `read` is what the store said. Both must outlive the item.
+wire::Item result_item(const Result<Entry>& read, std::uint16_t flags, MirrorTerms& terms) {
   wire::Item item;
   item.opcode = wire::Opcode::kGet;
   item.status = read.code();
   if (read) {
     item.fields = entry_fields(*read, flags);
+    terms.add_to(item.fields);
     item.value = read->value;
-  } else if (read.code() != Code::kNotFound) {
+    return item;
+  }
+  item.fields = terms.failure_fields(read.code());
+  if (read.code() != Code::kNotFound) {
     item.fields.message = cut_message(read.error().message());
   }
   return item;
@@ -46,6 +51,10 @@ Status check_multi_get(const wire::Request& request) {
   while (reader.next(item)) {
     if (item.opcode != wire::Opcode::kGet) {
       return {Code::kInvalidArgument, "could not read items: an MGET holds GET items only"};
+    }
+    Status fields = check_no_mirror_fields(item.fields);
+    if (!fields.ok()) {
+      return fields;
     }
     if (++count > wire::kItemsMax) {
       return {Code::kTooLarge, "could not read items: more than 1000 in one request"};
@@ -86,6 +95,7 @@ std::uint32_t values_that_fit(const storage::ListPage& page,
 Result<storage::ListRequest> list_request(const wire::Request& request) {
   storage::ListRequest list;
   list.ns = request.ns;
+  list.reader = reader_of(request);
   list.prefix = request.key;
   list.limit = request.fields.limit.value_or(wire::kListLimitMax);
   if (list.limit == 0 || list.limit > wire::kListLimitMax) {
@@ -127,19 +137,39 @@ Result<storage::ListPage> load_page(const Store& store,
 }
 
 // Nothing if the disk has to be asked.
-std::optional<Code> answer_no_entry(
-    const Status& why, const ReplyTo& to, ReadTier tier, KeyCounts& counts, std::string& out) {
+std::optional<Code> answer_no_entry(const Status& why,
+                                    const ReplyTo& to,
+                                    ReadTier tier,
+                                    MirrorTerms& terms,
+                                    KeyCounts& counts,
+                                    std::string& out) {
   if (why.code() == Code::kBusy && tier == ReadTier::kMemory) {
     return std::nullopt;
   }
   counts.misses += why.code() == Code::kNotFound ? 1 : 0;
-  return append_failure(to, why.code() == Code::kNotFound ? Status(Code::kNotFound, "") : why, out);
+  return append_failure(to,
+                        why.code() == Code::kNotFound ? Status(Code::kNotFound, "") : why,
+                        out,
+                        terms.failure_fields(why.code()));
+}
+
+Code answer_entry(const Entry& entry,
+                  const wire::Request& request,
+                  const ReplyTo& to,
+                  const MirrorTerms& terms,
+                  KeyCounts& counts,
+                  std::string& out) {
+  ++counts.hits;
+  wire::Fields fields = entry_fields(entry, request.flags);
+  terms.add_to(fields);
+  return append_reply(to, fields, entry.value, out);
 }
 
 std::optional<Code> answer_get_or_lease(Store& store,
                                         const wire::Request& request,
                                         const ReplyTo& to,
                                         ReadTier tier,
+                                        MirrorTerms& terms,
                                         KeyCounts& counts,
                                         std::string& out) {
   const std::uint64_t duration_ms = request.fields.ttl_ms.value_or(kLeaseMsDefault);
@@ -151,12 +181,12 @@ std::optional<Code> answer_get_or_lease(Store& store,
   }
   Result<storage::LeasedEntry> read =
       store.get_or_lease(request.ns, request.key, std::chrono::milliseconds(duration_ms), tier);
-  if (!read) {
-    return answer_no_entry(read.error(), to, tier, counts, out);
+  const Status confirmed = terms.confirm();
+  if (!read || !confirmed.ok()) {
+    return answer_no_entry(read ? confirmed : read.error(), to, tier, terms, counts, out);
   }
   if (read->entry) {
-    ++counts.hits;
-    return append_reply(to, entry_fields(*read->entry, request.flags), read->entry->value, out);
+    return answer_entry(*read->entry, request, to, terms, counts, out);
   }
   ++counts.misses;
   wire::Fields fields;
@@ -199,6 +229,9 @@ std::optional<Code> answer_plain_get(const Store& store,
                                      Entry& scratch,
                                      std::string& out) {
   const wire::Header& header = frame.header;
+  if ((header.flags & wire::kFlagInfo) != 0 && store.mirror_of(header.ns, frame.key())) {
+    return std::nullopt;  // the answer says more
+  }
   const Status read = store.get_into(header.ns, frame.key(), ReadTier::kMemory, scratch);
   if (read.code() == Code::kNotFound) {
     wire::append_plain_response(header, Code::kNotFound, {}, out);
@@ -229,15 +262,13 @@ std::optional<Code> answer_get(Store& store,
   if (!key.ok()) {
     return append_failure(to, key, out);
   }
-  if ((request.flags & wire::kFlagLease) != 0) {
-    return answer_get_or_lease(store, request, to, tier, counts, out);
+  MirrorTerms terms(store, request, request.ns, request.key);
+  if ((request.flags & wire::kFlagLease) != 0 && terms.status().ok()) {
+    return answer_get_or_lease(store, request, to, tier, terms, counts, out);
   }
-  Result<Entry> read = store.get(request.ns, request.key, tier);
-  if (read) {
-    ++counts.hits;
-    return append_reply(to, entry_fields(*read, request.flags), read->value, out);
-  }
-  return answer_no_entry(read.error(), to, tier, counts, out);
+  const Result<Entry> read = terms.get(tier);
+  return read ? answer_entry(*read, request, to, terms, counts, out)
+              : answer_no_entry(read.error(), to, tier, terms, counts, out);
 }
 
 std::optional<Code> answer_multi_get(const Store& store,
@@ -256,16 +287,15 @@ std::optional<Code> answer_multi_get(const Store& store,
   wire::Item asked;
   while (reader.next(asked)) {
     Status key = check_key(asked.key);
-    const Result<Entry> read =
-        key.ok() ? store.get(asked.fields.ns.value_or(request.ns), asked.key, tier)
-                 : Result<Entry>(std::move(key));
+    MirrorTerms terms(store, request, asked.fields.ns.value_or(request.ns), asked.key);
+    const Result<Entry> read = key.ok() ? terms.get(tier) : Result<Entry>(std::move(key));
     if (read.code() == Code::kBusy && tier == ReadTier::kMemory) {
       return std::nullopt;
     }
     if (read.code() == Code::kNamespaceNotFound) {
       return append_failure(to, read.error(), out);
     }
-    wire::Item item = result_item(read, request.flags);
+    wire::Item item = result_item(read, request.flags, terms);
     if (items.size() + wire::item_bytes(item) > to.body_bytes_max) {
       if (!items.empty()) {
         break;  // the client asks again for the rest

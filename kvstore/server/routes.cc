@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "kvstore/server/mirror_terms.h"
 #include "kvstore/server/operations.h"
 
 namespace edged::server {
@@ -99,7 +100,7 @@ Status check_request(const wire::Request& request) {
             "could not honour flags " + std::to_string(request.flags & ~kFlagsKnown) +
                 ": this node does not implement them"};
   }
-  return {};
+  return check_mirror_fields(request);
 }
 
 }  // namespace edged::server

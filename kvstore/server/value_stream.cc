@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kvstore/server/mirror_terms.h"
 #include "kvstore/server/operations.h"
 
 namespace edged::server {
@@ -15,13 +16,16 @@ class ValueStream : public std::enable_shared_from_this<ValueStream> {
   ValueStream(std::unique_ptr<storage::ValueReader> reader,
               const ReplyTo& to,
               std::uint16_t flags,
+              MirrorTerms terms,
               Delivery delivery)
       : reader_(std::move(reader)),
         to_(to),
+        terms_(std::move(terms)),
         fields_(entry_fields(reader_->entry(), flags)),
         delivery_(std::move(delivery)),
         rest_(reader_->value_bytes()),
         fits_(rest_ + wire::kExtBytesMax <= to.body_bytes_max) {
+    terms_.add_to(fields_);
     if (!fits_) fields_.value_bytes = rest_;
   }
 
@@ -84,6 +88,7 @@ class ValueStream : public std::enable_shared_from_this<ValueStream> {
 
   const std::unique_ptr<storage::ValueReader> reader_;
   const ReplyTo to_;
+  const MirrorTerms terms_;  // fields_ refers to it
   wire::Fields fields_;
   const Delivery delivery_;
   std::uint64_t rest_;  // bytes not yet sent
@@ -99,15 +104,18 @@ Code answer_get_from_disk(storage::Store& store,
                           KeyCounts& counts,
                           std::string& out,
                           std::function<void()>& go_on) {
-  Result<std::unique_ptr<storage::ValueReader>> reader = store.open_value(request.ns, request.key);
-  if (!reader) {
+  MirrorTerms terms(store, request, request.ns, request.key);
+  Result<std::unique_ptr<storage::ValueReader>> reader =
+      terms.status().ok() ? store.open_value(request.ns, request.key, terms.reader())
+                          : Result<std::unique_ptr<storage::ValueReader>>(terms.status());
+  if (!reader || !terms.confirm().ok()) {
     // Misses, leases, refusals, and stores that do not read in pieces.
     return *answer_get(store, request, to, storage::ReadTier::kDisk, counts, out);
   }
   ++counts.hits;
   const bool large = (*reader)->value_bytes() > kWholeValueBytesMax;
-  const auto stream =
-      std::make_shared<ValueStream>(*std::move(reader), to, request.flags, delivery);
+  const auto stream = std::make_shared<ValueStream>(
+      *std::move(reader), to, request.flags, std::move(terms), delivery);
   if (large || !stream->fits()) {
     go_on = stream->go_on();
     return Code::kOk;

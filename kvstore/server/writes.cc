@@ -44,8 +44,10 @@ Status plan_item(const wire::Request& request, const wire::Item& item, PlannedWr
     return {Code::kInvalidArgument,
             "could not read items: an operation does not belong into this request"};
   }
-  if (plan.outcomes.size() == wire::kItemsMax) {
-    return {Code::kTooLarge, "could not read items: more than 1000 in one request"};
+  const std::size_t items_max = plan.write.mirror ? wire::kMirrorItemsMax : wire::kItemsMax;
+  if (plan.outcomes.size() == items_max) {
+    return {Code::kTooLarge,
+            "could not read items: more than " + std::to_string(items_max) + " in one request"};
   }
   plan.opcodes.push_back(item.opcode);
   Result<storage::Operation> operation = to_operation(request.ns, item);
@@ -61,9 +63,25 @@ Status plan_item(const wire::Request& request, const wire::Item& item, PlannedWr
   return {};
 }
 
+std::optional<storage::MirrorMark> mirror_mark(const wire::Request& request) {
+  if (!request.fields.source_position) {
+    return std::nullopt;
+  }
+  storage::MirrorMark mark;
+  mark.ns = request.ns;
+  mark.position = *request.fields.source_position;
+  if (request.fields.fresh_as_of_ms) {
+    // What is too late for the store is so whatever it is.
+    mark.fresh_as_of = from_unix_ms(static_cast<std::int64_t>(
+        std::min(*request.fields.fresh_as_of_ms, storage::kExpiryMsMax + 1)));
+  }
+  return mark;
+}
+
 Result<PlannedWrite> plan_multi(const wire::Request& request, PlannedWrite plan) {
   plan.multi = true;
   plan.write.atomic = request.opcode == Opcode::kBatch;
+  plan.write.mirror = mirror_mark(request);
   wire::ItemReader reader(request.value);
   wire::Item item;
   while (reader.next(item)) {
@@ -114,6 +132,18 @@ std::string encode_outcomes(const PlannedWrite& plan, bool with_messages) {
     wire::append_item(item, items);
   }
   return items;
+}
+
+// Of an atomic write that failed: the item that is to blame.
+std::string first_failure(const PlannedWrite& plan) {
+  for (std::size_t i = 0; i < plan.outcomes.size(); ++i) {
+    const storage::WriteOutcome& outcome = plan.outcomes[i];
+    if (outcome.code != Code::kOk && outcome.code != Code::kConflict) {
+      return "item " + std::to_string(i) + " failed: " + std::string(code_name(outcome.code)) +
+             ": " + outcome.message;
+    }
+  }
+  return "an item is in conflict: " + plan.outcomes.front().message;
 }
 
 Code answer_single(const PlannedWrite& plan, const ReplyTo& to, std::string& out) {
@@ -168,10 +198,17 @@ Code answer_write(PlannedWrite plan,
   });
   std::string items = encode_outcomes(plan, true);
   if (items.size() > to.body_bytes_max) {
-    items = encode_outcomes(plan, false);  // at most 48 bytes an item: always fits
+    items = encode_outcomes(plan, false);  // at most 48 bytes an item: 1,000 always fit
   }
   const Code status = plan.write.atomic && failed ? Code::kConflict : Code::kOk;
-  wire::append_response({to.opcode, to.flags, to.id, status, {}, items}, out);
+  wire::Fields fields;
+  std::string why;
+  if (items.size() > to.body_bytes_max) {
+    items.clear();
+    why = failed ? first_failure(plan) : std::string();
+    fields.message = failed ? std::optional(cut_message(why)) : std::nullopt;
+  }
+  wire::append_response({to.opcode, to.flags, to.id, status, fields, items}, out);
   return status;
 }
 

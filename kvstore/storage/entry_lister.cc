@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kvstore/storage/entry_reader.h"
+#include "kvstore/storage/mirror_rules.h"
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/rocks_status.h"
 #include "kvstore/storage/value_chunks.h"
@@ -50,6 +51,10 @@ Status fill_item(const Database& database,
   return Status();
 }
 
+std::string behind_reserved(std::uint32_t prefix) {
+  return successor_of_prefix(encode_key(prefix, kReservedPrefix));
+}
+
 }  // namespace
 
 Result<ListPage> list_entries(const Database& database,
@@ -83,6 +88,11 @@ Result<ListPage> list_entries(const Database& database,
   std::size_t skipped = 0;
   std::size_t bytes = 0;
   for (it->Seek(start); it->Valid(); it->Next()) {
+    if (request.reader == Reader::kAnyone &&
+        is_reserved({it->key().data() + kPrefixBytes, it->key().size() - kPrefixBytes})) {
+      it->Seek(behind_reserved(prefix));
+      if (!it->Valid()) break;
+    }
     const bool full =
         page.items.size() >= request.limit || skipped >= kSkippedMax || bytes >= kPageBytesMax;
     const std::size_t steps = skipped + page.items.size();

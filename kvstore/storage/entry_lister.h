@@ -11,7 +11,8 @@
 
 namespace edged::storage {
 
-// See Store::list. `prefix` is the namespace's; `now` judges expiry; `clock` measures the work.
+// See Store::list, but whether mirrored keys may be answered is the caller's to judge. `prefix` is
+// the namespace's; `now` judges expiry; `clock` measures the work.
 Result<ListPage> list_entries(const Database& database,
                               std::uint32_t prefix,
                               const ListRequest& request,

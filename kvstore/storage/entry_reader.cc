@@ -26,6 +26,10 @@ Status no_such_key() {
   return Status(Code::kNotFound, "no such key");
 }
 
+Status no_such_namespace() {
+  return Status(Code::kNamespaceNotFound, "no such namespace");
+}
+
 rocksdb::ReadOptions options_for(ReadTier tier) {
   rocksdb::ReadOptions options;
   if (tier == ReadTier::kMemory) options.read_tier = rocksdb::kBlockCacheTier;
@@ -143,13 +147,41 @@ Result<Entry> EntryReader::read(rocksdb::ReadOptions options,
   return read(options, prefix, stored_key, 0);
 }
 
-Status EntryReader::get_into(NamespaceNumber ns,
+EntryReader::Pass EntryReader::pass_of(const MirrorState* state, std::string_view key) const {
+  if (is_reserved(key)) return {no_such_key(), nullptr};
+  const MirrorRule* rule = state != nullptr ? state->rules().owner_of(key) : nullptr;
+  if (rule == nullptr) return {};
+  return {state->judge(*rule, clock_.now()), state};
+}
+
+Status EntryReader::confirm(NamespaceNumber ns, const Pass& pass) const {
+  if (pass.state == nullptr || mirrors_.state_of(ns) == pass.state) return Status();
+  return Status(Code::kStale, "stale: the mirror's rules changed while the key was read");
+}
+
+Status EntryReader::get_into(
+    NamespaceNumber ns, std::string_view key, ReadTier tier, Entry& entry, Reader reader) const {
+  // Before the prefix is asked for: a namespace that is cleared gets another one after its mirror's
+  // state has changed.
+  const MirrorState* state = mirrors_.state_of(ns);
+  if (reader == Reader::kMirror || (state == nullptr && !is_reserved(key))) {
+    return read_one(ns, key, tier, entry);
+  }
+  if (!namespaces_.prefix_of(ns)) return no_such_namespace();
+  const Pass pass = pass_of(state, key);
+  if (!pass.status.ok()) return pass.status;
+  const Status read = read_one(ns, key, tier, entry);
+  const Status confirmed = confirm(ns, pass);
+  return confirmed.ok() ? read : confirmed;
+}
+
+Status EntryReader::read_one(NamespaceNumber ns,
                              std::string_view key,
                              ReadTier tier,
                              Entry& entry) const {
   if (Status status = check_key(key); !status.ok()) return status;
   const auto prefix = namespaces_.prefix_of(ns);
-  if (!prefix) return Status(Code::kNamespaceNotFound, "no such namespace");
+  if (!prefix) return no_such_namespace();
   HotCache::Ticket ticket = 0;
   switch (hot_.find(HotCache::key_of(*prefix, key), entry, ticket)) {
     case HotCache::Found::kEntry:
@@ -167,13 +199,20 @@ Status EntryReader::get_into(NamespaceNumber ns,
 
 std::vector<Result<Entry>> EntryReader::get_many(NamespaceNumber ns,
                                                  const std::vector<std::string_view>& keys,
-                                                 ReadTier tier) const {
+                                                 ReadTier tier,
+                                                 Reader reader) const {
   std::vector<Result<Entry>> results;
   results.reserve(keys.size());
+  const MirrorState* state = mirrors_.state_of(ns);
   const auto prefix = namespaces_.prefix_of(ns);
   if (!prefix) {
-    results.assign(keys.size(), Status(Code::kNamespaceNotFound, "no such namespace"));
+    results.assign(keys.size(), no_such_namespace());
     return results;
+  }
+  std::vector<Pass> passes;
+  if (reader == Reader::kAnyone) {
+    passes.reserve(keys.size());
+    for (const std::string_view key : keys) passes.push_back(pass_of(state, key));
   }
   const Snapshot snapshot(database_.db());
   rocksdb::ReadOptions options = options_for(tier);
@@ -188,6 +227,9 @@ std::vector<Result<Entry>> EntryReader::get_many(NamespaceNumber ns,
       options, database_.entries(), keys.size(), slices.data(), values.data(), statuses.data());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     Status bad = check_key(keys[i]);
+    if (bad.ok() && !passes.empty()) {
+      bad = passes[i].status.ok() ? confirm(ns, passes[i]) : passes[i].status;
+    }
     results.push_back(bad.ok() ? to_result(options, *prefix, stored_keys[i], statuses[i], values[i])
                                : Result<Entry>(std::move(bad)));
   }
@@ -195,14 +237,19 @@ std::vector<Result<Entry>> EntryReader::get_many(NamespaceNumber ns,
 }
 
 Result<std::unique_ptr<ValueReader>> EntryReader::open_value(NamespaceNumber ns,
-                                                             std::string_view key) const {
+                                                             std::string_view key,
+                                                             Reader reader) const {
   if (Status status = check_key(key); !status.ok()) return status;
+  const MirrorState* state = mirrors_.state_of(ns);
   const auto prefix = namespaces_.prefix_of(ns);
-  if (!prefix) return Status(Code::kNamespaceNotFound, "no such namespace");
-  auto reader = std::make_unique<PieceReader>(database_, monotonic_);
-  Status status = reader->open(*prefix, key, to_unix_ms(clock_.now()));
-  if (!status.ok()) return status;
-  return std::unique_ptr<ValueReader>(std::move(reader));
+  if (!prefix) return no_such_namespace();
+  const Pass pass = reader == Reader::kAnyone ? pass_of(state, key) : Pass();
+  if (!pass.status.ok()) return pass.status;
+  auto pieces = std::make_unique<PieceReader>(database_, monotonic_);
+  const Status opened = pieces->open(*prefix, key, to_unix_ms(clock_.now()));
+  if (Status status = confirm(ns, pass); !status.ok()) return status;
+  if (!opened.ok()) return opened;
+  return std::unique_ptr<ValueReader>(std::move(pieces));
 }
 
 }  // namespace edged::storage

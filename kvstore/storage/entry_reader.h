@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading entries by key: whole, many at once, and large ones in pieces. Every record is checked
 // before it is believed, and one that has expired is absent. Single whole entries come from the hot
-// cache if it knows them; what is read under a snapshot passes it by. Any thread.
+// cache if it knows them; what is read under a snapshot passes it by. What a mirror owns is
+// answered to others only while it is fresh: its state is asked before the entry is read, and again
+// after. Any thread.
 #pragma once
 
 #include <memory>
@@ -10,6 +12,7 @@
 
 #include "kvstore/storage/database.h"
 #include "kvstore/storage/hot_cache.h"
+#include "kvstore/storage/mirror_table.h"
 #include "kvstore/storage/namespace_table.h"
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/store.h"
@@ -25,21 +28,36 @@ class EntryReader {
               const NamespaceTable& namespaces,
               const StoreClock& clock,
               const Clock& monotonic,
+              const MirrorTable& mirrors,
               HotCache& hot)
       : database_(database),
         namespaces_(namespaces),
         clock_(clock),
         monotonic_(monotonic),
+        mirrors_(mirrors),
         hot_(hot) {}
 
   // See Store.
-  Status get_into(NamespaceNumber ns, std::string_view key, ReadTier tier, Entry& entry) const;
+  Status get_into(
+      NamespaceNumber ns, std::string_view key, ReadTier tier, Entry& entry, Reader reader) const;
   std::vector<Result<Entry>> get_many(NamespaceNumber ns,
                                       const std::vector<std::string_view>& keys,
-                                      ReadTier tier) const;
-  Result<std::unique_ptr<ValueReader>> open_value(NamespaceNumber ns, std::string_view key) const;
+                                      ReadTier tier,
+                                      Reader reader) const;
+  Result<std::unique_ptr<ValueReader>> open_value(NamespaceNumber ns,
+                                                  std::string_view key,
+                                                  Reader reader) const;
 
  private:
+  // What a read of one key by anyone stands on.
+  struct Pass {
+    Status status;                       // why the key is not to be read
+    const MirrorState* state = nullptr;  // of the mirror that owns it; null: none does
+  };
+  Pass pass_of(const MirrorState* state, std::string_view key) const;
+  // After the read. Errors: kStale.
+  Status confirm(NamespaceNumber ns, const Pass& pass) const;
+  Status read_one(NamespaceNumber ns, std::string_view key, ReadTier tier, Entry& entry) const;
   Result<Entry> to_result(const rocksdb::ReadOptions& options,
                           std::uint32_t prefix,
                           std::string_view stored_key,
@@ -55,6 +73,7 @@ class EntryReader {
   const NamespaceTable& namespaces_;
   const StoreClock& clock_;
   const Clock& monotonic_;
+  const MirrorTable& mirrors_;
   HotCache& hot_;
 };
 

@@ -30,6 +30,7 @@ inline constexpr std::size_t kOperationsPerWriteMax = 10'000;
 inline constexpr std::size_t kAtomicBytesMax = 8 * 1024 * 1024;
 // 2200-01-01T00:00:00Z. Later expirations are refused, so no sum with a grace period can overflow.
 inline constexpr std::uint64_t kExpiryMsMax = 7'258'118'400'000;
+inline constexpr std::size_t kMirrorPositionBytesMax = 64;
 
 struct Entry {
   std::string value;     // 0..25 MiB
@@ -104,13 +105,23 @@ using Operation = std::variant<Put, Delete, Touch, Add, Check>;
 
 struct WriteOutcome {
   // kOk; kExists (kAbsent failed); kNotFound (nothing there that the operation needs);
-  // kVersionMismatch; kStale (the lease is void); kConflict (another operation of the atomic Write
-  // failed); or why this operation is refused.
+  // kVersionMismatch; kStale (the lease is void; a Check of a mirrored key that is stale);
+  // kConflict (another operation of the atomic Write failed, or the key is its mirror's to write);
+  // or why this operation is refused.
   Code code = Code::kOk;
   std::string message;  // empty if kOk
   Version version = 0;  // of the entry written; with kExists or kVersionMismatch: of the one found
   std::optional<Entry> entry;          // of a Touch that wants it
   std::optional<std::int64_t> number;  // the sum of an Add
+};
+
+// Says that a Write is the mirror's of a namespace: it may write the keys that the mirror owns
+// there and those reserved for it (docs/storage-format.md, section 9).
+struct MirrorMark {
+  NamespaceNumber ns = 0;
+  std::string position;  // 0..64 bytes; empty: none known
+  // Present: position and time are stored with what is written, if all of it is.
+  std::optional<WallTime> fresh_as_of;
 };
 
 // Operations are judged in order; each sees the effects of those before it. They may name different
@@ -121,6 +132,7 @@ struct Write {
   bool atomic = false;  // then keys, values and metadata together are at most 8 MiB
   // Writes of one owner are done in the order submitted; owners take turns. Only compared.
   const void* owner = nullptr;
+  std::optional<MirrorMark> mirror;  // then atomic, too
 };
 
 }  // namespace edged::storage

@@ -8,27 +8,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "kvstore/storage/change_feed.h"
-#include "kvstore/storage/database.h"
-#include "kvstore/storage/database_options.h"
-#include "kvstore/storage/directory_lock.h"
-#include "kvstore/storage/disk_guard.h"
-#include "kvstore/storage/dropped_prefixes.h"
 #include "kvstore/storage/entry_lister.h"
-#include "kvstore/storage/entry_reader.h"
-#include "kvstore/storage/hot_cache.h"
-#include "kvstore/storage/lease_table.h"
-#include "kvstore/storage/mark_file.h"
-#include "kvstore/storage/namespace_table.h"
-#include "kvstore/storage/reclaimer.h"
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/store_format.h"
-#include "kvstore/storage/ttl_filter.h"
-#include "kvstore/storage/upload_table.h"
-#include "kvstore/storage/usage_table.h"
+#include "kvstore/storage/store_parts.h"
 #include "kvstore/storage/value_upload.h"
-#include "kvstore/storage/write_group.h"
-#include "kvstore/storage/writer.h"
 
 namespace edged::storage {
 namespace {
@@ -41,28 +25,6 @@ RocksStoreOptions completed(RocksStoreOptions options) {
   return options;
 }
 
-// The parts in the order in which they are made; they end in the opposite order.
-struct Parts {
-  SystemClock system_clock;
-  std::unique_ptr<DirectoryLock> lock;
-  std::optional<DiskGuard> guard;
-  std::optional<StoreClock> clock;
-  DroppedPrefixes dropped;
-  std::shared_ptr<TtlFilterFactory> filter;
-  std::unique_ptr<Database> database;
-  UsageTable usage;
-  std::optional<NamespaceTable> namespaces;
-  std::optional<HotCache> hot;
-  std::optional<EntryReader> reader;
-  std::optional<LeaseTable> leases;
-  UploadTable uploads;
-  std::optional<WriteContext> context;
-  std::optional<ChangeFeed> feed;
-  std::unique_ptr<MarkFile> mark_file;
-  std::optional<Writer> writer;
-  std::optional<Reclaimer> reclaimer;
-};
-
 class RocksStore final : public Store {
  public:
   explicit RocksStore(RocksStoreOptions options)
@@ -71,34 +33,40 @@ class RocksStore final : public Store {
 
   Status open();
 
-  Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const override {
+  Result<Entry> get(NamespaceNumber ns,
+                    std::string_view key,
+                    ReadTier tier,
+                    Reader reader) const override {
     Entry entry;
-    Status status = get_into(ns, key, tier, entry);
+    Status status = get_into(ns, key, tier, entry, reader);
     if (!status.ok()) return status;
     return entry;
   }
   Status get_into(NamespaceNumber ns,
                   std::string_view key,
                   ReadTier tier,
-                  Entry& entry) const override {
-    return parts_.reader->get_into(ns, key, tier, entry);
+                  Entry& entry,
+                  Reader reader) const override {
+    return parts_.reader->get_into(ns, key, tier, entry, reader);
   }
   bool is_cached(NamespaceNumber ns, std::string_view key) const override {
     const auto prefix = parts_.namespaces->prefix_of(ns);
-    return prefix && parts_.hot->contains(HotCache::key_of(*prefix, key));
+    return prefix && !is_reserved(key) && parts_.hot->contains(HotCache::key_of(*prefix, key));
   }
   std::vector<Result<Entry>> get_many(NamespaceNumber ns,
                                       const std::vector<std::string_view>& keys,
-                                      ReadTier tier) const override {
-    return parts_.reader->get_many(ns, keys, tier);
+                                      ReadTier tier,
+                                      Reader reader) const override {
+    return parts_.reader->get_many(ns, keys, tier, reader);
   }
   Result<LeasedEntry> get_or_lease(NamespaceNumber ns,
                                    std::string_view key,
                                    std::chrono::milliseconds duration,
                                    ReadTier tier) override;
   Result<std::unique_ptr<ValueReader>> open_value(NamespaceNumber ns,
-                                                  std::string_view key) const override {
-    return parts_.reader->open_value(ns, key);
+                                                  std::string_view key,
+                                                  Reader reader) const override {
+    return parts_.reader->open_value(ns, key, reader);
   }
   Result<ListPage> list(const ListRequest& request) const override;
   void submit(Write write, WriteCallback done) override;
@@ -114,6 +82,14 @@ class RocksStore final : public Store {
     return parts_.namespaces->find(id_or_title);
   }
   Result<NamespaceUsage> usage(NamespaceNumber ns) const override;
+  std::optional<MirrorFreshness> mirror_of(NamespaceNumber ns,
+                                           std::string_view key) const override {
+    if (parts_.mirrors.state_of(ns) == nullptr) return std::nullopt;
+    return parts_.mirrors.freshness_of(ns, key, parts_.clock->now());
+  }
+  std::vector<MirrorStatus> mirrors() const override {
+    return parts_.mirrors.all(parts_.clock->now());
+  }
   Status confirm_clock() override;
   StoreStats stats() const override;
 
@@ -128,7 +104,7 @@ class RocksStore final : public Store {
   std::int64_t now_ms() const { return to_unix_ms(parts_.clock->now()); }
 
   const RocksStoreOptions options_;
-  Parts parts_;
+  StoreParts parts_;
   const Clock& clock_;
 };
 
@@ -189,7 +165,11 @@ Status RocksStore::load(Version& last_version) {
   // Versions carry the time of their write: a floor for node time even if the mark was lost.
   parts_.clock->raise(from_unix_ms(static_cast<std::int64_t>(*version / 1000)));
   parts_.hot.emplace(options_.hot_cache_bytes);
-  parts_.reader.emplace(database, *parts_.namespaces, *parts_.clock, clock_, *parts_.hot);
+  if (Status status = parts_.mirrors.load(database, *parts_.namespaces); !status.ok()) {
+    return status;
+  }
+  parts_.reader.emplace(
+      database, *parts_.namespaces, *parts_.clock, clock_, parts_.mirrors, *parts_.hot);
   return Status();
 }
 
@@ -201,8 +181,13 @@ Status RocksStore::start_writing(Version last_version) {
   parts_.mark_file = std::move(*mark_file);
   parts_.leases.emplace(clock_);
   parts_.feed.emplace(last_version);
-  parts_.context.emplace(WriteContext{
-      database, *parts_.namespaces, parts_.usage, *parts_.leases, parts_.uploads, *parts_.hot});
+  parts_.context.emplace(WriteContext{database,
+                                      *parts_.namespaces,
+                                      parts_.usage,
+                                      *parts_.leases,
+                                      parts_.uploads,
+                                      *parts_.hot,
+                                      parts_.mirrors});
   parts_.writer.emplace(
       Writer::Parts{
           database, *parts_.context, *parts_.clock, *parts_.mark_file, *parts_.guard, *parts_.feed},
@@ -233,9 +218,12 @@ Result<LeasedEntry> RocksStore::get_or_lease(NamespaceNumber ns,
   if (duration.count() <= 0 || duration > kLeaseMax) {
     return Status(Code::kInvalidArgument, "a lease must last 1 ms to 60 s");
   }
-  auto entry = get(ns, key, tier);
+  auto entry = get(ns, key, tier, Reader::kAnyone);
   if (entry) return LeasedEntry{*std::move(entry), 0, {}};
-  if (entry.code() != Code::kNotFound) return entry.error();
+  // What is mirrored is filled by the mirror alone.
+  if (entry.code() != Code::kNotFound || is_reserved(key) || mirror_of(ns, key)) {
+    return entry.error();
+  }
   const auto prefix = prefix_of(ns);
   if (!prefix) return prefix.error();
   const std::string stored_key = encode_key(*prefix, key);
@@ -243,7 +231,7 @@ Result<LeasedEntry> RocksStore::get_or_lease(NamespaceNumber ns,
   if (!grant) return grant.error();
   if (grant->lease == 0) return LeasedEntry{{}, 0, grant->retry_after};
   // Again, for a write that came between: those that come from here on void the lease.
-  entry = get(ns, key, tier);
+  entry = get(ns, key, tier, Reader::kAnyone);
   if (!entry && entry.code() == Code::kNotFound) return LeasedEntry{{}, grant->lease, {}};
   parts_.leases->release(stored_key, grant->lease);
   if (!entry) return entry.error();
@@ -251,9 +239,19 @@ Result<LeasedEntry> RocksStore::get_or_lease(NamespaceNumber ns,
 }
 
 Result<ListPage> RocksStore::list(const ListRequest& request) const {
+  const bool by_mirror = request.reader == Reader::kMirror;
+  const MirrorState* state = by_mirror ? nullptr : parts_.mirrors.state_of(request.ns);
   const auto prefix = prefix_of(request.ns);
   if (!prefix) return prefix.error();
-  return list_entries(*parts_.database, *prefix, request, parts_.clock->now(), clock_);
+  if (state != nullptr) {
+    const Status fresh = state->judge_prefix(request.prefix, parts_.clock->now());
+    if (!fresh.ok()) return fresh;
+  }
+  auto page = list_entries(*parts_.database, *prefix, request, parts_.clock->now(), clock_);
+  if (state != nullptr && parts_.mirrors.state_of(request.ns) != state) {
+    return Status(Code::kStale, "stale: the mirror's rules changed while the keys were listed");
+  }
+  return page;
 }
 
 void RocksStore::submit(Write write, WriteCallback done) {
@@ -308,7 +306,9 @@ Status RocksStore::drop(NamespaceNumber ns, Drop how) {
   if (!parts_.writer) return read_only_refusal();
   Status dropped = closing_refusal();
   (void)parts_.writer->run([&](Version& last_version) {
+    parts_.mirrors.begin_drop(ns);
     const auto prefix = ((*parts_.namespaces).*how)(ns);
+    parts_.mirrors.end_drop(ns, prefix.has_value());
     dropped = prefix ? Status() : prefix.error();
     if (!prefix) return;
     parts_.leases->void_prefix(encode_key(*prefix, {}));

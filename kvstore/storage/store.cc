@@ -16,11 +16,9 @@ Status cannot(const char* what) {
 
 }  // namespace
 
-Status Store::get_into(NamespaceNumber ns,
-                       std::string_view key,
-                       ReadTier tier,
-                       Entry& entry) const {
-  Result<Entry> found = get(ns, key, tier);
+Status Store::get_into(
+    NamespaceNumber ns, std::string_view key, ReadTier tier, Entry& entry, Reader reader) const {
+  Result<Entry> found = get(ns, key, tier, reader);
   if (!found) return found.error();
   entry = *std::move(found);
   return Status();
@@ -32,10 +30,11 @@ bool Store::is_cached(NamespaceNumber /*ns*/, std::string_view /*key*/) const {
 
 std::vector<Result<Entry>> Store::get_many(NamespaceNumber ns,
                                            const std::vector<std::string_view>& keys,
-                                           ReadTier tier) const {
+                                           ReadTier tier,
+                                           Reader reader) const {
   std::vector<Result<Entry>> entries;
   entries.reserve(keys.size());
-  for (const std::string_view key : keys) entries.push_back(get(ns, key, tier));
+  for (const std::string_view key : keys) entries.push_back(get(ns, key, tier, reader));
   return entries;
 }
 
@@ -47,7 +46,8 @@ Result<LeasedEntry> Store::get_or_lease(NamespaceNumber /*ns*/,
 }
 
 Result<std::unique_ptr<ValueReader>> Store::open_value(NamespaceNumber /*ns*/,
-                                                       std::string_view /*key*/) const {
+                                                       std::string_view /*key*/,
+                                                       Reader /*reader*/) const {
   return cannot("read a value in pieces");
 }
 
@@ -74,6 +74,15 @@ Status Store::delete_namespace(NamespaceNumber /*ns*/) {
 
 Result<NamespaceUsage> Store::usage(NamespaceNumber /*ns*/) const {
   return cannot("count");
+}
+
+std::optional<MirrorFreshness> Store::mirror_of(NamespaceNumber /*ns*/,
+                                                std::string_view /*key*/) const {
+  return std::nullopt;
+}
+
+std::vector<MirrorStatus> Store::mirrors() const {
+  return {};
 }
 
 Status Store::confirm_clock() {

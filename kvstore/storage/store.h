@@ -36,12 +36,17 @@ using WriteCallback = std::function<void(Result<std::vector<WriteOutcome>>)>;
 // may wait.
 enum class ReadTier { kMemory, kDisk };
 
+// Who reads. The mirror reads the keys it owns whatever their freshness, and reserved keys, which
+// are hidden from everybody else.
+enum class Reader { kAnyone, kMirror };
+
 struct ListRequest {
   NamespaceNumber ns = 0;
   std::string prefix;          // 0..512 bytes
   std::string start_after;     // exclusive; empty: from the first
   std::uint32_t limit = 1000;  // 1..1000
   bool with_values = false;
+  Reader reader = Reader::kAnyone;
 };
 
 struct ListItem {
@@ -159,18 +164,52 @@ struct StoreStats {
   std::string engine;                      // "rocksdb 7.8.3"
 };
 
+// The keys with this prefix are owned by the namespace's mirror: nobody else may write them, and
+// they are read only while they are fresh.
+struct MirrorRule {
+  std::string prefix;
+  std::chrono::milliseconds ttl{};  // how far the mirror may be behind; 0: no bound
+  bool loaded = false;              // false: there may be keys in the source that are not here yet
+
+  bool operator==(const MirrorRule&) const = default;
+};
+
+// Of one mirrored key. What is read after it was asked for is at least as new, as long as `state`
+// is the same when it is asked for again.
+struct MirrorFreshness {
+  std::string position;                 // what the mirror calls how far it has read its source
+  std::optional<WallTime> fresh_as_of;  // absent: not known
+  std::chrono::milliseconds age{};      // node time minus fresh_as_of; may be negative
+  std::chrono::milliseconds ttl{};      // see MirrorRule
+  bool loaded = false;
+  std::uint64_t state = 0;
+};
+
+struct MirrorStatus {
+  NamespaceNumber ns = 0;
+  std::vector<MirrorRule> rules;  // ordered by prefix
+  std::string position;
+  std::optional<WallTime> fresh_as_of;
+  std::chrono::milliseconds age{};
+};
+
 class Store {
  public:
   virtual ~Store() = default;
 
-  // Errors: kNotFound; kBusy (kMemory only); kCorruption; kIoError; kNamespaceNotFound.
-  virtual Result<Entry> get(NamespaceNumber ns, std::string_view key, ReadTier tier) const = 0;
+  // Errors: kNotFound; kStale (a mirrored key, there or not, and the mirror is behind or loading);
+  // kBusy (kMemory only); kCorruption; kIoError; kNamespaceNotFound.
+  virtual Result<Entry> get(NamespaceNumber ns,
+                            std::string_view key,
+                            ReadTier tier,
+                            Reader reader = Reader::kAnyone) const = 0;
 
   // As get, into `entry`, whose memory is used again. If not ok, what it holds is unspecified.
   virtual Status get_into(NamespaceNumber ns,
                           std::string_view key,
                           ReadTier tier,
-                          Entry& entry) const;
+                          Entry& entry,
+                          Reader reader = Reader::kAnyone) const;
 
   // Whether the next get of the key would be answered from the cache of entries read lately, if the
   // store has one. Changes nothing there.
@@ -179,11 +218,13 @@ class Store {
   // One result per key, each as get's, all of one moment.
   virtual std::vector<Result<Entry>> get_many(NamespaceNumber ns,
                                               const std::vector<std::string_view>& keys,
-                                              ReadTier tier) const;
+                                              ReadTier tier,
+                                              Reader reader = Reader::kAnyone) const;
 
   // Reads, and on a miss takes the lease to fill the key for `duration` (at most 60 s). A write to
   // the key voids the lease, so a fill can never overwrite what is newer. Leases do not survive a
-  // restart. Errors: as get, but a miss is none; kBusy (too many leases).
+  // restart. Errors: as get, but a miss is one only of a mirrored key, which only its mirror may
+  // fill; kBusy (too many leases).
   virtual Result<LeasedEntry> get_or_lease(NamespaceNumber ns,
                                            std::string_view key,
                                            std::chrono::milliseconds duration,
@@ -191,10 +232,11 @@ class Store {
 
   // Blocks on disk. Errors: as get.
   virtual Result<std::unique_ptr<ValueReader>> open_value(NamespaceNumber ns,
-                                                          std::string_view key) const;
+                                                          std::string_view key,
+                                                          Reader reader = Reader::kAnyone) const;
 
-  // Blocks on disk. Errors: kInvalidArgument (limit, sizes); kCorruption; kIoError;
-  // kNamespaceNotFound.
+  // Blocks on disk. Errors: kInvalidArgument (limit, sizes); kStale (keys with the prefix may be
+  // mirrored, and their mirror is behind or loading); kCorruption; kIoError; kNamespaceNotFound.
   virtual Result<ListPage> list(const ListRequest& request) const = 0;
 
   // Queues `write` for the writer thread and returns at once; writes of one owner keep their order,
@@ -224,6 +266,11 @@ class Store {
   // By id, or if none has that id by title. kNamespaceNotFound.
   virtual Result<Namespace> find_namespace(std::string_view id_or_title) const = 0;
   virtual Result<NamespaceUsage> usage(NamespaceNumber ns) const;
+
+  // How fresh the key is; nothing if no mirror owns it.
+  virtual std::optional<MirrorFreshness> mirror_of(NamespaceNumber ns, std::string_view key) const;
+  // Of each namespace that has rules or a position, by number.
+  virtual std::vector<MirrorStatus> mirrors() const;
 
   // The operator's word that the wall clock is right: node time becomes wall time, backwards too.
   virtual Status confirm_clock();

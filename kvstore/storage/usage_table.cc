@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kvstore/storage/bytes.h"
+#include "kvstore/storage/mirror_rules.h"
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/rocks_status.h"
 
@@ -90,6 +91,7 @@ Status UsageTable::rebuild(const Database& database) {
     const std::string_view key(it->key().data(), it->key().size());
     const auto record = decode_record(key, {it->value().data(), it->value().size()});
     if (!record || key.size() < kPrefixBytes) continue;  // damage is reported to who reads it
+    if (is_reserved(key.substr(kPrefixBytes))) continue;
     const RecordHeader& header = record->header;
     UsageTotals& totals = delta[bucket_of(load_be32(key, 0), header.expiry_ms, header.version)];
     totals.keys += 1;

@@ -26,15 +26,25 @@ std::vector<WriteOutcome> WriteGroup::add(const Write& write) {
 }
 
 std::vector<WriteOutcome> WriteGroup::add_atomic(const Write& write) {
-  const Checkpoint checkpoint{delta_, changes_.size(), consumed_uploads_.size(), min_expiry_ms_};
+  if (const WriteOutcome bad = check_namespace(write.mirror); bad.code != Code::kOk) {
+    return std::vector<WriteOutcome>(write.operations.size(), bad);
+  }
+  const Checkpoint checkpoint{
+      delta_, changes_.size(), consumed_uploads_.size(), min_expiry_ms_, mirror_changes_};
   batch_.SetSavePoint();
   undoable_ = true;
+  mirror_ = write.mirror ? &*write.mirror : nullptr;
   std::vector<WriteOutcome> outcomes;
   outcomes.reserve(write.operations.size());
   for (const Operation& operation : write.operations) {
     outcomes.push_back(apply(operation));
     if (outcomes.back().code != Code::kOk) break;
   }
+  if (outcomes.back().code == Code::kOk) {
+    const WriteOutcome marked = store_position(write.mirror);
+    if (marked.code != Code::kOk) outcomes.back() = marked;
+  }
+  mirror_ = nullptr;
   undoable_ = false;
   if (outcomes.back().code == Code::kOk) {
     batch_.PopSavePoint();
@@ -64,6 +74,7 @@ void WriteGroup::roll_back(const Checkpoint& checkpoint) {
   changes_.resize(checkpoint.changes);
   consumed_uploads_.resize(checkpoint.consumed);
   min_expiry_ms_ = checkpoint.min_expiry_ms;
+  mirror_changes_ = checkpoint.mirrors;
 }
 
 Version WriteGroup::next_version() {
@@ -76,6 +87,7 @@ rocksdb::WriteBatch& WriteGroup::finish() {
   std::string version;
   append_le(version, last_version_);
   batch_.Put(context_.database.meta(), kVersionKey, version);
+  context_.mirrors.begin(mirror_changes_);
   for (const auto& [key, existing] : written_) context_.hot.begin_write(HotCache::key_of(key));
   return batch_;
 }
@@ -93,24 +105,30 @@ std::vector<Change> WriteGroup::commit() {
       context_.hot.end_delete(HotCache::key_of(key));
     }
   }
+  context_.mirrors.commit(mirror_changes_);
   context_.leases.void_keys(keys);
   for (const std::uint64_t id : consumed_uploads_) context_.uploads.forget(id);
   return std::move(changes_);
 }
 
 void WriteGroup::fail() {
+  context_.mirrors.fail(mirror_changes_);
   for (const auto& [key, existing] : written_) context_.hot.fail_write(HotCache::key_of(key));
 }
 
 WriteOutcome WriteGroup::apply(const Operation& operation) {
   if (WriteOutcome bad = check_operation(operation); bad.code != Code::kOk) return bad;
   return std::visit(
-      [this](const auto& op) {
+      [this, &operation](const auto& op) {
         const auto prefix = context_.namespaces.prefix_of(op.ns);
         if (!prefix) {
           return refusal(Code::kNamespaceNotFound, "no such namespace");
         }
-        return apply(op, Target{op.ns, *prefix, op.key, encode_key(*prefix, op.key)});
+        const Target target{op.ns, *prefix, op.key, encode_key(*prefix, op.key)};
+        WriteOutcome outcome = check_owner(operation, target);
+        if (outcome.code == Code::kOk) outcome = apply(op, target);
+        if (outcome.code == Code::kOk && is_reserved(target.key)) note_reserved(operation, target);
+        return outcome;
       },
       operation);
 }
@@ -315,16 +333,19 @@ Version WriteGroup::store(const Target& target, const Existing& old, RecordParts
                       (parts.body ? parts.body->bytes : parts.value.size());
   now.record = encode_record(target.stored_key, parts);
   batch_.Put(context_.database.entries(), target.stored_key, now.record);
-  UsageTotals& totals = delta_[bucket_of(target.prefix, parts.expiry_ms, parts.version)];
-  totals.keys += 1;
-  totals.bytes += static_cast<std::int64_t>(now.counted_bytes);
+  const bool hidden = is_reserved(target.key);
+  if (!hidden) {
+    UsageTotals& totals = delta_[bucket_of(target.prefix, parts.expiry_ms, parts.version)];
+    totals.keys += 1;
+    totals.bytes += static_cast<std::int64_t>(now.counted_bytes);
+  }
   Change change{ChangeKind::kPut, target.ns, target.key, parts.version, std::nullopt};
   if (parts.expiry_ms != 0) {
     min_expiry_ms_ = std::min(min_expiry_ms_, parts.expiry_ms);
     change.expires_at = from_unix_ms(static_cast<std::int64_t>(parts.expiry_ms));
     if (parts.body) note_body_expiry(batch_, context_.database, parts.expiry_ms, target.stored_key);
   }
-  changes_.push_back(std::move(change));
+  if (!hidden) changes_.push_back(std::move(change));
   remember(target.stored_key, std::move(now));
   return parts.version;
 }
@@ -333,7 +354,9 @@ Version WriteGroup::erase(const Target& target, const Existing& old) {
   const Version version = next_version();
   take_away(target, old, false);
   if (old.stored) batch_.Delete(context_.database.entries(), target.stored_key);
-  changes_.push_back({ChangeKind::kDelete, target.ns, target.key, version, std::nullopt});
+  if (!is_reserved(target.key)) {
+    changes_.push_back({ChangeKind::kDelete, target.ns, target.key, version, std::nullopt});
+  }
   remember(target.stored_key, {});
   return version;
 }
@@ -341,9 +364,11 @@ Version WriteGroup::erase(const Target& target, const Existing& old) {
 // Everything that belongs to the old record and is not under its key.
 void WriteGroup::take_away(const Target& target, const Existing& old, bool keep_chunks) {
   if (!old.stored || old.version == 0) return;
-  UsageTotals& totals = delta_[bucket_of(target.prefix, old.expiry_ms, old.version)];
-  totals.keys -= 1;
-  totals.bytes -= static_cast<std::int64_t>(old.counted_bytes);
+  if (!is_reserved(target.key)) {
+    UsageTotals& totals = delta_[bucket_of(target.prefix, old.expiry_ms, old.version)];
+    totals.keys -= 1;
+    totals.bytes -= static_cast<std::int64_t>(old.counted_bytes);
+  }
   if (!old.body) return;
   if (old.expiry_ms != 0) {
     forget_body_expiry(batch_, context_.database, old.expiry_ms, target.stored_key);
@@ -359,21 +384,6 @@ void WriteGroup::remember(const std::string& stored_key, Existing existing) {
         before == written_.end() ? std::nullopt : std::optional(std::move(before->second)));
   }
   written_[stored_key] = std::move(existing);
-}
-
-Result<std::optional<BodyRef>> WriteGroup::remove_expired_body(std::uint64_t expiry_ms,
-                                                               const std::string& stored_key) {
-  const auto found = find(stored_key, false);
-  forget_body_expiry(batch_, context_.database, expiry_ms, stored_key);
-  if (!found) return found.error();
-  if (!found->body || found->live || found->expiry_ms != expiry_ms) {
-    return std::optional<BodyRef>();
-  }
-  const Target target{0, load_be32(stored_key, 0), stored_key.substr(kPrefixBytes), stored_key};
-  take_away(target, *found, false);
-  batch_.Delete(context_.database.entries(), stored_key);
-  remember(stored_key, {});
-  return found->body;
 }
 
 }  // namespace edged::storage

@@ -18,6 +18,7 @@
 #include "kvstore/storage/database.h"
 #include "kvstore/storage/hot_cache.h"
 #include "kvstore/storage/lease_table.h"
+#include "kvstore/storage/mirror_table.h"
 #include "kvstore/storage/namespace_table.h"
 #include "kvstore/storage/operation_rules.h"
 #include "kvstore/storage/record.h"
@@ -35,6 +36,7 @@ struct WriteContext {
   LeaseTable& leases;
   UploadTable& uploads;
   HotCache& hot;
+  MirrorTable& mirrors;
 };
 
 class WriteGroup {
@@ -57,11 +59,12 @@ class WriteGroup {
                                                      const std::string& stored_key);
 
   // What was collected, with the counts and the version mark that go with it. From here to commit()
-  // or fail() the hot cache knows none of its keys.
+  // or fail() the hot cache knows none of its keys, and mirrors claim no more than holds before and
+  // after.
   rocksdb::WriteBatch& finish();
 
-  // Once the batch is written: makes counts, leases, uploads and the hot cache follow. Returns the
-  // changes.
+  // Once the batch is written: makes counts, leases, uploads, the hot cache and mirrors follow.
+  // Returns the changes.
   std::vector<Change> commit();
   // If it could not be written.
   void fail();
@@ -96,6 +99,7 @@ class WriteGroup {
     std::size_t changes = 0;
     std::size_t consumed = 0;
     std::uint64_t min_expiry_ms = 0;
+    MirrorChanges mirrors;
   };
 
   std::vector<WriteOutcome> add_atomic(const Write& write);
@@ -106,6 +110,13 @@ class WriteGroup {
   WriteOutcome apply(const Touch& touch, const Target& target);
   WriteOutcome apply(const Add& add, const Target& target);
   WriteOutcome apply(const Check& check, const Target& target);
+
+  // Mirrors: write_group_mirror.cc. Whether the operation may name its key, and what follows from
+  // one on a reserved key that was done.
+  WriteOutcome check_owner(const Operation& operation, const Target& target) const;
+  void note_reserved(const Operation& operation, const Target& target);
+  WriteOutcome check_namespace(const std::optional<MirrorMark>& mirror) const;
+  WriteOutcome store_position(const std::optional<MirrorMark>& mirror);
 
   Result<Existing> find(const std::string& stored_key, bool want_record) const;
   Result<Existing> read(const std::string& stored_key, bool want_record) const;
@@ -134,6 +145,8 @@ class WriteGroup {
   UsageDelta delta_;
   std::vector<Change> changes_;
   std::vector<std::uint64_t> consumed_uploads_;
+  const MirrorMark* mirror_ = nullptr;  // of the Write that is being added
+  MirrorChanges mirror_changes_;
 };
 
 // The key in "meta" of the last version given out, u64le; written with every batch.

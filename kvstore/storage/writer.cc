@@ -60,6 +60,10 @@ Status Writer::admit(const Write& write, std::size_t bytes) const {
   if (operations == 0 || operations > kOperationsPerWriteMax) {
     return Status(Code::kInvalidArgument, "a write must have 1 to 10000 operations");
   }
+  if (write.mirror) {
+    Status mark = check_mark(*write.mirror, write.atomic);
+    if (!mark.ok()) return mark;
+  }
   if (write.atomic && bytes > kAtomicBytesMax) {
     return Status(Code::kTooLarge, "an atomic write must have at most 8 MiB");
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Store in a std::map, for tests of what stands above storage. Writes are carried out by a writer
 // thread, in order, as the real store does; hold_writes keeps them waiting until release_writes.
-// Reads answer kBusy in memory while only_disk is set. Any thread may call every method.
+// Reads answer kBusy in memory while only_disk is set. It knows no mirrors: no key is owned or
+// reserved. Any thread may call every method.
 #pragma once
 
 #include <atomic>
@@ -53,7 +54,8 @@ class MemoryStore final : public storage::Store {
 
   Result<storage::Entry> get(storage::NamespaceNumber ns,
                              std::string_view key,
-                             storage::ReadTier tier) const override {
+                             storage::ReadTier tier,
+                             storage::Reader /*reader*/ = storage::Reader::kAnyone) const override {
     if (only_disk && tier == storage::ReadTier::kMemory) {
       return Status(Code::kBusy, "not in memory");
     }

@@ -20,7 +20,8 @@ class FiguresOnly final : public storage::Store {
  public:
   Result<storage::Entry> get(storage::NamespaceNumber,
                              std::string_view,
-                             storage::ReadTier) const override {
+                             storage::ReadTier,
+                             storage::Reader) const override {
     return unsupported();
   }
   Result<storage::ListPage> list(const storage::ListRequest&) const override {

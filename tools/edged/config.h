@@ -105,6 +105,10 @@ struct Mirror {
   bool configured = false;
   std::string mode = "auto";
   std::string kv_namespace;  // a binding
+  std::string slot;          // empty: edged_<namespace id>
+  std::string publication;   // empty: as the slot
+  bool temporary_slot = false;
+  std::chrono::milliseconds heartbeat{1'000};
   std::vector<MirrorRule> rules;
 };
 

@@ -156,6 +156,26 @@ void check_upstream_and_mail(const Config& config, ReadContext& context) {
   }
 }
 
+// As PostgreSQL takes them for slots.
+bool is_slot_name(const std::string& name) {
+  const bool plain =
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+  return plain && name.size() <= 54;  // of 63; a temporary slot adds 9
+}
+
+void check_mirror_names(const Mirror& mirror, ReadContext& context) {
+  if (!is_slot_name(mirror.slot)) {
+    context.complain("mirror.slot", quoted(mirror.slot) + " is not 1 to 54 of a-z, 0-9 and _");
+  }
+  if (mirror.publication.size() > 63) {
+    context.complain("mirror.publication", "is longer than 63 bytes");
+  }
+  if (mirror.heartbeat < std::chrono::milliseconds(10) ||
+      mirror.heartbeat > std::chrono::minutes(1)) {
+    context.complain("mirror.heartbeat", "is not between 10ms and 1m");
+  }
+}
+
 void check_mirror(const Config& config, ReadContext& context) {
   const Mirror& mirror = config.mirror;
   std::vector<mirror::Rule> rules;
@@ -171,12 +191,17 @@ void check_mirror(const Config& config, ReadContext& context) {
   }
   const Status together = mirror::check_rules_together(rules);
   if (!together.ok()) context.complain("mirror.rules", together.message());
-  if (mirror.configured && mirror.mode == "logical") {
-    context.complain("mirror.mode",
-                     "\"logical\" is not supported by this version; supported: auto, cache-aside");
-  } else if (mirror.configured) {
-    context.warnings.push_back(
-        "mirror: logical replication is not in this version; running the classic flow");
+  check_mirror_names(mirror, context);
+  if (mirror.configured && mirror.mode != "cache-aside") {
+    if (mirror.rules.empty()) context.complain("mirror.rules", "is missing or empty");
+    if (config.worker_namespace_id().empty()) {
+      context.complain("mirror", "needs an entry of kv_namespaces");
+    }
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      if (!rules[i].key.prefix().empty()) continue;
+      context.complain("mirror.rules[" + std::to_string(i) + "].key",
+                       "must begin with text: the keys that begin so belong to the mirror");
+    }
   }
   const auto is_named = [&](const KvNamespace& kv) { return kv.binding == mirror.kv_namespace; };
   if (!mirror.kv_namespace.empty() &&

@@ -196,6 +196,10 @@ void read_mirror(const Json& json, ReadContext& context, bool lenient, Mirror& m
   ObjectReader reader(json, "mirror", context, lenient);
   reader.choice("mode", {"auto", "logical", "cache-aside"}, mirror.mode);
   reader.text("namespace", mirror.kv_namespace);
+  reader.text("slot", mirror.slot);
+  reader.text("publication", mirror.publication);
+  reader.boolean("temporary_slot", mirror.temporary_slot);
+  reader.duration("heartbeat", mirror.heartbeat);
   if (const Json* array = reader.array("rules")) {
     for_each_object(*array, "mirror.rules", context, lenient, false, [&](ObjectReader& element) {
       mirror.rules.push_back(read_mirror_rule(element, context, lenient));

@@ -14,6 +14,7 @@
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
+#include "tools/edged/mirror_parts.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/db/schema_check.h"
 
@@ -74,9 +75,12 @@ awaitable<Status> deliver_mails(WorkerParts& parts, std::int64_t run_id) {
   }
 }
 
-awaitable<int> run_job(WorkerParts& parts, CronOnceOptions options) {
+awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnceOptions options) {
   const Status schema = co_await db::check_schema(parts.pool);
   if (!schema.ok()) co_return fail(schema);
+  const Result<MirrorChoice> choice = co_await choose_mirror(config, parts.pool);
+  if (!choice) co_return fail(choice.error());
+  if (choice->logical) parts.kv.set_mirrored(mirrored_keys(config.mirror));
   const auto id =
       co_await parts.class_monitor.start(parts.clock.wall_now(), worker::Cause::kManual);
   if (!id) co_return fail(id.error());
@@ -109,7 +113,7 @@ int run_cron_once(const config::Config& config, const CronOnceOptions& options) 
     code = result;
     io.stop();
   };
-  boost::asio::co_spawn(io, run_job(parts, options), finish);
+  boost::asio::co_spawn(io, run_job(parts, config, options), finish);
   io.run();
   return code;
 }

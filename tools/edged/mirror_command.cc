@@ -10,6 +10,7 @@
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
+#include "tools/edged/mirror_parts.h"
 #include "worker/mirror/catalogue.h"
 
 namespace edged {
@@ -19,22 +20,6 @@ struct MirrorArguments {
   Flags flags;
   bool json = false;
 };
-
-// Of a configuration that was checked.
-std::vector<mirror::Rule> rules_of(const config::Mirror& mirror) {
-  std::vector<mirror::Rule> rules;
-  for (const config::MirrorRule& one : mirror.rules) {
-    mirror::Rule rule;
-    rule.table = *mirror::parse_table_name(one.table);
-    rule.key = *mirror::KeyTemplate::parse(one.key);
-    if (one.column) rule.value = {mirror::RowValue::Kind::kColumn, *one.column};
-    if (one.constant) rule.value = {mirror::RowValue::Kind::kConstant, *one.constant};
-    rule.ttl = one.ttl;
-    rule.expires = one.expires;
-    rules.push_back(std::move(rule));
-  }
-  return rules;
-}
 
 struct MirrorReport {
   mirror::Catalogue catalogue;

@@ -20,11 +20,14 @@
 #include "proto/base/log.h"
 #include "proto/http/health.h"
 #include "proto/http/server.h"
+#include "tools/edged/mirror_parts.h"
 #include "tools/edged/state_dir.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/cron/cron_http.h"
 #include "worker/cron/ticker.h"
 #include "worker/db/schema_check.h"
+#include "worker/mirror/applier.h"
+#include "worker/mirror/mirror.h"
 
 namespace edged {
 namespace {
@@ -56,6 +59,9 @@ class WorkerService {
   Status readiness() const;
   void spawn(awaitable<void> task);
   awaitable<void> begin_work();
+  awaitable<bool> begin_mirror();
+  awaitable<void> follow_postgres();
+  awaitable<void> release_node();
   awaitable<void> run_tick(WallTime due_at);
   awaitable<void> wait_for_end();
   awaitable<void> wait_for_hangup();
@@ -72,6 +78,9 @@ class WorkerService {
   Status schema_{Code::kUnavailable, "the database was not checked yet"};
   std::vector<worker::Schedule> schedules_;
   std::unique_ptr<worker::Ticker> ticker_;
+  std::unique_ptr<net::Client> mirror_client_;
+  std::unique_ptr<mirror::Mirror> mirror_;
+  bool mirroring_ = false;
   bool stopping_ = false;
 };
 
@@ -152,6 +161,14 @@ awaitable<void> WorkerService::begin_work() {
     co_await pause_.async_wait(kAwait);
   }
   if (stopping_) co_return;
+  backoff.reset();
+  while (!stopping_) {
+    const bool decided = co_await begin_mirror();
+    if (decided) break;
+    pause_.expires_after(backoff.next());
+    co_await pause_.async_wait(kAwait);
+  }
+  if (stopping_) co_return;
   spawn(parts_.outbox.run());
   spawn(parts_.class_monitor.take_over_abandoned());
   worker::TickerOptions options;
@@ -168,6 +185,60 @@ awaitable<void> WorkerService::begin_work() {
       });
   ticker_->start();
   log::info("ready");
+}
+
+// Decides how the node gets its rows. False: PostgreSQL does not say.
+awaitable<bool> WorkerService::begin_mirror() {
+  if (!config_.mirror.configured || !parts_.kv.configured()) co_return true;
+  const Result<MirrorChoice> choice = co_await choose_mirror(config_, parts_.pool);
+  if (!choice) {
+    log::error("[mirror] " + choice.error().message());
+    co_return false;
+  }
+  parts_.metrics
+      .gauge("edged_mirror_mode",
+             "1 for the way in which the node gets its rows",
+             {{"mode", choice->logical ? "logical" : "cache-aside"}})
+      .set(1);
+  log::info(std::string("[mirror] mode ") + (choice->logical ? "logical: " : "cache-aside: ") +
+            choice->why);
+  const auto executor = io_.get_executor();
+  mirror_client_ = std::make_unique<net::Client>(executor, mirror_client_options(config_));
+  if (!choice->logical) {
+    spawn(release_node());
+    co_return true;
+  }
+  mirror_ = std::make_unique<mirror::Mirror>(executor,
+                                             parts_.pool,
+                                             *mirror_client_,
+                                             parts_.clock,
+                                             parts_.metrics,
+                                             mirror_options(config_, state_dir_.worker_name()));
+  monitor::MirroredKeys mirrored = mirrored_keys(config_.mirror);
+  mirrored.hurry = [this] { mirror_->hurry(); };
+  parts_.kv.set_mirrored(std::move(mirrored));
+  spawn(follow_postgres());
+  co_return true;
+}
+
+awaitable<void> WorkerService::follow_postgres() {
+  mirroring_ = true;
+  co_await mirror_->run();
+  mirroring_ = false;
+  pause_.cancel();
+}
+
+// The keys of a mirror that ran before belong to nobody now, and nobody would keep them fresh.
+awaitable<void> WorkerService::release_node() {
+  mirror::Applier applier(*mirror_client_, config_.worker_namespace_id());
+  Backoff backoff({std::chrono::milliseconds(500), std::chrono::milliseconds(30'000)}, 1);
+  while (!stopping_) {
+    const Result<bool> released = co_await applier.release(state_dir_.worker_name());
+    if (released && *released) log::info("[mirror] released the keys of a mirror that ran before");
+    if (released || !retryable(released.code())) break;
+    pause_.expires_after(backoff.next());
+    co_await pause_.async_wait(kAwait);
+  }
 }
 
 // A tick that could not be started because PostgreSQL was away is tried again until the next is
@@ -207,10 +278,15 @@ awaitable<void> WorkerService::wait_for_end() {
   pause_.cancel();
   hangup_.cancel();
   if (ticker_) ticker_->stop();
+  if (mirror_) mirror_->stop();
   const bool finished = co_await parts_.class_monitor.drain(kDrainTimeout);
   if (!finished) log::warn("a run goes on; the next start of this worker takes it over");
   parts_.outbox.stop();
   co_await http_.drain(std::chrono::milliseconds(1000));
+  for (int i = 0; mirroring_ && i < 100; ++i) {
+    pause_.expires_after(std::chrono::milliseconds(10));
+    co_await pause_.async_wait(kAwait);
+  }
   state_dir_.remove(kPortsFile);
   io_.stop();
 }

@@ -159,7 +159,7 @@ asio::awaitable<Result<std::uint64_t>> PgReplicationConnection::copy_out(std::st
     Result<Copied> copied = co_await impl_->next_copied(impl_->deadline());
     if (!copied) co_return impl_->socket().give_up(copied.error());
     if (copied->bytes < 0) break;
-    Status taken = take(copied->view());
+    Status taken = co_await take(copied->view());
     if (!taken.ok()) co_return impl_->socket().give_up(taken);
     ++rows;
   }
@@ -186,6 +186,19 @@ asio::awaitable<Result<std::optional<std::string>>> PgReplicationConnection::nex
   const std::string why = end ? "the server ended it" : end.error().message();
   co_return impl_->socket().give_up(
       Status(Code::kUnavailable, "the replication stream has ended: " + why));
+}
+
+// An end or an error is left to next_frame.
+Result<std::optional<std::string>> PgReplicationConnection::frame_at_hand() {
+  Copied copied = take_copied(impl_->raw());
+  if (copied.bytes == 0 && !impl_->socket().broken()) {
+    if (PQconsumeInput(impl_->raw()) == 0) {
+      return impl_->socket().give_up(impl_->socket().lost());
+    }
+    copied = take_copied(impl_->raw());
+  }
+  if (copied.bytes <= 0) return std::optional<std::string>();
+  return std::optional<std::string>(copied.view());
 }
 
 asio::awaitable<Status> PgReplicationConnection::send_frame(std::string frame) {

@@ -33,16 +33,19 @@ class PgReplicationConnection {
 
   // "copy … to stdout", which the server ends after its own statement_timeout (set it to 0 in the
   // transaction for a large table): calls `take` with each row as it comes, in COPY's text format
-  // with its newline. An error of `take` ends the connection. The number of rows, or an error.
-  using TakeRow = std::function<Status(std::string_view row)>;
+  // with its newline, and waits for it. An error of `take` ends the connection. The number of rows,
+  // or an error.
+  using TakeRow = std::function<boost::asio::awaitable<Status>(std::string_view row)>;
   boost::asio::awaitable<Result<std::uint64_t>> copy_out(std::string sql, TakeRow take);
 
-  // START_REPLICATION. Afterwards only the two below may be called.
+  // START_REPLICATION. Afterwards only those below may be called.
   boost::asio::awaitable<Status> start_streaming(std::string text);
   // The next frame (see mirror/pgoutput.h); nothing if none came before `deadline`. Errors:
   // kUnavailable (the stream has ended, with the server's reason), kUnknownOutcome (abandon()).
   boost::asio::awaitable<Result<std::optional<std::string>>> next_frame(
       std::chrono::steady_clock::time_point deadline);
+  // As next_frame, without waiting: nothing if none has come yet.
+  Result<std::optional<std::string>> frame_at_hand();
   boost::asio::awaitable<Status> send_frame(std::string frame);
 
   // Ends what is under way. The connection is of no use afterwards.

@@ -39,14 +39,6 @@ class CatalogueRow {
   int row_;
 };
 
-std::string tables_as_json(const std::vector<Rule>& rules) {
-  boost::json::array list;
-  for (const Rule& rule : rules) {
-    list.push_back({{"schema", rule.table.schema}, {"name", rule.table.name}});
-  }
-  return boost::json::serialize(list);
-}
-
 // Why the table as such cannot be mirrored; empty if it can.
 std::string complaint_about(const CatalogueRow& row) {
   switch (row.letter("relkind")) {
@@ -171,6 +163,14 @@ class TableReader {
 };
 
 }  // namespace
+
+std::string tables_as_json(const std::vector<Rule>& rules) {
+  boost::json::array list;
+  for (const Rule& rule : rules) {
+    list.push_back({{"schema", rule.table.schema}, {"name", rule.table.name}});
+  }
+  return boost::json::serialize(list);
+}
 
 asio::awaitable<Result<Catalogue>> read_catalogue(db::PgPool& pool,
                                                   const std::vector<Rule>& rules) {

@@ -35,6 +35,9 @@ struct Catalogue {
 boost::asio::awaitable<Result<Catalogue>> read_catalogue(db::PgPool& pool,
                                                          const std::vector<Rule>& rules);
 
+// The rules' tables as the statements here take them. Pure.
+std::string tables_as_json(const std::vector<Rule>& rules);
+
 struct ServerFacts {
   std::string role, database;  // with the quotes that SQL wants
   std::string wal_level;

@@ -58,18 +58,26 @@ std::vector<std::uint32_t> oids_of(const std::vector<Table>& tables) {
   return oids;
 }
 
+std::string quoted(std::string_view text, char quote) {
+  std::string all(1, quote);
+  for (const char c : text) {
+    if (c == quote) all += quote;
+    all += c;
+  }
+  return all + quote;
+}
+
 constexpr char kComplete[] =
     "(publish = 'insert, update, delete, truncate', publish_via_partition_root = true)";
 
 }  // namespace
 
 std::string quoted_identifier(std::string_view name) {
-  std::string quoted = "\"";
-  for (const char c : name) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
+  return quoted(name, '"');
+}
+
+std::string quoted_literal(std::string_view text) {
+  return quoted(text, '\'');
 }
 
 asio::awaitable<Result<PublicationChange>> ensure_publication(db::PgPool& pool,
@@ -77,23 +85,24 @@ asio::awaitable<Result<PublicationChange>> ensure_publication(db::PgPool& pool,
                                                               const std::vector<Table>& tables) {
   Result<std::optional<Publication>> found = co_await inspect(pool, name);
   if (!found) co_return found.error();
-  const std::string quoted = quoted_identifier(name);
+  const std::string sql_name = quoted_identifier(name);
   std::string statements;
   if (!*found) {
-    statements = "create publication " + quoted + " for " + list_of(tables) + " with " + kComplete;
+    statements =
+        "create publication " + sql_name + " for " + list_of(tables) + " with " + kComplete;
   } else if ((*found)->everything) {
     co_return Status(Code::kConflict,
-                     "publication " + quoted +
+                     "publication " + sql_name +
                          " is of all tables or of a schema, not of the mirror's: drop it, or "
                          "name another one");
   } else if (!(*found)->complete || (*found)->filtered || (*found)->tables != oids_of(tables)) {
-    statements = "alter publication " + quoted + " set " + list_of(tables) +
-                 "; alter publication " + quoted + " set " + kComplete;
+    statements = "alter publication " + sql_name + " set " + list_of(tables) +
+                 "; alter publication " + sql_name + " set " + kComplete;
   } else {
     co_return PublicationChange::kNone;
   }
   const Status done = co_await pool.execute_script(statements);
-  if (!done.ok()) co_return done.with_context("could not make the publication " + quoted);
+  if (!done.ok()) co_return done.with_context("could not make the publication " + sql_name);
   co_return *found ? PublicationChange::kAltered : PublicationChange::kCreated;
 }
 

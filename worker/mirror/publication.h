@@ -30,5 +30,7 @@ boost::asio::awaitable<Result<bool>> drop_publication(db::PgPool& pool, std::str
 
 // A name as SQL has it: "a""b". Pure.
 std::string quoted_identifier(std::string_view name);
+// A text as replication commands have it: 'it''s'. Pure.
+std::string quoted_literal(std::string_view text);
 
 }  // namespace edged::mirror

@@ -116,7 +116,15 @@ Result<std::optional<std::int64_t>> parse_timestamp_ms(std::string_view text) {
 RowMapper::RowMapper(Rule rule, std::vector<TableColumn> columns, bool whole_row_identity)
     : rule_(std::move(rule)),
       columns_(std::move(columns)),
-      whole_row_identity_(whole_row_identity) {}
+      whole_row_identity_(whole_row_identity),
+      key_is_in_identity_(whole_row_identity) {
+  if (whole_row_identity_) return;
+  const std::vector<std::string>& names = rule_.key.columns();
+  key_is_in_identity_ = std::all_of(names.begin(), names.end(), [this](const std::string& name) {
+    const int column = find(name);
+    return column >= 0 && columns_[static_cast<std::size_t>(column)].identity;
+  });
+}
 
 Result<RowMapper> RowMapper::make(Rule rule,
                                   std::vector<TableColumn> columns,
@@ -177,7 +185,9 @@ Result<std::string> RowMapper::identity(const std::vector<Field>& row) const {
   return packed;
 }
 
-Result<std::optional<std::string>> RowMapper::key_of(const std::vector<Field>& row) const {
+Result<std::optional<std::string>> RowMapper::key(const std::vector<Field>& row) const {
+  Status checked = check(row);
+  if (!checked.ok()) return checked;
   for (const std::string& name : rule_.key.columns()) {
     if (row[static_cast<std::size_t>(find(name))].unchanged) return not_stored(name);
   }
@@ -222,14 +232,12 @@ Result<std::string> RowMapper::row_value(const std::vector<Field>& row,
 
 Result<std::optional<RowMapper::Entry>> RowMapper::entry(
     const std::vector<Field>& row, std::optional<std::string_view> stored) const {
-  Status checked = check(row);
-  if (!checked.ok()) return checked;
-  Result<std::optional<std::string>> key = key_of(row);
-  if (!key) return key.error();
-  if (!*key) return std::optional<Entry>();
+  Result<std::optional<std::string>> made = key(row);
+  if (!made) return made.error();
+  if (!*made) return std::optional<Entry>();
   Result<std::string> value = value_of(row, stored);
   if (!value) return value.error();
-  Entry entry{**std::move(key), *std::move(value), std::nullopt};
+  Entry entry{**std::move(made), *std::move(value), std::nullopt};
   if (!rule_.expires.empty()) {
     const Field& field = row[static_cast<std::size_t>(find(rule_.expires))];
     if (field.text) {

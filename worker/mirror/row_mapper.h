@@ -41,11 +41,18 @@ class RowMapper {
                                 bool whole_row_identity);
 
   const Rule& rule() const { return rule_; }
+  const std::vector<TableColumn>& columns() const { return columns_; }
 
   // What tells the row apart from all others of its table: its identity columns, packed so that two
   // rows have the same bytes only if those are equal. Errors: kInvalidArgument (number of fields; a
   // column of the identity that is unchanged, which PostgreSQL never sends).
   Result<std::string> identity(const std::vector<Field>& row) const;
+
+  // True if key() works on what updates and deletes tell of the row before them: every column of
+  // the key is part of the identity.
+  bool key_is_in_identity() const { return key_is_in_identity_; }
+  // The key alone; nothing if a column of it is null. Errors: as entry().
+  Result<std::optional<std::string>> key(const std::vector<Field>& row) const;
 
   // The entry; nothing if a column of the key is null. `stored`: the value that the row has in the
   // node so far, from which unchanged columns are taken. Errors: kNotFound (a column is unchanged
@@ -57,7 +64,6 @@ class RowMapper {
  private:
   RowMapper(Rule rule, std::vector<TableColumn> columns, bool whole_row_identity);
   Status check(const std::vector<Field>& row) const;
-  Result<std::optional<std::string>> key_of(const std::vector<Field>& row) const;
   Result<std::string> value_of(const std::vector<Field>& row,
                                std::optional<std::string_view> stored) const;
   Result<std::string> row_value(const std::vector<Field>& row,
@@ -68,6 +74,7 @@ class RowMapper {
   Rule rule_;
   std::vector<TableColumn> columns_;
   bool whole_row_identity_;
+  bool key_is_in_identity_;
 };
 
 // A timestamp's text (sessions in UTC, ISO) in Unix milliseconds, rounded down; nothing for

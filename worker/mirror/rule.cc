@@ -55,6 +55,7 @@ Result<KeyTemplate> KeyTemplate::parse(std::string_view text) {
     return bad_key(text, "names no column, so that all rows would have the same key");
   }
   if (literal_bytes >= kKeyBytesMax) return bad_key(text, "is longer than any key (512 bytes)");
+  made.text_ = text;
   if (!made.parts_.front().column) made.prefix_ = made.parts_.front().text;
   return made;
 }

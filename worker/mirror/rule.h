@@ -23,6 +23,7 @@ class KeyTemplate {
   // text that is longer than any key).
   static Result<KeyTemplate> parse(std::string_view text);
 
+  const std::string& text() const { return text_; }
   // What every key begins with; these keys belong to the rule alone.
   const std::string& prefix() const { return prefix_; }
   // In the order of their first use, each once.
@@ -38,6 +39,7 @@ class KeyTemplate {
     std::string text;  // of a column: its name
     bool column = false;
   };
+  std::string text_;
   std::vector<Part> parts_;
   std::vector<std::string> columns_;
   std::string prefix_;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/monitor/kv_states.h"
 
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <optional>
 #include <utility>
 
@@ -10,6 +15,8 @@ namespace edged::monitor {
 namespace {
 
 using boost::asio::awaitable;
+
+constexpr std::chrono::milliseconds kMirrorPatience{2'000}, kMirrorPauseMax{50};
 
 std::string state_key(const std::string& class_nbr) {
   return "class_state:" + class_nbr;
@@ -43,15 +50,20 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   if (!configured() || sections.empty()) co_return fresh;
   std::vector<std::string> keys;
   for (const WatchedSection& section : sections) keys.push_back(state_key(section.class_nbr));
-  const auto entries = co_await client_->multi_get(options_.ns, std::move(keys));
+  Result<Entries> entries = Entries();
+  if (mirrored_.states) {
+    entries = co_await read_mirrored(std::move(keys));
+  } else {
+    entries = co_await client_->multi_get(options_.ns, std::move(keys));
+  }
   note(entries ? Status() : entries.error());
   if (!entries) co_return fresh;
   for (std::size_t i = 0; i < sections.size() && i < entries->size(); ++i) {
     const std::optional<net::KvEntry>& entry = (*entries)[i];
     const WatchedSection& section = sections[i];
-    if (!entry || !section.settled_epoch) continue;
-    auto stored = decode_state(entry->value);
-    if (!stored || stored->epoch != *section.settled_epoch) continue;
+    if (!entry) continue;
+    auto stored = fresh_state(section, entry->value);
+    if (!stored) continue;
     if (stored->state.class_nbr != section.class_nbr || stored->state.term != section.term)
       continue;
     fresh.emplace(section.class_nbr, std::move(*stored));
@@ -59,8 +71,42 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   co_return fresh;
 }
 
+// A state that is older than what PostgreSQL told us when the run began could hide a change: asks
+// for what is at most as old as this call, until the mirror has it.
+awaitable<Result<KvStates::Entries>> KvStates::read_mirrored(std::vector<std::string> keys) {
+  using std::chrono::steady_clock;
+  const auto begun = steady_clock::now();
+  boost::asio::steady_timer pause(co_await boost::asio::this_coro::executor);
+  if (mirrored_.hurry) mirrored_.hurry();
+  for (std::chrono::milliseconds next{2};; next = std::min(next * 2, kMirrorPauseMax)) {
+    net::ReadBounds bounds;
+    bounds.max_staleness =
+        std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begun);
+    Result<Entries> entries = co_await client_->multi_get(options_.ns, keys, bounds);
+    const bool again =
+        !entries && entries.code() == Code::kStale && steady_clock::now() - begun < kMirrorPatience;
+    if (!again) co_return entries;
+    pause.expires_after(next);
+    co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  }
+}
+
+// A mirrored state is PostgreSQL's own, of a moment after it told us the epoch.
+std::optional<StoredState> KvStates::fresh_state(const WatchedSection& section,
+                                                 const std::string& value) const {
+  if (!section.settled_epoch) return std::nullopt;
+  if (mirrored_.states) {
+    auto state = decode_row(value);
+    if (!state) return std::nullopt;
+    return StoredState{*std::move(state), *section.settled_epoch};
+  }
+  auto stored = decode_state(value);
+  if (!stored || stored->epoch != *section.settled_epoch) return std::nullopt;
+  return *std::move(stored);
+}
+
 awaitable<void> KvStates::write(std::vector<StoredState> states) {
-  if (!configured() || states.empty()) co_return;
+  if (!configured() || mirrored_.states || states.empty()) co_return;
   std::vector<net::PutItem> items;
   for (const StoredState& stored : states) {
     net::PutItem item;
@@ -75,7 +121,7 @@ awaitable<void> KvStates::write(std::vector<StoredState> states) {
 
 awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
                                        std::vector<std::string> resets) {
-  if (!configured()) co_return;
+  if (!configured() || mirrored_.claims) co_return;
   for (const std::string& reset : resets) {
     const Status status = co_await client_->remove(options_.ns, "notif:" + reset);
     note(status);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The job's use of the KV node, in the classic flow: class_state:{class_nbr} and
-// notif:{class_watch_id}:{type}. Nothing here fails the job: a node that is missing, dead, slow or
-// lacks the namespace reads as misses, is logged once until it answers again, and is counted.
-// On the executor's thread.
+// The job's use of the KV node: class_state:{class_nbr} and notif:{class_watch_id}:{type}. In the
+// classic flow the job writes both itself; where a mirror keeps them, it only reads. Nothing here
+// fails the job: a node that is missing, dead, slow or lacks the namespace reads as misses, is
+// logged once until it answers again, and is counted. On the executor's thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,14 +27,27 @@ struct KvStatesOptions {
   std::chrono::milliseconds claim_ttl{std::chrono::hours(24)};
 };
 
+// What a mirror keeps in the job's stead.
+struct MirroredKeys {
+  bool states = false;
+  bool claims = false;
+  // Asks the mirror to prove soon that it has what was committed by now; empty: it does so by
+  // itself each second.
+  std::function<void()> hurry;
+};
+
 class KvStates {
  public:
   // `client` may be null: no KV. It outlives this object.
   KvStates(net::Client* client, KvStatesOptions options, MetricsRegistry& metrics);
 
-  // The states that count as fresh: those that carry the epoch PostgreSQL has for the section.
+  // The states that count as fresh: those that carry the epoch PostgreSQL has for the section; of
+  // a mirror all, once it is proven to have what was committed before the call (within 2 s).
   boost::asio::awaitable<std::map<std::string, StoredState>> read(
       std::vector<WatchedSection> sections);
+
+  // From now on the mirror keeps these.
+  void set_mirrored(MirroredKeys mirrored) { mirrored_ = std::move(mirrored); }
 
   // Stores states under the epoch of the run that settled them.
   boost::asio::awaitable<void> write(std::vector<StoredState> states);
@@ -44,10 +59,15 @@ class KvStates {
   bool configured() const { return client_ != nullptr && !options_.ns.empty(); }
 
  private:
+  std::optional<StoredState> fresh_state(const WatchedSection& section,
+                                         const std::string& value) const;
+  using Entries = std::vector<std::optional<net::KvEntry>>;
+  boost::asio::awaitable<Result<Entries>> read_mirrored(std::vector<std::string> keys);
   void note(const Status& status);
 
   net::Client* client_;
   KvStatesOptions options_;
+  MirroredKeys mirrored_;
   bool available_ = true;
   Gauge& available_gauge_;
   Counter& failures_;

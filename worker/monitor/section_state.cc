@@ -109,22 +109,17 @@ std::string encode_state(const SectionState& state, std::int64_t epoch) {
   return json::serialize(object);
 }
 
-Result<StoredState> decode_state(std::string_view text) {
-  boost::system::error_code error;
-  const json::value value = json::parse(text, error);
-  if (error || !value.is_object()) return Status(Code::kCorruption, "state is not a JSON object");
-  const json::object& object = value.as_object();
+namespace {
+
+Result<SectionState> read_state(const json::object& object) {
   const auto class_nbr = optional_string(object, "class_nbr");
   const auto term = optional_string(object, "term");
   const auto available = optional_integer(object, "seats_available");
   const auto capacity = optional_integer(object, "seats_capacity");
-  const auto epoch = optional_integer(object, "epoch");
-  if (!class_nbr || !term || !available || !capacity || !epoch) {
-    return Status(Code::kCorruption, "state lacks class_nbr, term, seats or epoch");
+  if (!class_nbr || !term || !available || !capacity) {
+    return Status(Code::kCorruption, "state lacks class_nbr, term or seats");
   }
-  StoredState stored;
-  stored.epoch = *epoch;
-  SectionState& state = stored.state;
+  SectionState state;
   state.class_nbr = *class_nbr;
   state.term = *term;
   state.subject = optional_string(object, "subject").value_or("");
@@ -136,7 +131,32 @@ Result<StoredState> decode_state(std::string_view text) {
   state.seats_available = *available;
   state.seats_capacity = *capacity;
   state.non_reserved_seats = optional_integer(object, "non_reserved_seats");
-  return stored;
+  return state;
+}
+
+Result<json::object> parse_object(std::string_view text) {
+  boost::system::error_code error;
+  json::value value = json::parse(text, error);
+  if (error || !value.is_object()) return Status(Code::kCorruption, "state is not a JSON object");
+  return std::move(value.as_object());
+}
+
+}  // namespace
+
+Result<StoredState> decode_state(std::string_view text) {
+  const Result<json::object> object = parse_object(text);
+  if (!object) return object.error();
+  const auto epoch = optional_integer(*object, "epoch");
+  if (!epoch) return Status(Code::kCorruption, "state lacks its epoch");
+  Result<SectionState> state = read_state(*object);
+  if (!state) return state.error();
+  return StoredState{*std::move(state), *epoch};
+}
+
+Result<SectionState> decode_row(std::string_view text) {
+  const Result<json::object> object = parse_object(text);
+  if (!object) return object.error();
+  return read_state(*object);
 }
 
 }  // namespace edged::monitor

@@ -46,5 +46,8 @@ struct StoredState {
 
 // Errors: kCorruption if `text` is not what encode_state writes.
 Result<StoredState> decode_state(std::string_view text);
+// Of a row of class_states as the mirror stores it: column names and values, no epoch. Errors:
+// kCorruption.
+Result<SectionState> decode_row(std::string_view text);
 
 }  // namespace edged::monitor

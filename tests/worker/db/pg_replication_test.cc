@@ -50,9 +50,9 @@ class PgReplicationTest : public testing::Test {
   }
   Result<std::vector<std::string>> copy(const std::string& sql) {
     std::vector<std::string> rows;
-    const auto take = [&rows](std::string_view row) {
+    const auto take = [&rows](std::string_view row) -> asio::awaitable<Status> {
       rows.emplace_back(row);
-      return Status();
+      co_return Status();
     };
     const auto count = run_awaitable(io_, connection_->copy_out(sql, take));
     if (!count) return count.error();
@@ -160,9 +160,10 @@ TEST_F(PgReplicationTest, RefusesWhatIsNoStream) {
 }
 
 TEST_F(PgReplicationTest, AReaderOfRowsMayStop) {
-  const auto stopped =
-      run_awaitable(io_, connection_->copy_out("copy t to stdout", [](std::string_view) {
-        return Status(Code::kDiskFull, "no room");
+  const auto stopped = run_awaitable(
+      io_,
+      connection_->copy_out("copy t to stdout", [](std::string_view) -> asio::awaitable<Status> {
+        co_return Status(Code::kDiskFull, "no room");
       }));
   EXPECT_EQ(stopped.code(), Code::kDiskFull);
   EXPECT_FALSE(command("select 1")) << "the connection has ended";

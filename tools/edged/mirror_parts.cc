@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// See mirror_parts.h.
+#include "tools/edged/mirror_parts.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/mirror/catalogue.h"
+
+namespace edged {
+
+std::vector<mirror::Rule> rules_of(const config::Mirror& mirror) {
+  std::vector<mirror::Rule> rules;
+  for (const config::MirrorRule& one : mirror.rules) {
+    mirror::Rule rule;
+    rule.table = *mirror::parse_table_name(one.table);
+    rule.key = *mirror::KeyTemplate::parse(one.key);
+    if (one.column) rule.value = {mirror::RowValue::Kind::kColumn, *one.column};
+    if (one.constant) rule.value = {mirror::RowValue::Kind::kConstant, *one.constant};
+    rule.ttl = one.ttl;
+    rule.expires = one.expires;
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+mirror::MirrorOptions mirror_options(const config::Config& config, std::string who) {
+  mirror::MirrorOptions options;
+  options.ns = config.worker_namespace_id();
+  options.rules = rules_of(config.mirror);
+  options.slot = config.mirror.slot.empty() ? mirror::default_slot(options.ns) : config.mirror.slot;
+  options.publication =
+      config.mirror.publication.empty() ? options.slot : config.mirror.publication;
+  options.temporary_slot = config.mirror.temporary_slot;
+  options.heartbeat = config.mirror.heartbeat;
+  options.who = std::move(who);
+  options.postgres.url = config.postgres.url;
+  options.postgres.connect_timeout = config.postgres.connect_timeout;
+  options.postgres.statement_timeout = config.postgres.statement_timeout;
+  return options;
+}
+
+net::ClientOptions mirror_client_options(const config::Config& config) {
+  net::ClientOptions options;
+  options.address = config.node_address();
+  options.tls_ca_file = config.worker.tls_ca;
+  options.credential_file = config.worker.token_file;
+  options.call_timeout = std::max(config.worker.node_timeout, std::chrono::milliseconds(10'000));
+  options.connect_timeout = std::min(options.connect_timeout, config.worker.node_timeout);
+  return options;
+}
+
+boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config& config,
+                                                           db::PgPool& pool) {
+  const config::Mirror& mirror = config.mirror;
+  if (!mirror.configured) co_return MirrorChoice{false, "no mirror is configured"};
+  if (mirror.mode == "logical") co_return MirrorChoice{true, "mirror.mode is \"logical\""};
+  if (mirror.mode == "cache-aside") {
+    co_return MirrorChoice{false, "mirror.mode is \"cache-aside\""};
+  }
+  const std::vector<mirror::Rule> rules = rules_of(mirror);
+  Result<mirror::Catalogue> catalogue = co_await mirror::read_catalogue(pool, rules);
+  if (!catalogue) co_return catalogue.error();
+  Result<mirror::ServerFacts> facts = co_await mirror::read_server_facts(pool);
+  if (!facts) co_return facts.error();
+  const mirror::MirrorOptions names = mirror_options(config, "");
+  const auto slot = co_await mirror::find_slot(pool, names.slot);
+  if (!slot) co_return slot.error();
+  if (*slot) facts->slots = 0;  // it is one of those that are in use
+  const std::vector<std::string> in_the_way = mirror::obstacles(*facts, *catalogue);
+  if (in_the_way.empty()) co_return MirrorChoice{true, "PostgreSQL allows logical replication"};
+  co_return MirrorChoice{false, in_the_way.front()};
+}
+
+monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror) {
+  monitor::MirroredKeys keys;
+  for (const config::MirrorRule& rule : mirror.rules) {
+    const auto table = mirror::parse_table_name(rule.table);
+    if (!table) continue;
+    if (rule.key == "class_state:{class_nbr}" && table->name == "class_states" && rule.row) {
+      keys.states = true;
+    }
+    if (rule.key.starts_with("notif:")) keys.claims = true;
+  }
+  return keys;
+}
+
+}  // namespace edged

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The mirror as the configuration wants it: shared by `edged worker`, `edged cron run` and `edged
+// mirror`. The executor's thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <string>
+#include <vector>
+
+#include "proto/net/client.h"
+#include "tools/edged/config.h"
+#include "worker/db/pg_pool.h"
+#include "worker/mirror/mirror.h"
+#include "worker/mirror/rule.h"
+#include "worker/monitor/kv_states.h"
+
+namespace edged {
+
+// Of a configuration that was checked.
+std::vector<mirror::Rule> rules_of(const config::Mirror& mirror);
+
+// `who`: this worker's name, for people.
+mirror::MirrorOptions mirror_options(const config::Config& config, std::string who);
+
+// For the mirror's calls, which may take long.
+net::ClientOptions mirror_client_options(const config::Config& config);
+
+// `mirror.mode`, with "auto" decided: true for logical replication. `why`: what decided it.
+struct MirrorChoice {
+  bool logical = false;
+  std::string why;
+};
+// Errors: those of PgPool::execute.
+boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config& config,
+                                                           db::PgPool& pool);
+
+// Which of the job's keys the mirror's rules keep.
+monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror);
+
+}  // namespace edged

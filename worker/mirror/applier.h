@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes row changes to the node: collects them, and sends them in batches that are atomic, carry
+// the position they lead to, and fail if another worker has taken over. A key that is written is
+// the mirror's alone (docs/protocol.md, "Mirrors"). One call at a time; the executor's thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/base/clock.h"
+#include "proto/base/status.h"
+#include "proto/net/client.h"
+#include "worker/mirror/hidden_keys.h"
+#include "worker/mirror/translator.h"
+
+namespace edged::mirror {
+
+// What the node kept of the mirror.
+struct StoredState {
+  std::optional<Source> source;
+  std::vector<OwnedPrefix> rules;
+  std::optional<Lsn> position;
+  std::optional<WallTime> fresh_as_of;
+  std::optional<Part> part;
+  std::int64_t beat = 0;
+};
+
+class Applier {
+ public:
+  // A transaction above either bound comes in parts.
+  static constexpr std::size_t kBatchBytesMax = 7 * 1024 * 1024;
+  static constexpr std::size_t kBatchChangesMax = 3'000;
+
+  // `client` outlives this object; its calls may take long (call_timeout).
+  Applier(net::Client& client, std::string ns) : client_(client), ns_(std::move(ns)) {}
+
+  template <typename T>
+  using Awaitable = boost::asio::awaitable<T>;
+
+  // From here on other sessions' batches fail. What `who` is is for people. The version of all that
+  // is written later is above the one answered. Errors: kNamespaceNotFound, kDenied, those of a
+  // node that does not answer.
+  Awaitable<Result<std::uint64_t>> take_over(std::string who);
+  Awaitable<Result<StoredState>> read_state();
+
+  // Errors: kTooLarge (the row fits no batch).
+  Status add(RowChange change);
+  bool has_room_for(const RowChange& change) const;
+  bool empty() const { return changes_.empty(); }
+
+  // What goes with the changes.
+  struct Seal {
+    std::optional<Mark> mark;
+    std::optional<Part> part;  // the batch ends within this transaction
+    std::optional<std::int64_t> beat;
+    bool sync = false;  // on disk before it is answered
+    std::vector<net::BatchItem> more;
+  };
+  // Writes what was added. Errors: kConflict (another session took over: begin anew);
+  // kVersionMismatch (an unchanged column is not in the node: load anew); those of the node, after
+  // which it is not known whether the batch was written: take over anew.
+  Awaitable<Status> flush(Seal seal);
+
+  // Removes the mirror's keys with `prefix` whose version is below the bound; reserved ones only if
+  // the prefix is one of theirs.
+  // Errors: as flush.
+  Awaitable<Status> remove_all(std::string prefix, std::uint64_t version_bound);
+  static constexpr std::uint64_t kAnyVersion = UINT64_MAX;
+
+  // Gives the namespace back: removes the mirrored keys and everything that was kept beside them.
+  // Nothing is owned afterwards. False if nothing was. Errors: as take_over and flush.
+  Awaitable<Result<bool>> release(std::string who);
+
+ private:
+  Awaitable<Status> plan_changes(std::vector<net::BatchItem>* items);
+  Awaitable<Status> send(std::vector<net::BatchItem> items, std::optional<Mark> mark);
+
+  net::Client& client_;
+  const std::string ns_;
+  std::uint64_t owner_version_ = 0;
+  bool part_stored_ = false;
+  std::vector<RowChange> changes_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace edged::mirror

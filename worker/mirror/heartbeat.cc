@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// See heartbeat.h.
+#include "worker/mirror/heartbeat.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+#include <exception>
+#include <utility>
+
+#include "proto/base/log.h"
+#include "worker/mirror/slot.h"
+#include "worker/mirror/sql.gen.h"
+
+namespace edged::mirror {
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+}  // namespace
+
+Result<Heartbeat> decode_heartbeat(std::string_view content) {
+  try {
+    const boost::json::value parsed = boost::json::parse(content);
+    Heartbeat heartbeat;
+    heartbeat.slot = parsed.at("slot").as_string();
+    heartbeat.beat = parsed.at("beat").to_number<std::int64_t>();
+    heartbeat.at = from_unix_ms(parsed.at("at").to_number<std::int64_t>());
+    return heartbeat;
+  } catch (const std::exception&) {
+    return Status(Code::kCorruption, "a heartbeat in the stream is not one");
+  }
+}
+
+Heartbeats::Heartbeats(asio::any_io_executor executor,
+                       db::PgPool& pool,
+                       const Clock& clock,
+                       HeartbeatOptions options,
+                       std::function<void(std::string)> on_change)
+    : pool_(pool),
+      clock_(clock),
+      options_(std::move(options)),
+      on_change_(std::move(on_change)),
+      timer_(executor) {}
+
+void Heartbeats::stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
+void Heartbeats::hurry() {
+  hurried_ = true;
+  timer_.cancel();
+}
+
+asio::awaitable<void> Heartbeats::run(std::int64_t first) {
+  next_beat_ = first;
+  while (!stopped_) {
+    co_await beat();
+    if (stopped_) break;
+    if (!hurried_) {
+      timer_.expires_after(options_.interval);
+      co_await timer_.async_wait(kAwait);
+    }
+  }
+}
+
+// The tables are looked at first, so that the beat behind it finds them verified.
+asio::awaitable<void> Heartbeats::beat() {
+  const bool hurried = std::exchange(hurried_, false);
+  const WallTime before = clock_.wall_now();
+  const auto shape = co_await read_shape(pool_, options_.rules, options_.publication);
+  if (stopped_) co_return;
+  Status failure;
+  if (!shape) {
+    failure = shape.error();
+  } else if (shape->text != options_.shape) {
+    stopped_ = true;
+    on_change_("a table or the publication has changed");
+    co_return;
+  } else {
+    verified_ = before;
+    offset_ = shape->now - before;
+    const bool seen_lately = clock_.boot_now() - last_seen_ < options_.interval * 9 / 10;
+    if (seen_lately && !hurried) co_return;
+    db::PgParameters parameters;
+    if (!options_.slot.empty()) {
+      parameters.emplace_back(options_.slot);
+      parameters.emplace_back(std::to_string(next_beat_));
+    }
+    const auto statement =
+        options_.slot.empty() ? sql::mirror::kEmitHeartbeat : sql::mirror::kSendHeartbeat;
+    const auto sent = co_await pool_.execute(std::string(statement), parameters);
+    if (sent) ++next_beat_;
+    if (!sent) failure = sent.error();
+  }
+  if (failure.message() == told_) co_return;
+  told_ = failure.message();
+  if (!failure.ok()) log::warn("[mirror] could not send a heartbeat: " + told_);
+}
+
+std::optional<WallTime> Heartbeats::proves(const Heartbeat& heartbeat) {
+  last_seen_ = clock_.boot_now();
+  if (!verified_) return std::nullopt;
+  return std::min(heartbeat.at - offset_, *verified_);
+}
+
+}  // namespace edged::mirror

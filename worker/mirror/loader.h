@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The initial load: all rows of the rules' tables, as of the moment from which a new replication
+// slot sends changes. What was there before stays readable, marked with its age, and goes when the
+// load is complete. The executor's thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/base/clock.h"
+#include "proto/base/status.h"
+#include "worker/db/pg_pool.h"
+#include "worker/db/pg_replication.h"
+#include "worker/mirror/applier.h"
+#include "worker/mirror/catalogue.h"
+
+namespace edged::mirror {
+
+struct LoadRequest {
+  std::vector<Rule> rules;
+  std::vector<Table> tables;  // one for each rule
+  Source source;              // what the node will be a copy of
+  StoredState before;
+  bool temporary_slot = false;
+  std::uint64_t version = 0;  // of the take-over: what is older goes
+};
+
+struct Loaded {
+  Mark mark;
+  std::uint64_t rows = 0;
+};
+
+// Makes the slot anew, and loads. `applier` has taken over. Errors: those of the three; after one
+// nothing counts as loaded, and old rows are still there.
+boost::asio::awaitable<Result<Loaded>> load_tables(db::PgPool& pool,
+                                                   db::PgReplicationConnection& connection,
+                                                   Applier& applier,
+                                                   const Clock& clock,
+                                                   LoadRequest request);
+
+}  // namespace edged::mirror

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Replication slots, and whether the stream can go on where the node's copy ends. The executor's
+// thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/base/clock.h"
+#include "proto/base/status.h"
+#include "worker/db/pg_pool.h"
+#include "worker/db/pg_replication.h"
+#include "worker/mirror/applier.h"
+#include "worker/mirror/pgoutput.h"
+#include "worker/mirror/rule.h"
+
+namespace edged::mirror {
+
+struct SlotFacts {
+  std::string name;
+  bool usable = false;  // logical, of pgoutput, and of this database
+  bool active = false;
+  int active_pid = 0;
+  std::string wal_status;  // "reserved", "extended", "unreserved" or "lost"
+  Lsn confirmed = 0;       // what PostgreSQL need not send again
+  std::int64_t retained_bytes = 0;
+  std::int64_t safe_bytes = -1;  // that may still be written before it is lost; -1: no bound
+};
+
+// Nothing if there is none. Errors: those of PgPool::execute.
+boost::asio::awaitable<Result<std::optional<SlotFacts>>> find_slot(db::PgPool& pool,
+                                                                   std::string name);
+// False if there was none. Errors: kBusy (in use; says by which process), those of PgPool::execute.
+boost::asio::awaitable<Result<bool>> drop_slot(db::PgPool& pool, std::string name);
+
+// What PostgreSQL calls itself and where its log ends.
+struct System {
+  std::string identifier;
+  std::uint32_t timeline = 0;
+  Lsn end = 0;
+};
+// Errors: those of PgReplicationConnection::command.
+boost::asio::awaitable<Result<System>> identify_system(db::PgReplicationConnection& connection);
+
+// Makes a slot whose snapshot the transaction under way has; the position from which it sends
+// changes. Waits for transactions that are under way. Errors: kExists, those of command.
+boost::asio::awaitable<Result<Lsn>> create_slot(db::PgReplicationConnection& connection,
+                                                std::string name,
+                                                bool temporary);
+
+// The tables of the rules and what the publication sends of them, as a text that changes with them;
+// and the time of PostgreSQL's clock.
+struct Shape {
+  std::string text;
+  WallTime now{};
+};
+// Errors: those of PgPool::execute.
+boost::asio::awaitable<Result<Shape>> read_shape(db::PgPool& pool,
+                                                 const std::vector<Rule>& rules,
+                                                 std::string publication);
+
+// The last heartbeat that PostgreSQL knows of; 0: none. Errors: those of PgPool::execute.
+boost::asio::awaitable<Result<std::int64_t>> last_heartbeat(db::PgPool& pool, std::string slot);
+
+// Everything that decides whether the rows must be loaded anew.
+struct Situation {
+  StoredState stored;
+  Source wanted;  // loaded: ignored
+  std::optional<SlotFacts> slot;
+  Lsn server_end = 0;
+  std::int64_t last_beat = 0;  // PostgreSQL's
+  bool temporary_slot = false;
+};
+// Why they must be; empty: the stream goes on at the stored position. Pure.
+std::string why_reload(const Situation& now);
+
+}  // namespace edged::mirror

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// See stream.h.
+#include "worker/mirror/stream.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+#include <variant>
+
+#include "worker/mirror/publication.h"
+
+namespace edged::mirror {
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+using std::chrono::milliseconds;
+
+constexpr milliseconds kStatusInterval{1'000};
+constexpr milliseconds kSyncInterval{1'000};
+// Heartbeats come every second; a server that died without a word says nothing.
+constexpr milliseconds kSilenceMax{30'000};
+// How long a finished transaction may wait for others to share its batch, and how many changes.
+constexpr milliseconds kFlushDelay{2};
+constexpr std::uint64_t kFlushChanges = 1'000;
+
+}  // namespace
+
+Stream::Stream(asio::any_io_executor executor,
+               Parts parts,
+               StreamStart start,
+               std::function<void()> on_progress)
+    : parts_(parts),
+      start_(std::move(start)),
+      on_progress_(std::move(on_progress)),
+      status_timer_(executor),
+      mark_(start_.mark),
+      part_(start_.part),
+      synced_(start_.synced),
+      beat_(start_.beat),
+      received_(start_.mark.position) {}
+
+void Stream::end(Status why) {
+  if (ended_) return;
+  ended_ = true;
+  why_ = std::move(why);
+  status_timer_.cancel();
+  parts_.connection.abandon();
+}
+
+asio::awaitable<Status> Stream::run() {
+  const std::string command =
+      "START_REPLICATION SLOT " + quoted_identifier(start_.slot) + " LOGICAL " +
+      to_text(mark_.position) + " (proto_version '1', publication_names " +
+      quoted_literal(quoted_identifier(start_.publication)) + ", messages 'true')";
+  const Status started = co_await parts_.connection.start_streaming(command);
+  if (!started.ok()) co_return started.with_context("could not start the stream");
+  acknowledging_ = true;
+  auto rethrow = [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  };
+  const auto executor = co_await asio::this_coro::executor;
+  asio::co_spawn(executor, acknowledge(), rethrow);
+  const Status failed = co_await follow();
+  end(failed);
+  while (acknowledging_) {
+    status_timer_.cancel();
+    co_await asio::post(executor, asio::use_awaitable);
+  }
+  co_return why_;
+}
+
+// What is on disk, each second and when PostgreSQL asks, whatever else is under way.
+asio::awaitable<void> Stream::acknowledge() {
+  while (!ended_) {
+    std::string status = encode_status_update(received_, synced_, parts_.clock.wall_now(), false);
+    const Status sent = co_await parts_.connection.send_frame(std::move(status));
+    if (!sent.ok()) break;  // follow() meets the same
+    if (ended_) break;
+    status_timer_.expires_after(kStatusInterval);
+    co_await status_timer_.async_wait(kAwait);
+  }
+  acknowledging_ = false;
+}
+
+asio::awaitable<Status> Stream::follow() {
+  last_frame_ = last_sync_ = parts_.clock.boot_now();
+  while (!ended_) {
+    Result<std::optional<std::string>> frame = parts_.connection.frame_at_hand();
+    if (!frame) co_return frame.error();
+    if (!*frame) {
+      // Not within a transaction, of which nobody is to see a half.
+      Status flushed;
+      if (!transaction_) flushed = co_await flush();
+      if (!flushed.ok()) co_return flushed;
+      const auto deadline = std::chrono::steady_clock::now() + kSyncInterval;
+      frame = co_await parts_.connection.next_frame(deadline);
+      if (!frame) co_return frame.error();
+    }
+    if (!*frame) {
+      if (parts_.clock.boot_now() - last_frame_ < kSilenceMax) continue;
+      co_return Status(Code::kUnavailable, "PostgreSQL has sent nothing for 30 s");
+    }
+    const Status taken = co_await take(**std::move(frame));
+    if (!taken.ok()) co_return taken;
+  }
+  co_return why_;
+}
+
+asio::awaitable<Status> Stream::take(std::string frame) {
+  last_frame_ = parts_.clock.boot_now();
+  const Result<StreamFrame> decoded = decode_stream_frame(frame);
+  if (!decoded) co_return decoded.error();
+  if (const auto* keepalive = std::get_if<Keepalive>(&*decoded)) {
+    received_ = std::max(received_, keepalive->end);
+    if (keepalive->wants_reply) status_timer_.cancel();
+    co_return Status();
+  }
+  const WalData& data = std::get<WalData>(*decoded);
+  received_ = std::max(received_, data.end);
+  const Status taken = co_await take_message(data.message);
+  co_return taken;
+}
+
+asio::awaitable<Status> Stream::take_message(std::string_view bytes) {
+  Result<Message> message = decode_message(bytes);
+  if (!message) co_return message.error();
+  if (const auto* begin = std::get_if<Begin>(&*message)) {
+    transaction_ = Transaction{};
+    transaction_->final_lsn = begin->final_lsn;
+    transaction_->known = begin->final_lsn < start_.mark.position;
+    if (start_.part && start_.part->final_lsn == begin->final_lsn) {
+      transaction_->skip = start_.part->changes;
+    }
+    co_return Status();
+  }
+  if (const auto* relation = std::get_if<Relation>(&*message)) {
+    co_return parts_.translator.relation(*relation);
+  }
+  if (const auto* logical = std::get_if<LogicalMessage>(&*message))
+    co_return take_logical(*logical);
+  if (const auto* commit = std::get_if<Commit>(&*message)) {
+    const Status taken = co_await take_commit(*commit);
+    co_return taken;
+  }
+  if (auto* truncate = std::get_if<Truncate>(&*message)) {
+    const Status taken = co_await take_truncate(std::move(*truncate));
+    co_return taken;
+  }
+  const bool is_row = std::holds_alternative<Insert>(*message) ||
+                      std::holds_alternative<Update>(*message) ||
+                      std::holds_alternative<Delete>(*message);
+  if (!is_row) co_return Status();  // the origin of a transaction, or a type
+  if (!counts_as_new()) co_return Status();
+  const Translator& translator = parts_.translator;
+  Result<std::optional<RowChange>> change = std::optional<RowChange>();
+  if (const auto* insert = std::get_if<Insert>(&*message)) change = translator.insert(*insert);
+  if (const auto* update = std::get_if<Update>(&*message)) change = translator.update(*update);
+  if (const auto* removal = std::get_if<Delete>(&*message)) change = translator.remove(*removal);
+  const Status taken = co_await take_change(std::move(change));
+  co_return taken;
+}
+
+// Counts the change that was just met; false if it is in the node already.
+bool Stream::counts_as_new() {
+  if (!transaction_ || transaction_->known) return false;
+  return ++transaction_->changes > transaction_->skip;
+}
+
+asio::awaitable<Status> Stream::take_change(Result<std::optional<RowChange>> change) {
+  if (!change) co_return change.error();
+  if (!*change) co_return Status();
+  if (!parts_.applier.has_room_for(**change)) {
+    --transaction_->changes;  // this one is not in the batch
+    const Status flushed = co_await flush();
+    if (!flushed.ok()) co_return flushed;
+    ++transaction_->changes;
+  }
+  ++counts_.changes;
+  ++changes_unflushed_;
+  co_return parts_.applier.add(**std::move(change));
+}
+
+// Not in one batch, however many rows it concerns: their number is not known.
+asio::awaitable<Status> Stream::take_truncate(Truncate truncate) {
+  if (!counts_as_new()) co_return Status();
+  const Result<std::vector<std::size_t>> rules = parts_.translator.truncate(truncate);
+  if (!rules) co_return rules.error();
+  if (rules->empty()) co_return Status();
+  --transaction_->changes;
+  const Status flushed = co_await flush();
+  ++transaction_->changes;
+  if (!flushed.ok()) co_return flushed;
+  for (const std::size_t rule : *rules) {
+    for (const std::string& prefix : {parts_.translator.prefix(rule), index_prefix(rule)}) {
+      const Status removed = co_await parts_.applier.remove_all(prefix, Applier::kAnyVersion);
+      if (!removed.ok()) co_return removed;
+    }
+  }
+  ++counts_.changes;
+  ++changes_unflushed_;
+  co_return Status();
+}
+
+Status Stream::take_logical(const LogicalMessage& message) {
+  if (message.prefix != kHeartbeatPrefix || !message.transactional || !transaction_) return {};
+  Result<Heartbeat> heartbeat = decode_heartbeat(message.content);
+  if (heartbeat) transaction_->heartbeat = *std::move(heartbeat);  // others may use the prefix too
+  return {};
+}
+
+asio::awaitable<Status> Stream::take_commit(Commit commit) {
+  if (!transaction_) co_return Status(Code::kBadFrame, "a commit came without its begin");
+  const Transaction done = *std::move(transaction_);
+  transaction_.reset();
+  if (done.known) co_return Status();
+  part_.reset();
+  ++counts_.transactions;
+  mark_.position = commit.end_lsn;
+  mark_moved_ = true;
+  if (done.heartbeat) {
+    const auto proven = parts_.heartbeats.proves(*done.heartbeat);
+    if (proven) mark_.fresh_as_of = std::max(mark_.fresh_as_of, *proven);
+    if (done.heartbeat->slot == start_.slot) beat_ = std::max(beat_, done.heartbeat->beat);
+  }
+  const Status flushed = co_await flush_if_due();
+  co_return flushed;
+}
+
+asio::awaitable<Status> Stream::flush_if_due() {
+  const bool due =
+      changes_unflushed_ >= kFlushChanges || parts_.clock.boot_now() - last_flush_ >= kFlushDelay;
+  if (!due) co_return Status();
+  const Status flushed = co_await flush();
+  co_return flushed;
+}
+
+// Everything taken so far. Within a transaction the position stays at the last commit, and the part
+// that is there is noted.
+asio::awaitable<Status> Stream::flush() {
+  last_flush_ = parts_.clock.boot_now();
+  const bool sync = mark_.position != synced_ && last_flush_ - last_sync_ >= kSyncInterval;
+  if (changes_unflushed_ == 0 && !mark_moved_ && !sync) co_return Status();
+  if (transaction_ && !transaction_->known && transaction_->changes > transaction_->skip) {
+    part_ = Part{transaction_->final_lsn, transaction_->changes};
+  }
+  Applier::Seal seal;
+  seal.mark = mark_;
+  seal.part = part_;
+  seal.sync = sync;
+  if (sync) seal.beat = beat_;
+  const Mark mark = mark_;
+  const Status flushed = co_await parts_.applier.flush(std::move(seal));
+  if (!flushed.ok()) co_return flushed;
+  changes_unflushed_ = 0;
+  mark_moved_ = false;
+  ++counts_.batches;
+  if (sync) {
+    synced_ = mark.position;
+    last_sync_ = last_flush_;
+  }
+  on_progress_();
+  co_return Status();
+}
+
+}  // namespace edged::mirror

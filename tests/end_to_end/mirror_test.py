@@ -16,11 +16,11 @@ insert into public.items select i, 'body ' || i from generate_series(1, 500) i;
 
 
 class MirrorTest(ReplayCase):
-    def start(self, rules=RULES, **mirror):
+    def start(self, rules=RULES, tables=TABLES, **mirror):
         """A node and a worker that mirrors, with rows loaded."""
         self.set_wal_level("logical")
         self.deploy(mirror={"mode": "logical", "namespace": "KV", "heartbeat": "100ms", "rules": rules, **mirror})
-        self.sql(TABLES)
+        self.sql(tables)
         self.node = self.deployment.start("node")
         self.deployment.wait_for_node(self.node)
         self.deployment.create_namespace()
@@ -40,8 +40,7 @@ class MirrorTest(ReplayCase):
 
     def get(self, key, *more):
         """The value; None: absent; "stale": it cannot be told."""
-        done = subprocess.run([PROGRAMS / "kvctl", "--addr", "unix:%s/kv.sock" % self.deployment.node_dir,
-                               "--ns", NAMESPACE_ID, "get", key, *more], capture_output=True, text=True, timeout=30)
+        done = self.kvctl("get", key, *more)
         if done.returncode == 3:
             return None
         if "stale" in done.stderr:
@@ -50,7 +49,29 @@ class MirrorTest(ReplayCase):
         return done.stdout
 
     def wait_for_key(self, key, value):
-        self.deployment.wait_for("%s = %s" % (key, value), lambda: self.get(key) == value or None, self.worker)
+        self.deployment.wait_for("%s = %s" % (key, value), lambda: self.get(key) == value, self.worker)
+
+    def wait_for_absence(self, key):
+        self.deployment.wait_for("%s to go" % key, lambda: self.get(key) is None, self.worker)
+
+    def kvctl(self, *arguments):
+        return subprocess.run([PROGRAMS / "kvctl", "--addr", "unix:%s/kv.sock" % self.deployment.node_dir,
+                               "--ns", NAMESPACE_ID, *arguments], capture_output=True, text=True, timeout=30)
+
+    def mirror(self, command, *arguments):
+        return subprocess.run([PROGRAMS / "edged", "mirror", command, "-c", self.deployment.config, "--log-level",
+                               "off", *arguments], capture_output=True, text=True, timeout=60)
+
+    def log(self):
+        return self.worker.log.read_text()
+
+    def wait_for_log(self, text, times=1):
+        self.deployment.wait_for("the log to say %s" % text, lambda: self.log().count(text) >= times, self.worker)
+
+    def keys(self, prefix):
+        answer = self.kvctl("list", "--all", "--prefix", prefix)
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        return answer.stdout.splitlines()
 
     def test_rows_appear_change_and_go(self):
         self.start()
@@ -62,7 +83,93 @@ class MirrorTest(ReplayCase):
         self.wait_for_key("item:1001", "changed")
         self.assertIsNone(self.get("item:1000"))
         self.sql("delete from public.items where id = 1001")
-        self.deployment.wait_for("the row to go", lambda: self.get("item:1001") is None, self.worker)
+        self.wait_for_absence("item:1001")
+        self.sql("truncate public.items; insert into public.items values (7, 'after')")
+        self.wait_for_key("item:7", "after")
+        self.assertEqual(self.keys("item:"), ["item:7"])
+
+    def test_nobody_else_writes_mirrored_keys(self):
+        self.start()
+        done = self.kvctl("put", "item:1", "mine")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("belongs to the mirror", done.stderr)
+        self.assertEqual(self.get("item:1"), "body 1")
+        self.assertEqual(self.kvctl("put", "other:1", "mine").returncode, 0)
+
+    def test_a_large_unchanged_column_stays(self):
+        rules = RULES + [{"table": "public.notes", "key": "note:{name}", "value": {"row": True}}]
+        tables = TABLES + """
+            create table public.notes (id int primary key, name text unique, n int, big text);
+            alter table public.notes alter column big set storage external;
+            insert into public.notes values (1, 'a', 1, repeat('x', 20000));"""
+        self.start(rules=rules, tables=tables)
+        self.sql("update public.notes set n = 2")
+        self.deployment.wait_for("the update", lambda: json.loads(self.get("note:a"))["n"] == 2, self.worker)
+        self.assertEqual(json.loads(self.get("note:a"))["big"], "x" * 20000)
+        self.sql("update public.notes set name = 'b'")
+        self.wait_for_absence("note:a")
+        self.assertEqual(json.loads(self.get("note:b")), {"id": 1, "name": "b", "n": 2, "big": "x" * 20000})
+
+    def test_goes_on_where_it_was(self):
+        self.start()
+        self.worker.popen.kill()
+        self.worker.popen.wait()
+        self.sql("insert into public.items values (1000, 'meanwhile')")
+        self.worker = self.deployment.start("worker")
+        self.wait_for_key("item:1000", "meanwhile")
+        self.assertEqual(self.log().count("[mirror] loading"), 1, self.log())
+        self.node.popen.kill()
+        self.node.popen.wait()
+        self.sql("insert into public.items values (1001, 'without a node')")
+        self.node = self.deployment.start("node")
+        self.deployment.wait_for_node(self.node)
+        self.wait_for_key("item:1001", "without a node")
+        self.assertEqual(self.log().count("[mirror] loading"), 1, self.log())
+
+    def test_loads_anew_when_it_must(self):
+        self.start()
+        self.sql("alter table public.items add column more text default 'more'")
+        self.wait_for_log("a table or the publication has changed")
+        self.wait_for_log("[mirror] loaded", times=2)
+        self.assertEqual(self.kvctl("namespace", "clear", NAMESPACE_ID, "--yes").returncode, 0)
+        self.wait_for_log("[mirror] loaded", times=3)
+        self.wait_for_key("item:500", "body 500")
+        self.worker.stop()
+        self.sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots;"
+                 "delete from public.items where id = 500")
+        self.worker = self.deployment.start("worker")
+        self.wait_for_log("the replication slot is gone")
+        self.wait_for_absence("item:500")
+        self.assertEqual(len(self.keys("item:")), 499)
+
+    def test_a_dead_stream_does_not_lie(self):
+        rules = [{**rule, "ttl": "3s"} for rule in RULES]
+        self.start(rules=rules)
+        status = json.loads(self.mirror("status", "--json").stdout)
+        self.assertEqual((status["state"], status["mode"]), ("following", "logical"))
+        self.worker.stop()
+        self.assertEqual(self.get("item:1"), "body 1")
+        self.deployment.wait_for("item:1 to be stale", lambda: self.get("item:1") == "stale", self.node)
+        self.assertEqual(self.get("item:99999"), "stale", "neither is a miss an answer any more")
+        done = self.mirror("status")
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stdout.endswith("state: no worker follows PostgreSQL: is it running?\n"), done.stdout)
+        self.worker = self.deployment.start("worker")
+        self.wait_for_key("item:1", "body 1")
+
+    def test_drop_leaves_nothing(self):
+        self.start()
+        done = self.mirror("drop")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("stop the worker first", done.stderr)
+        self.worker.stop()
+        done = self.mirror("drop")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertEqual(self.sql("select count(*) from pg_replication_slots"), [["0"]])
+        self.assertEqual(self.sql("select count(*) from pg_publication"), [["0"]])
+        self.assertEqual(self.sql("select count(*) from edged.mirror_heartbeats"), [["0"]])
+        self.assertEqual(self.keys(""), [])
+        self.assertEqual(self.kvctl("put", "item:1", "mine").returncode, 0)
 
 
 if __name__ == "__main__":

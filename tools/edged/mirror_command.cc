@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // edged mirror check: whether the tables of mirror.rules are there, and whether PostgreSQL and the
-// role allow logical replication of them. Changes nothing.
+// role allow logical replication of them; edged mirror status and drop.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
@@ -10,6 +10,7 @@
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
+#include "tools/edged/mirror_admin.h"
 #include "tools/edged/mirror_parts.h"
 #include "worker/mirror/catalogue.h"
 
@@ -90,13 +91,19 @@ void print_text(const MirrorReport& report,
   std::printf("logical replication: %s\n", obstacles.empty() ? "possible" : "not possible");
 }
 
-int check_now(const MirrorArguments& arguments) {
-  const auto config = load_or_report(arguments.flags, "mirror", config::Scope::kWorker);
-  if (!config) return kExitUsage;
-  if (config->mirror.rules.empty()) {
+// With rules; nothing after saying why there is none.
+auto load_mirror(const MirrorArguments& arguments) {
+  auto config = load_or_report(arguments.flags, "mirror", config::Scope::kWorker);
+  if (config && config->mirror.rules.empty()) {
     std::fprintf(stderr, "edged mirror: mirror.rules of the configuration is missing or empty\n");
-    return kExitUsage;
+    config.reset();
   }
+  return config;
+}
+
+int check_now(const MirrorArguments& arguments) {
+  const auto config = load_mirror(arguments);
+  if (!config) return kExitUsage;
   const std::vector<mirror::Rule> rules = rules_of(config->mirror);
   boost::asio::io_context io{1};
   MetricsRegistry metrics;
@@ -137,6 +144,26 @@ void add_mirror_command(CLI::App& program, int& exit_code) {
   check->add_flag("--json", arguments->json, "Print the result as one JSON object");
   add_file_flags(*check, arguments->flags);
   check->callback([arguments, &exit_code] { exit_code = check_now(*arguments); });
+
+  CLI::App* status = group->add_subcommand(
+      "status",
+      "Tell how far the node has followed PostgreSQL; exit code 1: it does not follow it");
+  status->add_flag("--json", arguments->json, "Print the result as one JSON object");
+  add_file_flags(*status, arguments->flags);
+  status->callback([arguments, &exit_code] {
+    const auto config = load_mirror(*arguments);
+    exit_code = config ? show_mirror_status(*config, arguments->json) : kExitUsage;
+  });
+
+  CLI::App* drop = group->add_subcommand(
+      "drop",
+      "End the mirror: drop its replication slot and publication, and remove the mirrored keys from "
+      "the node. The worker must not run");
+  add_file_flags(*drop, arguments->flags);
+  drop->callback([arguments, &exit_code] {
+    const auto config = load_mirror(*arguments);
+    exit_code = config ? drop_mirror(*config) : kExitUsage;
+  });
 }
 
 }  // namespace edged

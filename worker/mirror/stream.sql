@@ -58,3 +58,9 @@ from stored
 select pg_logical_emit_message(true, 'edged',
            json_build_object('slot', '', 'beat', 0,
                              'at', (extract(epoch from clock_timestamp()) * 1000)::bigint)::text)
+
+-- name: server_position
+select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end::text
+
+-- name: forget_heartbeats
+delete from edged.mirror_heartbeats where slot = $1

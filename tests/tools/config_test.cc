@@ -78,7 +78,8 @@ TEST_F(ConfigTest, ReadsEveryKey) {
     "queues": { "producers": [ { "queue": "email", "binding": "Q" } ],
                 "consumers": [ { "queue": "email", "max_batch_size": 9, "max_batch_timeout": 5,
                                  "max_retries": 3, "dead_letter_queue": "dlq" } ] },
-    "mirror": { "mode": "auto", "namespace": "KV", "rules": [
+    "mirror": { "mode": "logical", "namespace": "KV", "slot": "s_1", "publication": "P",
+                "temporary_slot": true, "heartbeat": "2s", "rules": [
       { "table": "t", "key": "k:{a}", "value": { "row": true }, "ttl": "1h" },
       { "table": "s.u", "key": "l:{b}", "value": { "const": "" }, "expires": "e" },
       { "table": "v", "key": "m:{b}", "value": { "column": "c" } } ] },
@@ -122,8 +123,13 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config.mirror.rules[1].constant, "");
   EXPECT_EQ(config.mirror.rules[1].expires, "e");
   EXPECT_EQ(config.mirror.rules[2].column, "c");
+  EXPECT_EQ(config.mirror.mode, "logical");
+  EXPECT_EQ(config.mirror.slot, "s_1");
+  EXPECT_EQ(config.mirror.publication, "P");
+  EXPECT_TRUE(config.mirror.temporary_slot);
+  EXPECT_EQ(config.mirror.heartbeat, std::chrono::seconds(2));
   EXPECT_EQ(config.worker_namespace_id(), "0f2ac74b498b48028cb68387c421e279");
-  EXPECT_EQ(loaded.warnings.size(), 2U);  // mirror, queues
+  EXPECT_EQ(loaded.warnings.size(), 1U);  // queues
 }
 
 TEST_F(ConfigTest, FillsDefaults) {
@@ -240,9 +246,18 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
       {"a certificate without its key",
        R"("node": { "tls": { "certificate": "a.pem" } })",
        "node.tls: names only one of certificate and key\n"},
-      {"logical",
+      {"a mirror of nothing",
        R"("mirror": { "mode": "logical" })",
-       "edged.jsonc:4:13: mirror.mode: \"logical\" is not supported by this version"},
+       "mirror.rules: is missing or empty\n"},
+      {"mirror's keys, which would be all",
+       R"("mirror": { "rules": [ { "table": "t", "key": "{k}", "value": { "row": true } } ] })",
+       "mirror.rules[0].key: must begin with text"},
+      {"mirror's slot",
+       R"("mirror": { "slot": "My-Slot" })",
+       "mirror.slot: \"My-Slot\" is not 1 to 54 of a-z, 0-9 and _\n"},
+      {"mirror's heartbeat",
+       R"("mirror": { "heartbeat": "1ms" })",
+       "mirror.heartbeat: is not between 10ms and 1m\n"},
       {"log level",
        R"("log_level": "loud")",
        "edged.jsonc:4:1: log_level: \"loud\" is not one of debug, info, warn, error, off\n"},

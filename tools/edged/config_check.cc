@@ -192,16 +192,16 @@ void check_mirror(const Config& config, ReadContext& context) {
   const Status together = mirror::check_rules_together(rules);
   if (!together.ok()) context.complain("mirror.rules", together.message());
   check_mirror_names(mirror, context);
-  if (mirror.configured && mirror.mode != "cache-aside") {
-    if (mirror.rules.empty()) context.complain("mirror.rules", "is missing or empty");
-    if (config.worker_namespace_id().empty()) {
-      context.complain("mirror", "needs an entry of kv_namespaces");
-    }
-    for (std::size_t i = 0; i < rules.size(); ++i) {
-      if (!rules[i].key.prefix().empty()) continue;
-      context.complain("mirror.rules[" + std::to_string(i) + "].key",
-                       "must begin with text: the keys that begin so belong to the mirror");
-    }
+  if (mirror.mode == "logical" && mirror.rules.empty()) {
+    context.complain("mirror.rules", "is missing or empty");
+  }
+  if (mirror.mode == "logical" && !mirror.rules.empty() && config.worker_namespace_id().empty()) {
+    context.complain("mirror", "needs an entry of kv_namespaces");
+  }
+  for (std::size_t i = 0; i < rules.size() && mirror.mode != "cache-aside"; ++i) {
+    if (!rules[i].key.prefix().empty()) continue;
+    context.complain("mirror.rules[" + std::to_string(i) + "].key",
+                     "must begin with text: the keys that begin so belong to the mirror");
   }
   const auto is_named = [&](const KvNamespace& kv) { return kv.binding == mirror.kv_namespace; };
   if (!mirror.kv_namespace.empty() &&

@@ -59,6 +59,7 @@ boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config&
     co_return MirrorChoice{false, "mirror.mode is \"cache-aside\""};
   }
   const std::vector<mirror::Rule> rules = rules_of(mirror);
+  if (rules.empty()) co_return MirrorChoice{false, "mirror.rules is empty"};
   Result<mirror::Catalogue> catalogue = co_await mirror::read_catalogue(pool, rules);
   if (!catalogue) co_return catalogue.error();
   Result<mirror::ServerFacts> facts = co_await mirror::read_server_facts(pool);

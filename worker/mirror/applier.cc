@@ -163,7 +163,8 @@ asio::awaitable<Status> Applier::send(std::vector<net::BatchItem> items, std::op
   if (done->written) co_return Status();
   if (!done->items.empty() && !done->items.front().status.ok() &&
       done->items.front().status.code() != Code::kConflict) {
-    co_return Status(Code::kConflict, "another worker has taken the mirror over");
+    co_return Status(Code::kConflict,
+                     "another worker has taken the mirror over, or the namespace was cleared");
   }
   for (const net::BatchOutcome& outcome : done->items) {
     if (outcome.status.ok() || outcome.status.code() == Code::kConflict) continue;

@@ -58,7 +58,7 @@ select t.position - 1 as rule, t.sql_name, t.oid, t.relkind, t.relpersistence, t
        r.type as base_type, r.is_array, r.has_own_json,
        exists (select from pg_index i
                where i.indrelid = t.oid and c.attnum = any (i.indkey)
-                 and case t.relreplident when 'd' then i.indisprimary
+                 and case t.relreplident when 'd' then i.indisprimary and i.indimmediate
                                          when 'i' then i.indisreplident end) as in_identity
 from tables t
 left join columns c on c.position = t.position

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from tools.replay import comparison, mailbox  # noqa: E402
 from tools.replay.cluster import Cluster, ClusterError  # noqa: E402
-from tools.replay.deployment import Deployment, DeploymentError, seed_sql  # noqa: E402
+from tools.replay.deployment import (  # noqa: E402
+    MIRROR, MIRROR_SETTINGS, Deployment, DeploymentError, seed_sql)
 from tools.replay.history import History  # noqa: E402
 from tools.replay.oracle import INSTRUCTOR  # noqa: E402
 from tools.replay.upstream import Upstream  # noqa: E402
@@ -92,7 +93,7 @@ def prepare(cluster, deployment, history):
     """Database, schema, students, node with its namespace: a deployment that is ready to run."""
     cluster.fresh_database(DATABASE)
     deployment.clear()
-    deployment.write_config()
+    deployment.write_config(mirror=MIRROR)
     deployment.migrate()
     cluster.sql(DATABASE, seed_sql(history.sections))
     serve = deployment.start("serve")
@@ -109,6 +110,7 @@ def say_where_to_look(deployment):
     say("  logs     %s" % (deployment.directory / "serve.log"))
     say("  try      build/release/bin/kvctl --addr unix:%s list --limit 5"
         % (deployment.node_dir / "kv.sock"))
+    say("           build/release/bin/edged mirror status -c %s" % deployment.config)
     say()
 
 
@@ -194,7 +196,7 @@ def run(arguments):
     except OSError:
         raise DeploymentError("another quick start is running in %s" % arguments.state) from None
     say("starting PostgreSQL, edged node and edged worker (state in %s)" % arguments.state)
-    with Cluster(arguments.state) as cluster, Upstream(history, TOKEN) as upstream:
+    with Cluster(arguments.state, MIRROR_SETTINGS) as cluster, Upstream(history, TOKEN) as upstream:
         deployment = Deployment(
             arguments.state / "edged", PROGRAMS, cluster.url(DATABASE), upstream,
             crons=[] if arguments.once else ["@every 2s"])

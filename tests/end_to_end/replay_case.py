@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from tools.replay import history, mailbox, oracle  # noqa: E402
 from tools.replay.cluster import Cluster  # noqa: E402
 from tools.replay.deployment import (  # noqa: E402
-    NAMESPACE_ID, Deployment, seed_sql, student, watchers)
+    MIRROR, NAMESPACE_ID, Deployment, seed_sql, student, watchers)
 from tools.replay.upstream import Faults, Upstream  # noqa: E402
 
 PROGRAMS = Path(os.environ.get("EDGED_BIN", ROOT / "build" / "release" / "bin"))

@@ -5,13 +5,10 @@ import json
 import subprocess
 import unittest
 
-from replay_case import DATABASE, NAMESPACE_ID, PROGRAMS, ReplayCase
+from replay_case import DATABASE, MIRROR, NAMESPACE_ID, PROGRAMS, ReplayCase
 
 TICKS = 12
-RULES = [{"table": "public.class_states", "key": "class_state:{class_nbr}", "value": {"row": True}, "ttl": "3s"},
-         {"table": "public.notifications_sent", "key": "notif:{class_watch_id}:{notification_type}",
-          "value": {"const": "sent"}, "expires": "expires_at"}]
-MIRROR = {"mode": "auto", "namespace": "KV", "heartbeat": "100ms", "rules": RULES}
+FAST = {**MIRROR, "heartbeat": "100ms", "rules": [{**MIRROR["rules"][0], "ttl": "3s"}, MIRROR["rules"][1]]}
 
 
 class MirroredReplayTest(ReplayCase):
@@ -35,7 +32,7 @@ class MirroredReplayTest(ReplayCase):
 
     def test_tells_the_same_through_the_mirror(self):
         self.restart_postgres("wal_level = logical")
-        self.deploy(mirror=MIRROR)
+        self.deploy(mirror=FAST)
         serve = self.serve()
         self.wait_for_mirror(serve)
         self.assertIn("mode logical: PostgreSQL allows", serve.log.read_text())
@@ -65,7 +62,7 @@ class MirroredReplayTest(ReplayCase):
 
     def test_auto_runs_the_classic_flow_where_it_must(self):
         self.restart_postgres("wal_level = replica")
-        self.deploy(mirror=MIRROR)
+        self.deploy(mirror=FAST)
         serve = self.serve()
         summaries = [self.settle() for _ in range(TICKS)]
         self.assertIn("mode cache-aside: wal_level is replica", serve.log.read_text())

@@ -80,7 +80,7 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
   if (!schema.ok()) co_return fail(schema);
   const Result<MirrorChoice> choice = co_await choose_mirror(config, parts.pool);
   if (!choice) co_return fail(choice.error());
-  if (choice->logical) parts.kv.set_mirrored(mirrored_keys(config.mirror));
+  if (choice->logical) parts.set_mirrored(mirrored_keys(config.mirror));
   const auto id =
       co_await parts.class_monitor.start(parts.clock.wall_now(), worker::Cause::kManual);
   if (!id) co_return fail(id.error());

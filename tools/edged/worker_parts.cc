@@ -139,4 +139,9 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
                     monitor_options(config),
                     metrics) {}
 
+void WorkerParts::set_mirrored(monitor::MirroredKeys mirrored) {
+  if (mirrored.states) run_store.set_mirrored();
+  kv.set_mirrored(mirrored);
+}
+
 }  // namespace edged

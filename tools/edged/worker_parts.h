@@ -33,6 +33,9 @@ class WorkerParts {
   WorkerParts(boost::asio::any_io_executor executor,
               const config::Config& config,
               std::string worker_name);
+  // A mirror keeps these of the job's keys.
+  void set_mirrored(monitor::MirroredKeys mirrored);
+
   WorkerParts(const WorkerParts&) = delete;
   WorkerParts& operator=(const WorkerParts&) = delete;
 

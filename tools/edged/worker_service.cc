@@ -214,9 +214,7 @@ awaitable<bool> WorkerService::begin_mirror() {
                                              parts_.clock,
                                              parts_.metrics,
                                              mirror_options(config_, state_dir_.worker_name()));
-  monitor::MirroredKeys mirrored = mirrored_keys(config_.mirror);
-  mirrored.hurry = [this] { mirror_->hurry(); };
-  parts_.kv.set_mirrored(std::move(mirrored));
+  parts_.set_mirrored(mirrored_keys(config_.mirror));
   spawn(follow_postgres());
   co_return true;
 }

@@ -20,6 +20,13 @@ START_SECONDS = 30
 STOP_SECONDS = 20
 STUDENTS = 12
 NAMESPACE_ID = "0f2ac74b498b48028cb68387c421e279"
+# The tables of class-monitor in the node, as docs/mirror.md has them.
+MIRROR = {"mode": "auto", "namespace": "KV", "rules": [
+    {"table": "public.class_states", "key": "class_state:{class_nbr}", "value": {"row": True}, "ttl": "1h"},
+    {"table": "public.notifications_sent", "key": "notif:{class_watch_id}:{notification_type}",
+     "value": {"const": "sent"}, "expires": "expires_at"}]}
+# What PostgreSQL needs for it.
+MIRROR_SETTINGS = ["wal_level=logical", "max_slot_wal_keep_size=1GB"]
 ID_OF_STUDENT = "00000000-0000-4000-8000-%012d"
 
 

@@ -50,26 +50,18 @@ void Heartbeats::stop() {
   timer_.cancel();
 }
 
-void Heartbeats::hurry() {
-  hurried_ = true;
-  timer_.cancel();
-}
-
 asio::awaitable<void> Heartbeats::run(std::int64_t first) {
   next_beat_ = first;
   while (!stopped_) {
     co_await beat();
     if (stopped_) break;
-    if (!hurried_) {
-      timer_.expires_after(options_.interval);
-      co_await timer_.async_wait(kAwait);
-    }
+    timer_.expires_after(options_.interval);
+    co_await timer_.async_wait(kAwait);
   }
 }
 
 // The tables are looked at first, so that the beat behind it finds them verified.
 asio::awaitable<void> Heartbeats::beat() {
-  const bool hurried = std::exchange(hurried_, false);
   const WallTime before = clock_.wall_now();
   const auto shape = co_await read_shape(pool_, options_.rules, options_.publication);
   if (stopped_) co_return;
@@ -85,7 +77,7 @@ asio::awaitable<void> Heartbeats::beat() {
     offset_ = shape->now - before;
     // Another mirror's serves as well; but a slot that will be resumed needs its own to be known.
     const bool seen_lately = clock_.boot_now() - last_seen_ < options_.interval * 9 / 10;
-    if (seen_lately && !hurried && options_.slot.empty()) co_return;
+    if (seen_lately && options_.slot.empty()) co_return;
     db::PgParameters parameters;
     if (!options_.slot.empty()) {
       parameters.emplace_back(options_.slot);

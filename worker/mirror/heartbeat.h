@@ -53,8 +53,6 @@ class Heartbeats {
   // Until stop(). `first` is the number of the next beat.
   boost::asio::awaitable<void> run(std::int64_t first);
   void stop();
-  // Sends one at once rather than at the next interval.
-  void hurry();
 
   // A heartbeat came through: the time, by this machine's clock, of which the copy is proven;
   // nothing if nothing is. One of another mirror serves as well.
@@ -69,7 +67,6 @@ class Heartbeats {
   const std::function<void(std::string)> on_change_;
   boost::asio::steady_timer timer_;
   bool stopped_ = false;
-  bool hurried_ = false;
   std::int64_t next_beat_ = 1;
   std::optional<WallTime> verified_;     // the tables were what they were after this, by own clock
   std::chrono::milliseconds offset_{0};  // PostgreSQL's clock minus ours, at most

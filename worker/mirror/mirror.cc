@@ -347,10 +347,6 @@ void Mirror::note_progress() {
   metrics_->fresh_ms.store(to_unix_ms(stream.mark().fresh_as_of));
 }
 
-void Mirror::hurry() {
-  if (session_ != nullptr && session_->heartbeats) session_->heartbeats->hurry();
-}
-
 // How much of its log PostgreSQL keeps for us, and how much it may still keep.
 asio::awaitable<void> Mirror::watch_slot() {
   const auto metrics = metrics_;

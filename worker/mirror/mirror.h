@@ -58,9 +58,6 @@ class Mirror {
   boost::asio::awaitable<void> run();
   void stop();
 
-  // Proves soon, and not only at the next heartbeat, that the node has what was committed by now.
-  void hurry();
-
  private:
   template <typename T>
   using Awaitable = boost::asio::awaitable<T>;

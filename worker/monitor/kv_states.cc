@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/monitor/kv_states.h"
 
-#include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <optional>
 #include <utility>
 
 #include "proto/base/log.h"
+#include "worker/mirror/hidden_keys.h"
 
 namespace edged::monitor {
 namespace {
 
 using boost::asio::awaitable;
 
-constexpr std::chrono::milliseconds kMirrorPatience{2'000}, kMirrorPauseMax{50};
+constexpr std::chrono::milliseconds kMirrorPatience{1'000};
 
 std::string state_key(const std::string& class_nbr) {
   return "class_state:" + class_nbr;
@@ -45,14 +41,21 @@ KvStates::KvStates(net::Client* client, KvStatesOptions options, MetricsRegistry
   available_gauge_.set(configured() ? 1 : 0);
 }
 
-awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<WatchedSection> sections) {
+awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<WatchedSection> sections,
+                                                             std::string position) {
   std::map<std::string, StoredState> fresh;
   if (!configured() || sections.empty()) co_return fresh;
   std::vector<std::string> keys;
   for (const WatchedSection& section : sections) keys.push_back(state_key(section.class_nbr));
   Result<Entries> entries = Entries();
   if (mirrored_.states) {
-    entries = co_await read_mirrored(std::move(keys));
+    // A state that is older than what PostgreSQL told the run could hide a change.
+    const Result<mirror::Lsn> lsn = mirror::parse_lsn(position);
+    if (!lsn) co_return fresh;
+    net::ReadBounds bounds;
+    bounds.min_position = mirror::encode_position(*lsn);
+    bounds.wait = kMirrorPatience;
+    entries = co_await client_->multi_get(options_.ns, std::move(keys), bounds);
   } else {
     entries = co_await client_->multi_get(options_.ns, std::move(keys));
   }
@@ -71,26 +74,6 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
     fresh.emplace(section.class_nbr, std::move(*stored));
   }
   co_return fresh;
-}
-
-// A state that is older than what PostgreSQL told us when the run began could hide a change: asks
-// for what is at most as old as this call, until the mirror has it.
-awaitable<Result<KvStates::Entries>> KvStates::read_mirrored(std::vector<std::string> keys) {
-  using std::chrono::steady_clock;
-  const auto begun = steady_clock::now();
-  boost::asio::steady_timer pause(co_await boost::asio::this_coro::executor);
-  if (mirrored_.hurry) mirrored_.hurry();
-  for (std::chrono::milliseconds next{2};; next = std::min(next * 2, kMirrorPauseMax)) {
-    net::ReadBounds bounds;
-    bounds.max_staleness =
-        std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begun);
-    Result<Entries> entries = co_await client_->multi_get(options_.ns, keys, bounds);
-    const bool again =
-        !entries && entries.code() == Code::kStale && steady_clock::now() - begun < kMirrorPatience;
-    if (!again) co_return entries;
-    pause.expires_after(next);
-    co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-  }
 }
 
 // A mirrored state is PostgreSQL's own, of a moment after it told us the epoch.

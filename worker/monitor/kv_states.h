@@ -8,7 +8,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,9 +30,6 @@ struct KvStatesOptions {
 struct MirroredKeys {
   bool states = false;
   bool claims = false;
-  // Asks the mirror to prove soon that it has what was committed by now; empty: it does so by
-  // itself each second.
-  std::function<void()> hurry;
 };
 
 class KvStates {
@@ -42,12 +38,12 @@ class KvStates {
   KvStates(net::Client* client, KvStatesOptions options, MetricsRegistry& metrics);
 
   // The states that count as fresh: those that carry the epoch PostgreSQL has for the section; of
-  // a mirror all, once it is proven to have what was committed before the call (within 2 s).
+  // a mirror all, once it has reached `position` (PostgreSQL's text; within a second).
   boost::asio::awaitable<std::map<std::string, StoredState>> read(
-      std::vector<WatchedSection> sections);
+      std::vector<WatchedSection> sections, std::string position = {});
 
   // From now on the mirror keeps these.
-  void set_mirrored(MirroredKeys mirrored) { mirrored_ = std::move(mirrored); }
+  void set_mirrored(MirroredKeys mirrored) { mirrored_ = mirrored; }
 
   // Stores states under the epoch of the run that settled them, unless a newer one is there.
   boost::asio::awaitable<void> write(std::vector<StoredState> states);
@@ -69,7 +65,6 @@ class KvStates {
   };
   void note_seen(const std::string& key, const std::optional<net::KvEntry>& entry);
   boost::asio::awaitable<std::vector<StoredState>> put_newer(std::vector<StoredState> states);
-  boost::asio::awaitable<Result<Entries>> read_mirrored(std::vector<std::string> keys);
   void note(const Status& status);
 
   net::Client* client_;

@@ -54,7 +54,7 @@ void Run::spawn(awaitable<void> task) {
 
 awaitable<Result<std::string>> Run::execute() {
   const auto self = shared_from_this();
-  fresh_ = co_await tools_.kv.read(begun_.sections);
+  fresh_ = co_await tools_.kv.read(begun_.sections, begun_.position);
   if (tools_.kv.configured()) {
     summary_.kv_hits = fresh_.size();
     summary_.kv_misses = begun_.sections.size() - fresh_.size();

@@ -155,7 +155,8 @@ awaitable<Result<std::optional<BegunRun>>> RunStore::begin(std::optional<WallTim
                               options_.worker,
                               options_.process,
                               format_rfc3339(now),
-                              std::to_string(options_.lease.count())};
+                              std::to_string(options_.lease.count()),
+                              mirrored_ ? "true" : "false"};
   const auto result =
       co_await pool_.execute(std::string(sql::monitor::kBeginRun), std::move(parameters), counter);
   if (!result) co_return result.error().with_context("could not begin the run");
@@ -166,6 +167,7 @@ awaitable<Result<std::optional<BegunRun>>> RunStore::begin(std::optional<WallTim
   run.id = first.integer("run_id");
   run.epoch = first.integer("run_epoch");
   run.resumed = first.boolean("resumed");
+  run.position = first.text("position");
   for (int i = 0; i < result->rows(); ++i) {
     const Row row(*result, i);
     if (row.is_null("class_nbr")) continue;  // a run without watched sections

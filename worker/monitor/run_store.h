@@ -31,6 +31,8 @@ struct BegunRun {
   std::int64_t id = 0;
   std::int64_t epoch = 0;
   bool resumed = false;  // taken over from a worker that died
+  // Where a mirror has all that was listed: PostgreSQL's text; empty: no mirror keeps the states.
+  std::string position;
   std::vector<WatchedSection> sections;
 };
 
@@ -85,6 +87,9 @@ class RunStore {
  public:
   RunStore(db::PgPool& pool, RunStoreOptions options);
 
+  // From now on a mirror keeps the states: runs tell from where on it has what they saw.
+  void set_mirrored() { mirrored_ = true; }
+
   template <typename T>
   using Awaitable = boost::asio::awaitable<T>;
 
@@ -116,6 +121,7 @@ class RunStore {
  private:
   db::PgPool& pool_;
   RunStoreOptions options_;
+  bool mirrored_ = false;
 };
 
 }  // namespace edged::monitor

@@ -4,7 +4,9 @@
 -- name: begin_run
 -- Takes over a run whose worker died, or starts the tick's run, and lists the watched sections with the
 -- epoch that last settled each. No row: the tick was run already, or another run is under way.
--- $1 job, $2 due_at (null: only take over), $3 cause, $4 worker, $5 process, $6 now, $7 lease in seconds
+-- $1 job, $2 due_at (null: only take over), $3 cause, $4 worker, $5 process, $6 now, $7 lease in seconds,
+-- $8 whether a mirror keeps the states: then `position` is one behind all that this statement saw, and
+-- the message in the stream brings the mirror there.
 with taken_over as (
     update edged.cron_runs
     set epoch = nextval('edged.run_epoch'), attempts = attempts + 1, worker = $4, process = $5,
@@ -30,9 +32,16 @@ with taken_over as (
             where o.class_nbr = w.class_nbr and o.term <> w.term) as ignored_terms
     from public.class_watches w
     order by w.class_nbr, w.term desc
+), mirror as materialized (
+    select pg_logical_emit_message(true, 'edged', json_build_object(
+               'slot', '', 'beat', 0,
+               'at', (extract(epoch from clock_timestamp()) * 1000)::bigint)::text)::text as position
+    where $8::boolean
 )
-select run.id as run_id, run.epoch as run_epoch, run.resumed, watched.*, c.epoch as settled_epoch
+select run.id as run_id, run.epoch as run_epoch, run.resumed, watched.*, c.epoch as settled_epoch,
+       mirror.position
 from run
+left join mirror on true
 left join watched on true
 left join edged.section_checks c on c.class_nbr = watched.class_nbr
 order by watched.class_nbr;

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LINES_MAX = 400
 CODE = {".h", ".cc", ".py", ".sh", ".sql", ".cmake"}
 # Of ours, what each folder may include; "" is the folder itself, always allowed.
-WORKER = ["worker/db", "worker/cron", "worker/upstream", "worker/mail"]
+WORKER = ["worker/db", "worker/cron", "worker/upstream", "worker/mail", "worker/mirror"]
 EDGES = {
     "proto/base": [],
     "proto/wire": ["proto/base"],

@@ -5,7 +5,7 @@ import json
 import subprocess
 import unittest
 
-from replay_case import DATABASE, NAMESPACE_ID, PROGRAMS, ReplayCase
+from replay_case import DATABASE, NAMESPACE_ID, PROGRAMS, Deployment, ReplayCase
 
 RULES = [{"table": "class_states", "key": "class_state:{class_nbr}", "value": {"row": True}, "ttl": "10m"},
          {"table": "public.items", "key": "item:{id}", "value": {"column": "body"}}]
@@ -219,6 +219,54 @@ class MirrorTest(ReplayCase):
         self.assertTrue(done.stdout.endswith("state: no worker follows PostgreSQL: is it running?\n"), done.stdout)
         self.worker = self.deployment.start("worker")
         self.wait_for_key("item:1", "body 1")
+
+    def test_an_edge_leaves_nothing_in_postgres(self):
+        self.start()
+        edge = Deployment(self.deployment.directory / "edge", PROGRAMS, self.cluster.url(DATABASE), self.upstream)
+        self.addCleanup(edge.stop)
+        edge.clear()
+        edge.write_config(mirror={"mode": "logical", "namespace": "KV", "heartbeat": "100ms", "rules": RULES,
+                                  "temporary_slot": True})
+        edge.wait_for_node(edge.start("node"))
+        edge.create_namespace()
+        worker = edge.start("worker")
+
+        def value(key):
+            done = subprocess.run([PROGRAMS / "kvctl", "--addr", "unix:%s/kv.sock" % edge.node_dir, "--ns", NAMESPACE_ID,
+                                   "get", key], capture_output=True, text=True, timeout=30)
+            return done.stdout
+        edge.wait_for("the edge's rows", lambda: value("item:500") == "body 500", worker)
+        self.sql("update public.items set body = 'both' where id = 500")
+        self.wait_for_key("item:500", "both")
+        edge.wait_for("the edge's change", lambda: value("item:500") == "both", worker)
+        worker.popen.kill()
+        worker.popen.wait()
+        edge.wait_for("the edge's slot to go", lambda: self.sql(
+            "select count(*) from pg_replication_slots") == [["1"]])
+        self.sql("update public.items set body = 'later' where id = 500")
+        worker = edge.start("worker")
+        edge.wait_for("the edge's rows", lambda: value("item:500") == "later", worker)
+        self.assertEqual(self.get("item:500"), "later")
+
+    def test_a_slot_that_postgres_gave_up_loads_anew(self):
+        self.start()
+        self.worker.stop()
+        self.sql("alter system set max_slot_wal_keep_size = '1MB'")
+        self.sql("select pg_reload_conf()")
+        self.addCleanup(self.cluster.sql, "postgres", "alter system reset max_slot_wal_keep_size")
+        self.sql("update public.items set body = 'unseen' where id = 1")
+        for _ in range(6):
+            self.sql("create table filler as select repeat('x', 1000) from generate_series(1, 20000)")
+            self.sql("drop table filler; select pg_switch_wal()")
+            self.sql("checkpoint")
+        self.assertEqual(self.sql("select wal_status from pg_replication_slots"), [["lost"]])
+        done = self.mirror("status")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("PostgreSQL has dropped the log that the slot needs", done.stdout)
+        self.assertEqual(self.get("item:1"), "body 1", "old, and marked as old")
+        self.worker = self.deployment.start("worker")
+        self.wait_for_log("PostgreSQL no longer has the log the slot needs")
+        self.wait_for_key("item:1", "unseen")
 
     def test_drop_leaves_nothing(self):
         self.start()

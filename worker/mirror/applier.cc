@@ -17,26 +17,13 @@ namespace asio = boost::asio;
 // Of a change in the node beyond what it holds itself: the frames of its items.
 constexpr std::size_t kChangeOverheadBytes = 128;
 
-net::PutItem put(std::string key, std::string value) {
-  net::PutItem item;
-  item.key = std::move(key);
-  item.value = std::move(value);
-  return item;
-}
-
-net::RemoveItem removal(std::string key) {
-  net::RemoveItem item;
-  item.key = std::move(key);
-  return item;
-}
-
 }  // namespace
 
 asio::awaitable<Result<std::uint64_t>> Applier::take_over(std::string who) {
   changes_.clear();
   bytes_ = 0;
   std::vector<net::BatchItem> items;
-  items.emplace_back(put(owner_key(), std::move(who)));
+  items.emplace_back(put_item(owner_key(), std::move(who)));
   const net::MirrorMark mark;
   Result<net::BatchResult> done = co_await client_.mirror_batch(ns_, std::move(items), mark);
   if (!done) co_return done.error().with_context("could not take the mirror over");
@@ -183,12 +170,12 @@ asio::awaitable<Status> Applier::flush(Seal seal) {
   bytes_ = 0;
   std::move(seal.more.begin(), seal.more.end(), std::back_inserter(items));
   if (seal.part) {
-    items.emplace_back(put(part_key(), encode_part(*seal.part)));
+    items.emplace_back(put_item(part_key(), encode_part(*seal.part)));
   } else if (part_stored_) {
-    items.emplace_back(removal(part_key()));
+    items.emplace_back(remove_item(part_key()));
   }
   if (seal.beat) {
-    net::PutItem beat = put(beat_key(), std::to_string(*seal.beat));
+    net::PutItem beat = put_item(beat_key(), std::to_string(*seal.beat));
     beat.sync = seal.sync;
     items.emplace_back(std::move(beat));
   }
@@ -206,7 +193,7 @@ asio::awaitable<Status> Applier::remove_all(std::string prefix, std::uint64_t ve
     std::vector<net::BatchItem> items;
     for (const net::KvListItem& item : page->items) {
       if (is_reserved(item.key) && !is_reserved(prefix)) continue;
-      if (item.entry.version < version_bound) items.emplace_back(removal(item.key));
+      if (item.entry.version < version_bound) items.emplace_back(remove_item(item.key));
     }
     if (!items.empty()) {
       const std::optional<Mark> unmarked;
@@ -237,7 +224,7 @@ asio::awaitable<Result<bool>> Applier::release(std::string who) {
   prefixes.push_back(index_root());
   const std::optional<Mark> unmarked;
   std::vector<net::BatchItem> closing;
-  closing.emplace_back(put(rules_key(), encode_rules(state->rules)));
+  closing.emplace_back(put_item(rules_key(), encode_rules(state->rules)));
   Status done = co_await send(std::move(closing), unmarked);
   for (std::size_t i = 0; done.ok() && i < prefixes.size(); ++i) {
     done = co_await remove_all(prefixes[i], kAnyVersion);
@@ -246,7 +233,7 @@ asio::awaitable<Result<bool>> Applier::release(std::string who) {
   std::vector<net::BatchItem> rest;
   for (const std::string& key :
        {rules_key(), source_key(), position_key(), part_key(), beat_key(), owner_key()}) {
-    rest.emplace_back(removal(key));
+    rest.emplace_back(remove_item(key));
   }
   done = co_await send(std::move(rest), unmarked);
   if (!done.ok()) co_return done;

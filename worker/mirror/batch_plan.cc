@@ -13,22 +13,27 @@ namespace {
 constexpr std::int64_t kExpiryMsMax = 7'258'118'400'000;
 
 net::BatchItem put(std::string key, std::string value, std::optional<std::int64_t> expires_ms) {
-  net::PutItem item;
-  item.key = std::move(key);
-  item.value = std::move(value);
+  net::PutItem item = put_item(std::move(key), std::move(value));
   if (expires_ms && *expires_ms <= kExpiryMsMax) {
     item.expires_at = from_unix_ms(std::max<std::int64_t>(*expires_ms, 1));
   }
   return item;
 }
 
-net::BatchItem removal(std::string key) {
+}  // namespace
+
+net::PutItem put_item(std::string key, std::string value) {
+  net::PutItem item;
+  item.key = std::move(key);
+  item.value = std::move(value);
+  return item;
+}
+
+net::RemoveItem remove_item(std::string key) {
   net::RemoveItem item;
   item.key = std::move(key);
   return item;
 }
-
-}  // namespace
 
 void BatchPlan::know_index(const std::string& index_key, std::optional<std::string> key) {
   index_.try_emplace(index_key, Index{std::move(key), false});
@@ -85,11 +90,12 @@ std::vector<net::BatchItem> BatchPlan::take_items() {
   items.reserve(keys_.size() + index_.size());
   for (auto& [key, state] : keys_) {
     items.push_back(state.entry ? put(key, std::move(state.entry->value), state.entry->expires_ms)
-                                : removal(key));
+                                : net::BatchItem(remove_item(key)));
   }
   for (auto& [key, index] : index_) {
     if (!index.changed) continue;
-    items.push_back(index.key ? put(key, std::move(*index.key), std::nullopt) : removal(key));
+    items.push_back(index.key ? put(key, std::move(*index.key), std::nullopt)
+                              : net::BatchItem(remove_item(key)));
   }
   keys_.clear();
   index_.clear();

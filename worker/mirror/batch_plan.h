@@ -15,6 +15,9 @@
 
 namespace edged::mirror {
 
+net::PutItem put_item(std::string key, std::string value);
+net::RemoveItem remove_item(std::string key);
+
 class BatchPlan {
  public:
   // What the node's index says; must be known of each indexed row that is changed or removed.

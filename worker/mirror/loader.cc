@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "worker/mirror/batch_plan.h"
 #include "worker/mirror/copy_row.h"
 #include "worker/mirror/publication.h"
 #include "worker/mirror/slot.h"
@@ -15,13 +16,6 @@ namespace edged::mirror {
 namespace {
 
 namespace asio = boost::asio;
-
-net::PutItem put(std::string key, std::string value) {
-  net::PutItem item;
-  item.key = std::move(key);
-  item.value = std::move(value);
-  return item;
-}
 
 bool overlap(const std::string& one, const std::string& other) {
   return one.starts_with(other) || other.starts_with(one);
@@ -146,8 +140,8 @@ asio::awaitable<Status> declare(Applier& applier, const LoadRequest& request) {
   source.loaded = false;
   source.sweeps = old_prefixes(request.before);
   Applier::Seal seal;
-  seal.more.emplace_back(put(source_key(), encode_source(source)));
-  seal.more.emplace_back(put(rules_key(), encode_rules(prefixes_while_loading(request))));
+  seal.more.emplace_back(put_item(source_key(), encode_source(source)));
+  seal.more.emplace_back(put_item(rules_key(), encode_rules(prefixes_while_loading(request))));
   // Positions of another PostgreSQL mean nothing to this one's clients.
   const bool same_system = request.before.source &&
                            request.before.source->system == request.source.system &&
@@ -214,8 +208,8 @@ asio::awaitable<Result<Loaded>> load_tables(db::PgPool& pool,
   seal.mark = loaded.mark;
   seal.beat = *beat;
   seal.sync = true;
-  seal.more.emplace_back(put(source_key(), encode_source(request.source)));
-  seal.more.emplace_back(put(rules_key(), encode_rules(owned_prefixes(request.rules))));
+  seal.more.emplace_back(put_item(source_key(), encode_source(request.source)));
+  seal.more.emplace_back(put_item(rules_key(), encode_rules(owned_prefixes(request.rules))));
   done = co_await applier.flush(std::move(seal));
   if (!done.ok()) co_return done;
   co_return loaded;

@@ -12,6 +12,7 @@
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
+#include "worker/mirror/batch_plan.h"
 #include "worker/mirror/loader.h"
 #include "worker/mirror/publication.h"
 
@@ -177,12 +178,9 @@ asio::awaitable<Status> Mirror::run_session() {
 asio::awaitable<Status> Mirror::resume(Session* session) {
   const std::vector<OwnedPrefix> rules = owned_prefixes(options_.rules);
   if (session->situation.stored.rules == rules) co_return Status();
-  net::PutItem item;
-  item.key = rules_key();
-  item.value = encode_rules(rules);
   Applier::Seal seal;
   seal.part = session->start.part;
-  seal.more.emplace_back(std::move(item));
+  seal.more.emplace_back(put_item(rules_key(), encode_rules(rules)));
   const Status written = co_await session->applier.flush(std::move(seal));
   co_return written;
 }

@@ -2,6 +2,7 @@
 """What the end-to-end tests share: a throwaway PostgreSQL per class, a deployment per test, and the
 comparison of the maildir with the oracle."""
 
+import json
 import os
 import shutil
 import sys
@@ -16,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from tools.replay import history, mailbox, oracle  # noqa: E402
 from tools.replay.cluster import Cluster  # noqa: E402
 from tools.replay.deployment import (  # noqa: E402
-    MIRROR, NAMESPACE_ID, Deployment, seed_sql, student, watchers)
+    MIRROR, MIRROR_SETTINGS, NAMESPACE_ID, Deployment, DeploymentError, seed_sql, student, watchers)
 from tools.replay.upstream import Faults, Upstream  # noqa: E402
 
 PROGRAMS = Path(os.environ.get("EDGED_BIN", ROOT / "build" / "release" / "bin"))
@@ -27,12 +28,14 @@ MAIL_SECONDS = 30
 
 class ReplayCase(unittest.TestCase):
     maxDiff = None
+    SETTINGS = ()  # of PostgreSQL, NAME=VALUE
+    CONFIG = {}  # sections of the configuration besides the usual ones
 
     @classmethod
     def setUpClass(cls):
         cls.directory = Path(tempfile.mkdtemp(prefix="edged-e2e-"))
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.cluster = Cluster(cls.directory)
+        cls.cluster = Cluster(cls.directory, cls.SETTINGS)
         cls.addClassCleanup(cls.cluster.remove)
         cls.cluster.start()
         cls.history = history.History()
@@ -46,7 +49,7 @@ class ReplayCase(unittest.TestCase):
         self.deployment = Deployment(self.directory / self.id().rpartition(".")[2], PROGRAMS,
                                      self.cluster.url(DATABASE), self.upstream, crons)
         self.deployment.clear()
-        self.deployment.write_config(**changes)
+        self.deployment.write_config(**{**self.CONFIG, **changes})
         self.deployment.migrate()
         self.cluster.sql(DATABASE, seed_sql(self.history.sections))
         self.addCleanup(self.stop)
@@ -117,3 +120,19 @@ class ReplayCase(unittest.TestCase):
             self.assertIn(mail["X-Edged-Section"],
                           mail.get_body(("plain",)).get_content() + mail["Subject"])
             self.assertIsNotNone(mail.get_body(("html",)))
+
+    def assert_believed_states_are_postgres(self):
+        """The classic flow's bound: a state in the node that a run would believe, for it has the epoch that
+        PostgreSQL has for the section, is PostgreSQL's own. The number of such states."""
+        listed = json.loads(self.deployment.kvctl("list", "--all", "--prefix", "class_state:", "--values", "--json"))
+        rows = {number: (json.loads(row), int(epoch)) for number, row, epoch in self.cluster.sql(
+            DATABASE, "select class_nbr, row_to_json(s), epoch from class_states s "
+                      "join edged.section_checks using (class_nbr)")}
+        believed = 0
+        for item in listed["keys"]:
+            state = json.loads(item["value"])
+            row, epoch = rows[state["class_nbr"]]
+            if state.pop("epoch") == epoch:
+                believed += 1
+                self.assertEqual(state, {name: row[name] for name in state})
+        return believed

@@ -9,7 +9,7 @@ import time
 import unittest
 import urllib.request
 
-from replay_case import DATABASE, Faults, ReplayCase
+from replay_case import DATABASE, MIRROR, MIRROR_SETTINGS, DeploymentError, Faults, ReplayCase
 
 TICKS = 12
 BACK_SECONDS = 20
@@ -22,6 +22,10 @@ class KilledTest(ReplayCase):
                                        lambda: serve.children().get(name), serve, BACK_SECONDS)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def check_states(self):
+        self.deployment.wait_for_node()
+        self.assert_believed_states_are_postgres()
 
     def wait_until_back(self, serve, name, old):
         """Until serve has started another one, and that one answers. All process ids."""
@@ -54,6 +58,7 @@ class KilledTest(ReplayCase):
                 if tick != 5:  # otherwise the run meets a node that is gone or starting
                     self.wait_until_back(serve, "node", old)
             self.settle()
+            self.check_states()
         self.assert_told_as_expected(TICKS)
 
     def test_worker_killed_in_the_middle_of_runs(self):
@@ -69,6 +74,7 @@ class KilledTest(ReplayCase):
             if tick % 2 == 0:
                 killed_in_a_run += self.kill_worker_in_a_run(serve, chance)
             self.settle()
+            self.check_states()
         self.assertGreaterEqual(killed_in_a_run, 4)
         self.assert_told_as_expected(TICKS)
 
@@ -86,6 +92,27 @@ class KilledTest(ReplayCase):
             DATABASE, "select status from edged.cron_runs where id = %d" % run)
         self.wait_until_back(serve, "worker", old)
         return status == [["running"]]
+
+
+class MirroredKilledTest(KilledTest):
+    """The same with states that come through the mirror: at rest they are PostgreSQL's rows."""
+
+    SETTINGS = MIRROR_SETTINGS
+    CONFIG = {"mirror": {**MIRROR, "heartbeat": "100ms"}}
+
+    def check_states(self):
+        rows = {number: json.loads(row) for number, row in self.cluster.sql(
+            DATABASE, "select class_nbr, row_to_json(s) from class_states s")}
+        self.assertGreater(len(rows), 0)
+
+        def states():
+            try:
+                listed = json.loads(self.deployment.kvctl("list", "--all", "--prefix", "class_state:", "--values",
+                                                          "--json"))
+            except DeploymentError:  # no node yet, or it says "stale"
+                return None
+            return {item["key"].partition(":")[2]: json.loads(item["value"]) for item in listed["keys"]}
+        self.deployment.wait_for("PostgreSQL's rows in the node", lambda: states() == rows)
 
 
 class TwoWorkersTest(ReplayCase):

@@ -69,6 +69,7 @@ class MirroredReplayTest(ReplayCase):
         self.assertGreater(sum(one["kv_hits"] for one in summaries[1:]),
                            sum(one["kv_misses"] for one in summaries[1:]))
         self.assert_told_as_expected(TICKS)
+        self.assertGreater(self.assert_believed_states_are_postgres(), 0)
 
 
 if __name__ == "__main__":

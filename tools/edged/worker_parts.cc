@@ -101,6 +101,9 @@ awaitable<Result<bool>> still_open(upstream::SectionSource* source,
 
 std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now) {
   std::chrono::milliseconds ttl = std::chrono::hours(1);
+  for (const config::MirrorRule& rule : config.mirror.rules) {
+    if (rule.key.starts_with("class_state:") && rule.ttl.count() > 0) ttl = rule.ttl;
+  }
   const auto zone = worker::TimeZone::load(config.class_monitor.time_zone);
   if (!zone) return ttl;
   for (const std::string& cron : config.class_monitor_crons()) {

@@ -22,9 +22,9 @@
 
 namespace edged {
 
-// How long a state lives in the node: 1 h, or if ticks are rarer than that, their distance and a
-// quarter of an hour more, so that the next run still finds it. Its epoch, not its age, says
-// whether it is fresh.
+// How long a state lives in the node in the classic flow: 1 h or the `ttl` of its rule, or if ticks
+// are rarer than that, their distance and a quarter of an hour more, so that the next run still
+// finds it. Its epoch, not its age, says whether it is fresh.
 std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now);
 
 class WorkerParts {

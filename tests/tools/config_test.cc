@@ -1,57 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files in a temporary directory, an environment made of a map.
+// What a configuration means, and what is wrong with others.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
-#include <map>
 
-#include "tests/support/temp_dir.h"
-#include "tools/edged/config_check.h"
-#include "tools/edged/config_parse.h"
+#include "tests/tools/config_fixture.h"
 
 namespace edged::config {
 namespace {
-
-constexpr const char* kWorkerBasics =
-    R"("postgres": { "url": "postgres://db" }, "upstream": { "url": "http://up" },
-       "triggers": { "crons": ["0 * * * *"] }, "worker": { "cron_secret": "s" })";
-
-class ConfigTest : public ::testing::Test {
- protected:
-  std::string write(const std::string& name, const std::string& text) {
-    const std::string path = directory_.path() + "/" + name;
-    std::ofstream(path) << text;
-    return path;
-  }
-  Loaded load(const std::string& text, Scope scope = Scope::kAll) {
-    request_.file = write("edged.jsonc", text);
-    request_.scope = scope;
-    request_.environment = [this](const std::string& name) {
-      const auto found = environment_.find(name);
-      return found == environment_.end() ? std::nullopt : std::optional<std::string>(found->second);
-    };
-    return load_config(request_);
-  }
-  // All complaints with the directory cut off, one a line.
-  std::string complaints(const Loaded& loaded) {
-    std::string all;
-    for (const Complaint& error : loaded.errors) {
-      std::string line = error.to_string();
-      if (line.rfind(directory_.path() + "/", 0) == 0) line.erase(0, directory_.path().size() + 1);
-      all += line + "\n";
-    }
-    return all;
-  }
-
-  test::TempDir directory_;
-  std::map<std::string, std::string> environment_;
-  LoadRequest request_;
-};
-
-std::string with_worker(const std::string& more) {
-  return "{" + std::string(kWorkerBasics) + ",\n" + more + "}";
-}
 
 TEST_F(ConfigTest, ReadsEveryKey) {
   environment_ = {{"DATABASE_URL", "postgres://db"}, {"CRON_SECRET", "secret"}};

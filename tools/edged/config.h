@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proto/base/log.h"
+#include "worker/upstream/json_fields.h"
 
 namespace edged::config {
 
@@ -70,6 +71,7 @@ struct Upstream {
   std::string type = "scraper";
   std::string url;
   std::string token;
+  upstream::JsonFields fields;  // of type "json"
   int concurrency = 10;
   int retries = 2;
   std::chrono::milliseconds timeout{90'000};

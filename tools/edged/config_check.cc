@@ -134,15 +134,17 @@ bool is_http_url(const std::string& url) {
 }
 
 void check_upstream_and_mail(const Config& config, ReadContext& context) {
-  if (config.upstream.type != "scraper") {
-    context.complain(
-        "upstream.type",
-        quoted(config.upstream.type) + " is not supported by this version; supported: scraper");
-  } else if (!is_http_url(config.upstream.url)) {
+  if (!is_http_url(config.upstream.url)) {
     context.complain("upstream.url",
                      config.upstream.url.empty()
                          ? "is missing"
                          : quoted(config.upstream.url) + " is not an http or https URL");
+  }
+  if (config.upstream.type == "json") {
+    const std::string fields = upstream::check_json_fields(config.upstream.fields);
+    if (!fields.empty()) context.complain("upstream.fields", fields);
+    const std::string url = upstream::check_url_template(config.upstream.url);
+    if (!url.empty()) context.complain("upstream.url", url);
   }
   if (config.upstream.timeout.count() == 0) context.complain("upstream.timeout", "is 0");
   if (config.mail.transport != "maildir") {

@@ -73,11 +73,35 @@ void read_worker(const Json& json, ReadContext& context, bool lenient, Worker& w
   reader.finish();
 }
 
+void read_json_fields(const Json& json,
+                      ReadContext& context,
+                      bool lenient,
+                      upstream::JsonFields& fields) {
+  ObjectReader reader(json, "upstream.fields", context, lenient);
+  reader.text("list", fields.list);
+  reader.text("class_nbr", fields.class_nbr);
+  reader.text("term", fields.term);
+  reader.text("subject", fields.subject);
+  reader.text("catalog_nbr", fields.catalog_nbr);
+  reader.text("title", fields.title);
+  reader.text("instructor", fields.instructor);
+  reader.text("location", fields.location);
+  reader.text("meeting_times", fields.meeting_times);
+  reader.text("seats_available", fields.seats_available);
+  reader.text("seats_capacity", fields.seats_capacity);
+  reader.text("seats_taken", fields.seats_taken);
+  reader.text("non_reserved_seats", fields.non_reserved_seats);
+  reader.finish();
+}
+
 void read_upstream(const Json& json, ReadContext& context, bool lenient, Upstream& upstream) {
   ObjectReader reader(json, "upstream", context, lenient);
   reader.choice("type", {"scraper", "json"}, upstream.type);
   reader.text("url", upstream.url);
   reader.text("token", upstream.token);
+  if (const Json* fields = reader.object("fields")) {
+    read_json_fields(*fields, context, lenient, upstream.fields);
+  }
   reader.integer("concurrency", 1, 10'000, upstream.concurrency);
   reader.integer("retries", 0, 10, upstream.retries);
   reader.duration("timeout", upstream.timeout);

@@ -41,6 +41,16 @@ upstream::ScraperOptions scraper_options(const config::Config& config) {
   return {config.upstream.url, config.upstream.token, config.upstream.timeout};
 }
 
+std::unique_ptr<upstream::AttemptSource> make_source(upstream::HttpClient& client,
+                                                     const config::Config& config) {
+  const config::Upstream& from = config.upstream;
+  if (from.type == "json") {
+    upstream::JsonOptions options{from.url, from.token, from.fields, from.timeout};
+    return std::make_unique<upstream::JsonSource>(client, std::move(options));
+  }
+  return std::make_unique<upstream::ScraperSource>(client, scraper_options(config));
+}
+
 upstream::FetcherOptions fetcher_options(const config::Config& config) {
   upstream::FetcherOptions options;
   options.concurrency = config.upstream.concurrency;
@@ -124,8 +134,8 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
          {.ns = config.worker_namespace_id(), .state_ttl = state_ttl(config, clock.wall_now())},
          metrics),
       http_client(executor, {}),
-      scraper(http_client, scraper_options(config)),
-      fetcher(executor, scraper, fetcher_options(config), clock, metrics),
+      source(make_source(http_client, config)),
+      fetcher(executor, *source, fetcher_options(config), clock, metrics),
       transport(config.maildir_path()),
       outbox(executor,
              pool,

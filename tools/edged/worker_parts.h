@@ -18,6 +18,7 @@
 #include "worker/monitor/class_monitor.h"
 #include "worker/upstream/fetcher.h"
 #include "worker/upstream/http_client.h"
+#include "worker/upstream/json_source.h"
 #include "worker/upstream/scraper_source.h"
 
 namespace edged {
@@ -45,7 +46,7 @@ class WorkerParts {
   std::unique_ptr<net::Client> kv_client;  // null: no namespace is configured
   monitor::KvStates kv;
   upstream::HttpClient http_client;
-  upstream::ScraperSource scraper;
+  std::unique_ptr<upstream::AttemptSource> source;
   upstream::Fetcher fetcher;
   mail::MaildirTransport transport;
   mail::OutboxDelivery outbox;

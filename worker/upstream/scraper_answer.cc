@@ -3,62 +3,25 @@
 #include "worker/upstream/scraper_answer.h"
 
 #include <boost/json.hpp>
-#include <charconv>
-#include <cmath>
 #include <optional>
 #include <string>
+
+#include "worker/upstream/answer_values.h"
 
 namespace edged::upstream {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::int64_t kSeatsMax = 1'000'000;  // far above any room, far below PostgreSQL's integer
-constexpr std::size_t kTextBytesMax = 4096;
 constexpr std::size_t kErrorBytesMax = 200;
-constexpr std::string_view kBlanks = " \t\r\n\f\v";
-
-std::optional<std::int64_t> bounded(std::int64_t number) {
-  if (number < -kSeatsMax || number > kSeatsMax) return std::nullopt;
-  return number;
-}
-
-std::optional<std::int64_t> parse_decimal(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return std::nullopt;
-  text = text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return bounded(number);
-}
 
 std::optional<std::int64_t> number_field(const json::object& data, std::string_view name) {
-  const json::value* const field = data.if_contains(name);
-  if (field == nullptr) return std::nullopt;
-  if (const auto* number = field->if_int64()) return bounded(*number);
-  if (const auto* number = field->if_double()) {
-    const bool whole =
-        std::abs(*number) <= static_cast<double>(kSeatsMax) && *number == std::trunc(*number);
-    if (whole) return static_cast<std::int64_t>(*number);
-    return std::nullopt;
-  }
-  if (const auto* text = field->if_string()) return parse_decimal(*text);
-  return std::nullopt;
+  return to_seats(data.if_contains(name));
 }
 
 std::optional<std::string> text_field(const json::object& data, std::string_view name) {
   const json::value* const field = data.if_contains(name);
-  if (field == nullptr || !field->is_string()) return std::nullopt;
-  const std::string_view text = field->get_string();
-  if (text.size() > kTextBytesMax || text.find('\0') != std::string_view::npos) {
-    return std::nullopt;
-  }
-  return std::string(text);
-}
-
-bool is_blank(const std::string& text) {
-  return text.find_first_not_of(kBlanks) == std::string::npos;
+  return field == nullptr || !field->is_string() ? std::nullopt : to_text(field);
 }
 
 std::optional<std::string> filled_field(const json::object& data, std::string_view name) {
@@ -91,11 +54,6 @@ std::string reason_of(const json::object& answer) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   }
   return words;
-}
-
-Status not_understood(std::string_view why) {
-  return Status(Code::kCorruption,
-                "could not understand the upstream's answer: " + std::string(why));
 }
 
 }  // namespace

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP APIs of other shapes than the scraper's: a recorded answer of ASU's class search, one in the
+// shape of Banner's, and answers that are of no use.
+#include "worker/upstream/json_source.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio.hpp>
+#include <fstream>
+#include <iterator>
+
+#include "tests/support/run_awaitable.h"
+#include "tests/support/scripted_http_server.h"
+
+namespace edged::upstream {
+namespace {
+
+using test::ScriptedAnswer;
+using test::ScriptedHttpServer;
+using test::ScriptedRequest;
+
+std::string recorded_answer() {
+  std::ifstream file(EDGED_TEST_DATA "/asu_class_search.json");
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+JsonFields asu() {
+  JsonFields fields;
+  fields.list = "/classes";
+  fields.class_nbr = "/CLAS/CLASSNBR";
+  fields.term = "/CLAS/STRM";
+  fields.subject = "/CLAS/SUBJECT";
+  fields.catalog_nbr = "/CLAS/CATALOGNBR";
+  fields.title = "/CLAS/COURSETITLELONG";
+  fields.instructor = "/CLAS/INSTRUCTORSLIST";
+  fields.location = "/LOCATIONBUILDING/0/NAME";
+  fields.meeting_times = "/DAYLIST /CLAS/STARTTIMES /CLAS/ENDTIMES";
+  fields.seats_capacity = "/seatInfo/ENRL_CAP";
+  fields.seats_taken = "/seatInfo/ENRL_TOT";
+  return fields;
+}
+
+TEST(JsonSourceTest, ReadsARecordedAnswerOfAsu) {
+  const std::string body = recorded_answer();
+  ASSERT_FALSE(body.empty());
+  const auto open = parse_json_answer(body, asu(), {"66445", "2267"});
+  ASSERT_TRUE(open) << open.error().to_string();
+  EXPECT_EQ(open->subject, "CSE");
+  EXPECT_EQ(open->catalog_nbr, "310");
+  EXPECT_EQ(open->title, "Data Structures and Algorithms");
+  EXPECT_EQ(open->instructor, "Nakul Gopalan");
+  EXPECT_EQ(open->location, "Tempe - PSH153");
+  EXPECT_EQ(open->meeting_times, "M W 4:30 PM 5:45 PM");
+  EXPECT_EQ(open->seats_capacity, 150);
+  EXPECT_EQ(open->seats_available, 69);
+  EXPECT_FALSE(open->non_reserved_seats);
+  const auto full = parse_json_answer(body, asu(), {"70380", "2267"});
+  ASSERT_TRUE(full);
+  EXPECT_EQ(full->seats_available, 0);
+  const auto online = parse_json_answer(body, asu(), {"75092", "2267"});
+  ASSERT_TRUE(online);
+  EXPECT_FALSE(online->meeting_times) << "blank is unknown";
+  EXPECT_EQ(parse_json_answer(body, asu(), {"66445", "2261"}).code(), Code::kNotFound);
+  EXPECT_EQ(parse_json_answer(body, asu(), {"1", "2267"}).code(), Code::kNotFound);
+}
+
+TEST(JsonSourceTest, ReadsTheShapeOfBanner) {
+  JsonFields fields;
+  fields.list = "/data";
+  fields.class_nbr = "/courseReferenceNumber";
+  fields.term = "/term";
+  fields.instructor = "/faculty/0/displayName";
+  fields.seats_available = "/seatsAvailable";
+  fields.seats_capacity = "/maximumEnrollment";
+  fields.title = "/courseTitle";
+  const std::string body =
+      R"({"success":true,"totalCount":2,"data":[
+          {"term":"202430","courseReferenceNumber":30443,"seatsAvailable":-2,"maximumEnrollment":28,
+           "courseTitle":"Calculus","faculty":[]},
+          {"term":202430,"courseReferenceNumber":"30444","seatsAvailable":1,"maximumEnrollment":28,
+           "courseTitle":"Calculus","faculty":[{"displayName":"Doe, Jane","primaryIndicator":true}]}]})";
+  const auto first = parse_json_answer(body, fields, {"30443", "202430"});
+  ASSERT_TRUE(first) << first.error().to_string();
+  EXPECT_EQ(first->seats_available, -2) << "judged by the monitor";
+  EXPECT_FALSE(first->instructor);
+  const auto second = parse_json_answer(body, fields, {"30444", "202430"});
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->instructor, "Doe, Jane");
+  EXPECT_EQ(second->seats_available, 1);
+}
+
+TEST(JsonSourceTest, AnAnswerMayBeTheSection) {
+  JsonFields fields;
+  fields.seats_available = "/a~1b/free";
+  fields.instructor = "/who";
+  const auto seen = parse_json_answer(R"({"a/b":{"free":"7"},"who":[]})", fields, {"1", "2"});
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->seats_available, 7);
+  EXPECT_EQ(seen->instructor, "") << "an empty list: nobody is assigned";
+  for (const char* value : {"null", "\"x\"", "1.5", "{}", "99999999", "[1]", "true"}) {
+    const std::string body = std::string(R"({"a/b":{"free":)") + value + "}}";
+    const auto odd = parse_json_answer(body, fields, {"1", "2"});
+    ASSERT_TRUE(odd) << value;
+    EXPECT_FALSE(odd->seats_available) << value;
+  }
+}
+
+TEST(JsonSourceTest, WhatIsNoAnswerIsSaid) {
+  for (const char* body :
+       {"", "<html>", "[]", "null", "{\"classes\":{}}", "{\"classes\":null}", "{}"}) {
+    EXPECT_EQ(parse_json_answer(body, asu(), {"1", "2"}).code(), Code::kCorruption) << body;
+  }
+  EXPECT_EQ(parse_json_answer(R"({"classes":[]})", asu(), {"1", "2"}).code(), Code::kNotFound);
+  EXPECT_EQ(parse_json_answer(R"({"classes":[1,null,[]]})", asu(), {"1", "2"}).code(),
+            Code::kNotFound);
+}
+
+TEST(JsonSourceTest, ChecksWhatIsConfigured) {
+  EXPECT_EQ(check_json_fields(asu()), "");
+  JsonFields fields;
+  EXPECT_NE(check_json_fields(fields), "");
+  fields.seats_available = "/seats";
+  EXPECT_EQ(check_json_fields(fields), "");
+  fields.list = "/list";
+  EXPECT_NE(check_json_fields(fields), "");
+  fields.class_nbr = "number";
+  EXPECT_EQ(check_json_fields(fields), "\"number\" is not a JSON pointer like /data/seats");
+  fields.class_nbr = "/a~2";
+  EXPECT_NE(check_json_fields(fields), "");
+  EXPECT_EQ(check_url_template("https://h/{term}/{class_nbr}?again={term}"), "");
+  EXPECT_NE(check_url_template("https://h/{number}"), "");
+  EXPECT_EQ(expand_url("http://h/{term}/{class_nbr}?q={class_nbr}", {"1 &/ü", "22"}),
+            "http://h/22/1%20%26%2F%C3%BC?q=1%20%26%2F%C3%BC");
+  EXPECT_EQ(expand_url("http://h/{class_nbr}", {"{term}", "x"}), "http://h/%7Bterm%7D");
+}
+
+TEST(JsonSourceTest, AsksOverHttp) {
+  ScriptedRequest seen;
+  int status = 200;
+  ScriptedHttpServer server([&](const ScriptedRequest& request) {
+    seen = request;
+    return ScriptedAnswer{status, recorded_answer()};
+  });
+  boost::asio::io_context io(1);
+  HttpClient client(io.get_executor(), HttpClientOptions{});
+  JsonOptions options;
+  options.url = server.url() + "/search?term={term}&keywords={class_nbr}";
+  options.token = "s3cret";
+  options.fields = asu();
+  JsonSource source(client, options);
+  const auto answer = test::run_awaitable(io, source.fetch(SectionKey{"66445", "2267"}, "run-7"));
+  ASSERT_TRUE(answer) << answer.error().to_string();
+  EXPECT_EQ(answer->seats_available, 69);
+  EXPECT_EQ(seen.method, "GET");
+  EXPECT_EQ(seen.target, "/search?term=2267&keywords=66445");
+  EXPECT_EQ(seen.header("Authorization"), "Bearer s3cret");
+  EXPECT_EQ(seen.header("X-Edged-Run"), "run-7");
+  status = 503;
+  const auto refused = test::run_awaitable(io, source.attempt(SectionKey{"66445", "2267"}, ""));
+  EXPECT_EQ(refused.outcome, Outcome::kOverloaded);
+}
+
+}  // namespace
+}  // namespace edged::upstream

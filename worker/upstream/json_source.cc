@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// See json_source.h.
+#include "worker/upstream/json_source.h"
+
+#include <boost/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "worker/upstream/answer_judge.h"
+#include "worker/upstream/answer_values.h"
+
+namespace edged::upstream {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kNumber = "{class_nbr}", kTerm = "{term}";
+
+const json::value* at(const json::value& section, std::string_view pointer) {
+  if (pointer.empty()) return nullptr;
+  json::error_code error;
+  return section.find_pointer(pointer, error);
+}
+
+// What all the pointers lead to, joined; nothing if none leads to a text.
+std::optional<std::string> text_at(const json::value& section, std::string_view pointers) {
+  std::optional<std::string> joined;
+  for (const std::string_view pointer : split_pointers(pointers)) {
+    const std::optional<std::string> text = to_text(at(section, pointer));
+    if (!text) continue;
+    if (!joined) joined.emplace();
+    if (is_blank(*text)) continue;
+    if (!joined->empty()) *joined += ' ';
+    *joined += *text;
+  }
+  return joined;
+}
+
+std::optional<std::string> filled_at(const json::value& section, std::string_view pointers) {
+  std::optional<std::string> text = text_at(section, pointers);
+  if (text && is_blank(*text)) return std::nullopt;
+  return text;
+}
+
+bool is_wanted(const json::value& section, const JsonFields& fields, const SectionKey& key) {
+  if (!fields.class_nbr.empty() && text_at(section, fields.class_nbr) != key.class_nbr) {
+    return false;
+  }
+  return fields.term.empty() || text_at(section, fields.term) == key.term;
+}
+
+SectionObservation observe(const json::value& section, const JsonFields& fields) {
+  SectionObservation seen;
+  seen.subject = filled_at(section, fields.subject);
+  seen.catalog_nbr = filled_at(section, fields.catalog_nbr);
+  seen.title = filled_at(section, fields.title);
+  seen.instructor = text_at(section, fields.instructor);
+  if (seen.instructor && is_blank(*seen.instructor)) seen.instructor = "";
+  seen.location = filled_at(section, fields.location);
+  seen.meeting_times = filled_at(section, fields.meeting_times);
+  seen.seats_available = to_seats(at(section, fields.seats_available));
+  seen.seats_capacity = to_seats(at(section, fields.seats_capacity));
+  seen.non_reserved_seats = to_seats(at(section, fields.non_reserved_seats));
+  const std::optional<std::int64_t> taken = to_seats(at(section, fields.seats_taken));
+  if (fields.seats_available.empty() && taken && seen.seats_capacity) {
+    seen.seats_available = *seen.seats_capacity - *taken;
+  }
+  return seen;
+}
+
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                       (byte >= '0' && byte <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      encoded += c;
+    } else {
+      encoded += '%';
+      encoded += kDigits[byte >> 4];
+      encoded += kDigits[byte & 15];
+    }
+  }
+  return encoded;
+}
+
+void replace_all(std::string& text, std::string_view what, const std::string& with) {
+  for (std::size_t i = text.find(what); i != std::string::npos; i = text.find(what, i)) {
+    text.replace(i, what.size(), with);
+    i += with.size();
+  }
+}
+
+}  // namespace
+
+std::string expand_url(std::string_view url, const SectionKey& section) {
+  std::string expanded(url);
+  replace_all(expanded, kNumber, percent_encoded(section.class_nbr));
+  replace_all(expanded, kTerm, percent_encoded(section.term));
+  return expanded;
+}
+
+Result<SectionObservation> parse_json_answer(std::string_view body,
+                                             const JsonFields& fields,
+                                             const SectionKey& section) {
+  json::error_code error;
+  const json::value answer = json::parse(body, error);
+  if (error) return not_understood("not JSON: " + error.message());
+  const Status none(Code::kNotFound, "the upstream's answer has no such section");
+  if (fields.list.empty()) {
+    if (!answer.is_object()) return not_understood("not a JSON object");
+    return is_wanted(answer, fields, section) ? Result(observe(answer, fields)) : none;
+  }
+  const json::value* const list = at(answer, fields.list);
+  if (list == nullptr || !list->is_array()) return not_understood("no list at " + fields.list);
+  for (const json::value& one : list->get_array()) {
+    if (is_wanted(one, fields, section)) return observe(one, fields);
+  }
+  return none;
+}
+
+JsonSource::JsonSource(HttpClient& client, JsonOptions options)
+    : client_(client), options_(std::move(options)) {}
+
+boost::asio::awaitable<Attempt> JsonSource::attempt(SectionKey section, std::string run_id) {
+  HttpRequest request;
+  request.method = "GET";
+  request.url = expand_url(options_.url, section);
+  request.headers = {{"Accept", "application/json"}};
+  if (!options_.token.empty()) {
+    request.headers.emplace_back("Authorization", "Bearer " + options_.token);
+  }
+  if (!run_id.empty()) request.headers.emplace_back("X-Edged-Run", std::move(run_id));
+  request.timeout = options_.timeout;
+  const Result<HttpAnswer> answer = co_await client_.perform(std::move(request));
+  co_return judge_answer(answer, [&](std::string_view body) {
+    return parse_json_answer(body, options_.fields, section);
+  });
+}
+
+}  // namespace edged::upstream

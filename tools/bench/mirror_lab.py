@@ -27,6 +27,7 @@ IDS = 10_000
 SETTINGS = ["wal_level=logical", "max_connections=400", "max_wal_senders=80", "max_replication_slots=80",
             "shared_buffers=256MB", "max_wal_size=8GB"]
 LOAD_SECONDS = 300
+REAP_SECONDS = 0.3  # until PostgreSQL counts the process of a connection that has ended
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -48,7 +49,8 @@ def machine_seconds():
 class Pair:
     """A node and a worker that mirrors `table` into it, connected by the node's unix socket."""
 
-    def __init__(self, lab, name, table, temporary=False, pool_size=4):
+    def __init__(self, lab, name, table, temporary=False, small=False):
+        """`temporary`: its slot; `small`: as one of many on a machine."""
         self.lab, self.table = lab, table
         upstream = SimpleNamespace(url="http://127.0.0.1:9", token="unused")
         self.deployment = Deployment(lab.directory / name, lab.bin, lab.cluster.url(DATABASE), upstream)
@@ -56,8 +58,8 @@ class Pair:
         rule = {"table": "public." + table, "key": PREFIX + "{id}", "value": {"row": True}}
         self.deployment.write_config(
             node={"data_dir": str(self.deployment.node_dir), "listen": "127.0.0.1:0", "http": "127.0.0.1:0",
-                  "io_threads": 1, "memory_budget": "64MiB" if temporary else "256MiB"},
-            postgres={"url": lab.cluster.url(DATABASE), "pool_size": pool_size},
+                  **({"io_threads": 1, "memory_budget": "64MiB"} if small else {})},
+            postgres={"url": lab.cluster.url(DATABASE), "pool_size": 1 if small else 4},
             mirror={"mode": "logical", "namespace": "KV", "rules": [rule], "publication": "bench_" + table,
                     "temporary_slot": temporary, **({} if temporary else {"slot": "bench_" + table})})
         lab.migrate(self.deployment)
@@ -158,7 +160,9 @@ class Lab:
         before = self.cpu()
         done = subprocess.run([str(one) for one in (self.bin / "edged-bench-mirror", *arguments)],
                               stdout=subprocess.PIPE, text=True, env=environment)
-        after = self.cpu()
+        busy = machine_seconds()
+        time.sleep(REAP_SECONDS)
+        after = {**self.cpu(), "busy": busy[0], "machine": busy[1]}
         if done.returncode != 0:
             sys.exit("error: could not measure: edged-bench-mirror ended with exit code %d" % done.returncode)
         figures = json.loads(done.stdout)

@@ -35,11 +35,12 @@ int fail(const Status& status) {
 void print(const Options& options, const Written& written) {
   const auto transactions = static_cast<unsigned long long>(written.transactions);
   std::printf(
-      "{\"transactions\":%llu,\"rows\":%llu,\"late\":%llu,\"seconds\":%.6f,"
+      "{\"transactions\":%llu,\"rows\":%llu,\"late\":%llu,\"questions\":%llu,\"seconds\":%.6f,"
       "\"caught_up_seconds\":%.6f,\"latencies_us\":[",
       transactions,
       transactions * static_cast<unsigned long long>(options.plan.rows),
       static_cast<unsigned long long>(written.late),
+      static_cast<unsigned long long>(written.questions),
       written.seconds,
       written.caught_up_seconds);
   for (std::size_t node = 0; node < written.latencies.size(); ++node) {

@@ -2,6 +2,7 @@
 // See mirror_writer.h.
 #include "tools/bench/mirror_writer.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <random>
@@ -173,6 +174,7 @@ class Lane {
     all->seconds = std::max(all->seconds, written_.seconds);
     for (std::size_t i = 0; i < pollers_.size(); ++i) {
       const auto& own = pollers_[i]->latencies();
+      all->questions += pollers_[i]->questions();
       all->latencies[i].insert(all->latencies[i].end(), own.begin(), own.end());
     }
   }

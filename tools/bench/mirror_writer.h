@@ -32,6 +32,7 @@ struct Written {
   std::uint64_t transactions = 0;  // those of the warm-up included
   std::uint64_t late = 0;          // began more than their interval after they were due
   double seconds = 0;              // from the first statement to the last answer
+  std::uint64_t questions = 0;     // that were asked of the nodes until it was there
   double caught_up_seconds = 0;    // to when the last row could be read; 0: not asked
   // Of each node, what was measured, in order.
   std::vector<std::vector<std::chrono::nanoseconds>> latencies;

@@ -39,12 +39,11 @@ def free_port():
 
 
 class Cluster:
-    """One cluster. `start` creates it at the first time; `stop` keeps its data."""
+    """One cluster. `start` creates it at the first time; `stop` keeps its data. `settings` are NAME=VALUE."""
 
     def __init__(self, state_dir, settings=()):
-        """`settings` beat SETTINGS."""
+        self._settings = SETTINGS + list(settings)
         state_dir = Path(state_dir).resolve()
-        self.settings = SETTINGS + list(settings)
         self._as_user = {}
         if os.geteuid() == 0:
             self._as_user = {"user": "postgres", "group": "postgres", "extra_groups": []}
@@ -72,7 +71,7 @@ class Cluster:
         self.password = self._password_file.read_text().strip()
         for _ in range(START_ATTEMPTS):
             self.port = port or free_port()
-            options = " ".join("-c %s" % setting for setting in self.settings + ["port=%d" % self.port])
+            options = " ".join("-c %s" % setting for setting in self._settings + ["port=%d" % self.port])
             done = self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60",
                              "-o", options, "start")
             if done.returncode == 0:

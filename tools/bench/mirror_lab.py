@@ -117,8 +117,10 @@ class Lab:
         self.close()
 
     def close(self):
-        self.stop_pairs()
-        self.cluster.remove()
+        try:
+            self.stop_pairs()
+        finally:
+            self.cluster.remove()
 
     def sql(self, text):
         return self.cluster.sql(DATABASE, text)
@@ -149,9 +151,6 @@ class Lab:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(stop, self.pairs))
         self.pairs = []
-        slots = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where not active"
-        if self.cluster.port and self.migrated:
-            self.sql(slots)
 
     def run(self, *arguments):
         """edged-bench-mirror, and its figures with "cpu": seconds of each, and the machine's share that was busy."""

@@ -12,6 +12,17 @@ namespace {
 constexpr int kArrayDepthMax = 6;
 
 std::string quoted(std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\' && c != 0x7F;
+  });
+  if (plain) {
+    std::string json;
+    json.reserve(text.size() + 2);
+    json += '"';
+    json += text;
+    json += '"';
+    return json;
+  }
   return boost::json::serialize(boost::json::string_view(text.data(), text.size()));
 }
 

@@ -118,6 +118,8 @@ RowMapper::RowMapper(Rule rule, std::vector<TableColumn> columns, bool whole_row
       columns_(std::move(columns)),
       whole_row_identity_(whole_row_identity),
       key_is_in_identity_(whole_row_identity) {
+  for (const TableColumn& column : columns_)
+    quoted_names_.push_back(*to_json(column.json.name, {}));
   if (whole_row_identity_) return;
   const std::vector<std::string>& names = rule_.key.columns();
   key_is_in_identity_ = std::all_of(names.begin(), names.end(), [this](const std::string& name) {
@@ -207,10 +209,16 @@ Result<std::string> RowMapper::value_of(const std::vector<Field>& row,
 
 Result<std::string> RowMapper::row_value(const std::vector<Field>& row,
                                          std::optional<std::string_view> stored) const {
-  std::string json = "{";
+  std::size_t bytes = 2;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    bytes += quoted_names_[i].size() + 6 + (row[i].text ? row[i].text->size() : 0);
+  }
+  std::string json;
+  json.reserve(bytes);
+  json += '{';
   for (std::size_t i = 0; i < row.size(); ++i) {
     const JsonColumn& column = columns_[i].json;
-    const std::string name = *to_json(column.name, {});
+    const std::string& name = quoted_names_[i];
     if (i > 0) json += ',';
     json += name;
     json += ':';

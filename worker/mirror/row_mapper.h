@@ -73,6 +73,7 @@ class RowMapper {
 
   Rule rule_;
   std::vector<TableColumn> columns_;
+  std::vector<std::string> quoted_names_;  // of the columns, as JSON
   bool whole_row_identity_;
   bool key_is_in_identity_;
 };

@@ -23,7 +23,8 @@ constexpr milliseconds kStatusInterval{1'000};
 constexpr milliseconds kSyncInterval{1'000};
 // Heartbeats come every second; a server that died without a word says nothing.
 constexpr milliseconds kSilenceMax{30'000};
-// How long a finished transaction may wait for others to share its batch, and how many changes.
+// How long a finished transaction may wait for others that are at hand to share its batch, and how
+// many changes.
 constexpr milliseconds kFlushDelay{2};
 constexpr std::uint64_t kFlushChanges = 1'000;
 
@@ -231,8 +232,9 @@ asio::awaitable<Status> Stream::take_commit(Commit commit) {
 }
 
 asio::awaitable<Status> Stream::flush_if_due() {
-  const bool due =
-      changes_unflushed_ >= kFlushChanges || parts_.clock.boot_now() - last_flush_ >= kFlushDelay;
+  const auto now = parts_.clock.boot_now();
+  if (!waiting_since_) waiting_since_ = now;
+  const bool due = changes_unflushed_ >= kFlushChanges || now - *waiting_since_ >= kFlushDelay;
   if (!due) co_return Status();
   const Status flushed = co_await flush();
   co_return flushed;
@@ -241,8 +243,8 @@ asio::awaitable<Status> Stream::flush_if_due() {
 // Everything taken so far. Within a transaction the position stays at the last commit, and the part
 // that is there is noted.
 asio::awaitable<Status> Stream::flush() {
-  last_flush_ = parts_.clock.boot_now();
-  const bool sync = mark_.position != synced_ && last_flush_ - last_sync_ >= kSyncInterval;
+  const auto now = parts_.clock.boot_now();
+  const bool sync = mark_.position != synced_ && now - last_sync_ >= kSyncInterval;
   if (changes_unflushed_ == 0 && !mark_moved_ && !sync) co_return Status();
   if (transaction_ && !transaction_->known && transaction_->changes > transaction_->skip) {
     part_ = Part{transaction_->final_lsn, transaction_->changes};
@@ -257,10 +259,11 @@ asio::awaitable<Status> Stream::flush() {
   if (!flushed.ok()) co_return flushed;
   changes_unflushed_ = 0;
   mark_moved_ = false;
+  waiting_since_.reset();
   ++counts_.batches;
   if (sync) {
     synced_ = mark.position;
-    last_sync_ = last_flush_;
+    last_sync_ = now;
   }
   on_progress_();
   co_return Status();

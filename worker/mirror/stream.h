@@ -100,10 +100,11 @@ class Stream {
   std::optional<Part> part_;  // of a transaction whose commit has not come
   Lsn synced_ = 0;            // on the node's disk
   std::int64_t beat_ = 0;
-  std::chrono::milliseconds last_sync_{0}, last_flush_{0}, last_frame_{0};  // boot time
+  std::chrono::milliseconds last_sync_{0}, last_frame_{0};  // boot time
   Lsn received_ = 0;
   std::optional<Transaction> transaction_;
   std::uint64_t changes_unflushed_ = 0;
+  std::optional<std::chrono::milliseconds> waiting_since_;  // boot time; of the oldest commit
   StreamCounts counts_;
 };
 

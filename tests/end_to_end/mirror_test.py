@@ -110,6 +110,18 @@ class MirrorTest(ReplayCase):
         self.wait_for_absence("note:a")
         self.assertEqual(json.loads(self.get("note:b")), {"id": 1, "name": "b", "n": 2, "big": "x" * 20000})
 
+    def test_unchanged_columns_may_make_more_than_a_batch(self):
+        rules = RULES + [{"table": "public.notes", "key": "note:{name}", "value": {"row": True}}]
+        self.start(rules=rules, tables=TABLES + """
+            create table public.notes (id int primary key, name text unique, big text);
+            alter table public.notes alter column big set storage external;
+            insert into public.notes select i, 'a' || i, repeat('x', 200000) from generate_series(1, 100) i;""")
+        self.sql("update public.notes set name = 'b' || id")
+        self.wait_for_key("note:b100", json.dumps({"id": 100, "name": "b100", "big": "x" * 200000},
+                                                  separators=(",", ":")))
+        self.deployment.wait_for("the old keys to go", lambda: len(self.keys("note:")) == 100, self.worker)
+        self.assertEqual(self.log().count("[mirror] loading"), 1, self.log())
+
     def test_goes_on_where_it_was(self):
         self.start()
         self.worker.popen.kill()

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <set>
 #include <utility>
+#include <variant>
 
 #include "worker/mirror/batch_plan.h"
 
@@ -16,6 +18,28 @@ namespace asio = boost::asio;
 
 // Of a change in the node beyond what it holds itself: the frames of its items.
 constexpr std::size_t kChangeOverheadBytes = 128;
+
+// What the node takes in one batch, less what goes with every one.
+constexpr std::size_t kItemsMax = 9'900;
+constexpr std::size_t kItemBytesMax = 8 * 1024 * 1024 - 64 * 1024;
+
+std::size_t bytes_of(const net::BatchItem& item) {
+  if (const auto* put = std::get_if<net::PutItem>(&item))
+    return put->key.size() + put->value.size();
+  const auto* removal = std::get_if<net::RemoveItem>(&item);
+  return removal != nullptr ? removal->key.size() : 0;
+}
+
+// How many of the items behind `first` one batch takes, at least one.
+std::size_t count_that_fit(const std::vector<net::BatchItem>& items, std::size_t first) {
+  std::size_t bytes = 0, end = first;
+  while (end < items.size() && end - first < kItemsMax) {
+    bytes += bytes_of(items[end]);
+    if (bytes > kItemBytesMax && end > first) break;
+    ++end;
+  }
+  return end - first;
+}
 
 }  // namespace
 
@@ -86,48 +110,68 @@ Status Applier::add(RowChange change) {
   return {};
 }
 
-// The entries' last states, with what the node must be asked for.
-asio::awaitable<Status> Applier::plan_changes(std::vector<net::BatchItem>* items) {
-  BatchPlan plan;
+// What the node's index says of the rows that are changed from `first` on.
+asio::awaitable<Status> Applier::read_index(std::size_t first, BatchPlan* plan) {
   std::set<std::string> wanted;
-  for (const RowChange& change : changes_) {
-    if (!change.indexed) continue;
-    if (!change.inserted) wanted.insert(index_key(change.rule, change.identity_before));
+  for (std::size_t i = first; i < changes_.size(); ++i) {
+    const RowChange& change = changes_[i];
+    if (!change.indexed || change.inserted) continue;
+    wanted.insert(index_key(change.rule, change.identity_before));
   }
-  const std::vector<std::string> asked(wanted.begin(), wanted.end());
-  if (!asked.empty()) {
-    const auto found = co_await client_.mirror_get(ns_, asked);
-    if (!found) co_return found.error().with_context("could not read the mirror's index");
-    for (std::size_t i = 0; i < asked.size(); ++i) {
-      std::optional<std::string> key;
-      if ((*found)[i]) key = (*found)[i]->value;
-      plan.know_index(asked[i], std::move(key));
+  if (wanted.empty()) co_return Status();
+  const std::vector<std::string> keys(wanted.begin(), wanted.end());
+  const auto found = co_await client_.mirror_get(ns_, keys);
+  if (!found) co_return found.error().with_context("could not read the mirror's index");
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    std::optional<std::string> key;
+    if ((*found)[i]) key = (*found)[i]->value;
+    plan->know_index(keys[i], std::move(key));
+  }
+  co_return Status();
+}
+
+// The entry of a row of which columns were not sent, with those of the stored value.
+asio::awaitable<Result<std::optional<RowMapper::Entry>>> Applier::complete(const RowChange& change,
+                                                                           const BatchPlan& plan) {
+  const std::optional<std::string> before = plan.key_before(change);
+  std::optional<std::string> stored;
+  if (before) {
+    const auto planned = plan.value_of(*before);
+    if (planned && *planned) stored = std::string(**planned);
+    if (!planned) {
+      std::vector<std::string> keys{*before};
+      const auto found = co_await client_.mirror_get(ns_, std::move(keys));
+      if (!found) co_return found.error().with_context("could not read a mirrored row");
+      if (found->front()) stored = found->front()->value;
     }
   }
-  for (RowChange& change : changes_) {
+  std::optional<std::string_view> view;
+  if (stored) view = *stored;
+  Result<std::optional<RowMapper::Entry>> entry = change.partial->complete(view);
+  if (!entry && entry.code() == Code::kNotFound) {
+    co_return Status(Code::kVersionMismatch, entry.error().message());
+  }
+  co_return entry;
+}
+
+// The entries' last states after the changes from `first` to `*next`: all of them, unless completed
+// rows become more than memory should hold.
+asio::awaitable<Status> Applier::plan_changes(std::size_t first,
+                                              std::vector<net::BatchItem>* items,
+                                              std::size_t* next) {
+  BatchPlan plan;
+  const Status known = co_await read_index(first, &plan);
+  if (!known.ok()) co_return known;
+  std::size_t completed_bytes = 0;
+  for (*next = first; *next < changes_.size() && completed_bytes < kBatchBytesMax; ++*next) {
+    RowChange& change = changes_[*next];
     if (!change.partial) {
       plan.add(change, std::move(change.entry));
       continue;
     }
-    const std::optional<std::string> before = plan.key_before(change);
-    std::optional<std::string> stored;
-    if (before) {
-      const auto planned = plan.value_of(*before);
-      if (planned && *planned) stored = std::string(**planned);
-      if (!planned) {
-        std::vector<std::string> keys{*before};
-        const auto found = co_await client_.mirror_get(ns_, std::move(keys));
-        if (!found) co_return found.error().with_context("could not read a mirrored row");
-        if (found->front()) stored = found->front()->value;
-      }
-    }
-    std::optional<std::string_view> view;
-    if (stored) view = *stored;
-    Result<std::optional<RowMapper::Entry>> entry = change.partial->complete(view);
-    if (!entry && entry.code() == Code::kNotFound) {
-      co_return Status(Code::kVersionMismatch, entry.error().message());
-    }
+    Result<std::optional<RowMapper::Entry>> entry = co_await complete(change, plan);
     if (!entry) co_return entry.error();
+    if (*entry) completed_bytes += (*entry)->value.size();
     plan.add(change, *std::move(entry));
   }
   *items = plan.take_items();
@@ -162,10 +206,34 @@ asio::awaitable<Status> Applier::send(std::vector<net::BatchItem> items, std::op
   co_return Status(Code::kInternal, "could not write mirrored rows: the node wrote nothing");
 }
 
+// Sends what is beyond one batch, or all; the rest stays. Keys come first, then the index, by which
+// what is done again after a crash finds what was there before.
+asio::awaitable<Status> Applier::send_surplus(std::vector<net::BatchItem>* items, bool all) {
+  const std::optional<Mark> unmarked;
+  std::size_t first = 0;
+  for (std::size_t count = count_that_fit(*items, 0);
+       count > 0 && (all || first + count < items->size());
+       count = count_that_fit(*items, first)) {
+    const auto begin = items->begin() + static_cast<std::ptrdiff_t>(first);
+    std::vector<net::BatchItem> some(
+        std::make_move_iterator(begin),
+        std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(count)));
+    const Status sent = co_await send(std::move(some), unmarked);
+    if (!sent.ok()) co_return sent;
+    first += count;
+  }
+  items->erase(items->begin(), items->begin() + static_cast<std::ptrdiff_t>(first));
+  co_return Status();
+}
+
 asio::awaitable<Status> Applier::flush(Seal seal) {
   std::vector<net::BatchItem> items;
-  const Status planned = co_await plan_changes(&items);
-  if (!planned.ok()) co_return planned;
+  std::size_t next = 0;
+  do {
+    Status done = co_await plan_changes(next, &items, &next);
+    if (done.ok()) done = co_await send_surplus(&items, next < changes_.size());
+    if (!done.ok()) co_return done;
+  } while (next < changes_.size());
   changes_.clear();
   bytes_ = 0;
   std::move(seal.more.begin(), seal.more.end(), std::back_inserter(items));

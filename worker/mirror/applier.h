@@ -13,6 +13,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
 #include "proto/net/client.h"
+#include "worker/mirror/batch_plan.h"
 #include "worker/mirror/hidden_keys.h"
 #include "worker/mirror/translator.h"
 
@@ -32,7 +33,7 @@ class Applier {
  public:
   // A transaction above either bound comes in parts.
   static constexpr std::size_t kBatchBytesMax = 7 * 1024 * 1024;
-  static constexpr std::size_t kBatchChangesMax = 3'000;
+  static constexpr std::size_t kBatchChangesMax = 2'400;  // each may be four items
 
   // `client` outlives this object; its calls may take long (call_timeout).
   Applier(net::Client& client, std::string ns) : client_(client), ns_(std::move(ns)) {}
@@ -75,7 +76,13 @@ class Applier {
   Awaitable<Result<bool>> release(std::string who);
 
  private:
-  Awaitable<Status> plan_changes(std::vector<net::BatchItem>* items);
+  Awaitable<Status> read_index(std::size_t first, BatchPlan* plan);
+  Awaitable<Result<std::optional<RowMapper::Entry>>> complete(const RowChange& change,
+                                                              const BatchPlan& plan);
+  Awaitable<Status> plan_changes(std::size_t first,
+                                 std::vector<net::BatchItem>* items,
+                                 std::size_t* next);
+  Awaitable<Status> send_surplus(std::vector<net::BatchItem>* items, bool all);
   Awaitable<Status> send(std::vector<net::BatchItem> items, std::optional<Mark> mark);
 
   net::Client& client_;

@@ -9,7 +9,7 @@ import time
 import unittest
 import urllib.request
 
-from replay_case import DATABASE, MIRROR, MIRROR_SETTINGS, DeploymentError, Faults, ReplayCase
+from replay_case import DATABASE, Faults, ReplayCase
 
 TICKS = 12
 BACK_SECONDS = 20
@@ -92,27 +92,6 @@ class KilledTest(ReplayCase):
             DATABASE, "select status from edged.cron_runs where id = %d" % run)
         self.wait_until_back(serve, "worker", old)
         return status == [["running"]]
-
-
-class MirroredKilledTest(KilledTest):
-    """The same with states that come through the mirror: at rest they are PostgreSQL's rows."""
-
-    SETTINGS = MIRROR_SETTINGS
-    CONFIG = {"mirror": {**MIRROR, "heartbeat": "100ms"}}
-
-    def check_states(self):
-        rows = {number: json.loads(row) for number, row in self.cluster.sql(
-            DATABASE, "select class_nbr, row_to_json(s) from class_states s")}
-        self.assertGreater(len(rows), 0)
-
-        def states():
-            try:
-                listed = json.loads(self.deployment.kvctl("list", "--all", "--prefix", "class_state:", "--values",
-                                                          "--json"))
-            except DeploymentError:  # no node yet, or it says "stale"
-                return None
-            return {item["key"].partition(":")[2]: json.loads(item["value"]) for item in listed["keys"]}
-        self.deployment.wait_for("PostgreSQL's rows in the node", lambda: states() == rows)
 
 
 class TwoWorkersTest(ReplayCase):

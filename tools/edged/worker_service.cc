@@ -228,7 +228,7 @@ awaitable<void> WorkerService::follow_postgres() {
 
 // The keys of a mirror that ran before belong to nobody now, and nobody would keep them fresh.
 awaitable<void> WorkerService::release_node() {
-  mirror::Applier applier(*mirror_client_, config_.worker_namespace_id());
+  mirror::Applier applier(io_.get_executor(), *mirror_client_, config_.worker_namespace_id());
   Backoff backoff({std::chrono::milliseconds(500), std::chrono::milliseconds(30'000)}, 1);
   while (!stopping_) {
     const Result<bool> released = co_await applier.release(state_dir_.worker_name());

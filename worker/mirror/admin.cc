@@ -3,6 +3,7 @@
 #include "worker/mirror/admin.h"
 
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <utility>
 
 #include "worker/mirror/publication.h"
@@ -26,7 +27,7 @@ asio::awaitable<Result<MirrorStatus>> read_status(db::PgPool& pool,
   const Result<Lsn> lsn = parse_lsn(position->text(0, 0));
   if (!lsn) co_return lsn.error();
   status.server_position = *lsn;
-  Applier applier(client, options.ns);
+  Applier applier(co_await asio::this_coro::executor, client, options.ns);
   Result<StoredState> node = co_await applier.read_state();
   if (!node) co_return node.error();
   status.node = *std::move(node);
@@ -61,7 +62,7 @@ asio::awaitable<Result<Dropped>> drop(db::PgPool& pool,
   const Result<db::PgResult> forgotten =
       co_await pool.execute(std::string(sql::mirror::kForgetHeartbeats), parameters);
   if (!forgotten) co_return forgotten.error();
-  Applier applier(client, options.ns);
+  Applier applier(co_await asio::this_coro::executor, client, options.ns);
   const Result<bool> released = co_await applier.release(options.who);
   if (released) dropped.node = *released;
   if (!released) dropped.node_failure = released.error();

@@ -3,7 +3,11 @@
 #include "worker/mirror/applier.h"
 
 #include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <exception>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -227,6 +231,23 @@ asio::awaitable<Status> Applier::send_surplus(std::vector<net::BatchItem>* items
 }
 
 asio::awaitable<Status> Applier::flush(Seal seal) {
+  const Status begun = co_await begin_flush(std::move(seal));
+  if (!begun.ok()) co_return begun;
+  const Status settled = co_await settle();
+  co_return settled;
+}
+
+asio::awaitable<Status> Applier::settle() {
+  while (under_way_) {
+    settled_.expires_at(std::chrono::steady_clock::time_point::max());
+    co_await settled_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  co_return last_;
+}
+
+asio::awaitable<Status> Applier::begin_flush(Seal seal) {
+  const Status settled = co_await settle();
+  if (!settled.ok()) co_return settled;
   std::vector<net::BatchItem> items;
   std::size_t next = 0;
   do {
@@ -247,9 +268,16 @@ asio::awaitable<Status> Applier::flush(Seal seal) {
     beat.sync = seal.sync;
     items.emplace_back(std::move(beat));
   }
-  const Status sent = co_await send(std::move(items), seal.mark);
-  if (sent.ok()) part_stored_ = seal.part.has_value();
-  co_return sent;
+  part_stored_ = seal.part.has_value();
+  under_way_ = true;
+  auto ended = [this](std::exception_ptr error, Status sent) {
+    under_way_ = false;
+    last_ = std::move(sent);
+    settled_.cancel();
+    if (error) std::rethrow_exception(error);
+  };
+  asio::co_spawn(executor_, send(std::move(items), seal.mark), ended);
+  co_return Status();
 }
 
 asio::awaitable<Status> Applier::remove_all(std::string prefix, std::uint64_t version_bound) {

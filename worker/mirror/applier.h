@@ -4,7 +4,9 @@
 // the mirror's alone (docs/protocol.md, "Mirrors"). One call at a time; the executor's thread.
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,7 +38,10 @@ class Applier {
   static constexpr std::size_t kBatchChangesMax = 2'400;  // each may be four items
 
   // `client` outlives this object; its calls may take long (call_timeout).
-  Applier(net::Client& client, std::string ns) : client_(client), ns_(std::move(ns)) {}
+  Applier(boost::asio::any_io_executor executor, net::Client& client, std::string ns)
+      : executor_(executor), client_(client), ns_(std::move(ns)), settled_(executor) {}
+  Applier(const Applier&) = delete;
+  Applier& operator=(const Applier&) = delete;
 
   template <typename T>
   using Awaitable = boost::asio::awaitable<T>;
@@ -64,6 +69,11 @@ class Applier {
   // kVersionMismatch (an unchanged column is not in the node: load anew); those of the node, after
   // which it is not known whether the batch was written: take over anew.
   Awaitable<Status> flush(Seal seal);
+  // As flush, but returns while the node still writes; the next call waits for it and returns its
+  // error. Whoever calls this calls settle() before the object goes.
+  Awaitable<Status> begin_flush(Seal seal);
+  // Waits for what begin_flush() left.
+  Awaitable<Status> settle();
 
   // Removes the mirror's keys with `prefix` whose version is below the bound; reserved ones only if
   // the prefix is one of theirs.
@@ -85,8 +95,12 @@ class Applier {
   Awaitable<Status> send_surplus(std::vector<net::BatchItem>* items, bool all);
   Awaitable<Status> send(std::vector<net::BatchItem> items, std::optional<Mark> mark);
 
+  const boost::asio::any_io_executor executor_;
   net::Client& client_;
   const std::string ns_;
+  boost::asio::steady_timer settled_;  // cancelled when what is under way has ended
+  bool under_way_ = false;
+  Status last_;  // of what was under way
   std::uint64_t owner_version_ = 0;
   bool part_stored_ = false;
   std::vector<RowChange> changes_;

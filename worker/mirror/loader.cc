@@ -63,7 +63,7 @@ class TableLoad {
     }
     if (!applier_.has_room_for(*change)) {
       Applier::Seal seal;
-      const Status flushed = co_await applier_.flush(std::move(seal));
+      const Status flushed = co_await applier_.begin_flush(std::move(seal));
       if (!flushed.ok()) co_return flushed;
     }
     co_return applier_.add(*std::move(change));

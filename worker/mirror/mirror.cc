@@ -67,7 +67,8 @@ struct Mirror::Metrics {
 
 // What one session works with. The parts that are made late are made in this order.
 struct Mirror::Session {
-  explicit Session(net::Client& client, const std::string& ns) : applier(client, ns) {}
+  Session(asio::any_io_executor executor, net::Client& client, const std::string& ns)
+      : applier(executor, client, ns) {}
 
   std::string slot;
   std::vector<Table> tables;
@@ -148,7 +149,7 @@ void Mirror::note_end(const Status& status) {
 }
 
 asio::awaitable<Status> Mirror::run_session() {
-  Session session(client_, options_.ns);
+  Session session(executor_, client_, options_.ns);
   session.slot = options_.slot;
   if (options_.temporary_slot) session.slot += "_" + to_hex(random_bytes(4));
   session_ = &session;
@@ -170,6 +171,7 @@ asio::awaitable<Status> Mirror::run_session() {
     status = co_await follow(&session);
     if (wants_reload(status.code())) reload_ = status.message();
   }
+  (void)co_await session.applier.settle();  // its error, if any, is the session's
   session_ = nullptr;
   co_return status;
 }

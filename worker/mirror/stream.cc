@@ -95,7 +95,7 @@ asio::awaitable<Status> Stream::follow() {
     if (!*frame) {
       // Not within a transaction, of which nobody is to see a half.
       Status flushed;
-      if (!transaction_) flushed = co_await flush();
+      if (!transaction_) flushed = co_await flush(Wait::kYes);
       if (!flushed.ok()) co_return flushed;
       const auto deadline = std::chrono::steady_clock::now() + kSyncInterval;
       frame = co_await parts_.connection.next_frame(deadline);
@@ -176,7 +176,7 @@ asio::awaitable<Status> Stream::take_change(Result<std::optional<RowChange>> cha
   if (!*change) co_return Status();
   if (!parts_.applier.has_room_for(**change)) {
     --transaction_->changes;  // this one is not in the batch
-    const Status flushed = co_await flush();
+    const Status flushed = co_await flush(Wait::kNo);
     if (!flushed.ok()) co_return flushed;
     ++transaction_->changes;
   }
@@ -192,7 +192,7 @@ asio::awaitable<Status> Stream::take_truncate(Truncate truncate) {
   if (!rules) co_return rules.error();
   if (rules->empty()) co_return Status();
   --transaction_->changes;
-  const Status flushed = co_await flush();
+  const Status flushed = co_await flush(Wait::kYes);
   ++transaction_->changes;
   if (!flushed.ok()) co_return flushed;
   for (const std::size_t rule : *rules) {
@@ -236,16 +236,19 @@ asio::awaitable<Status> Stream::flush_if_due() {
   if (!waiting_since_) waiting_since_ = now;
   const bool due = changes_unflushed_ >= kFlushChanges || now - *waiting_since_ >= kFlushDelay;
   if (!due) co_return Status();
-  const Status flushed = co_await flush();
+  const Status flushed = co_await flush(Wait::kNo);
   co_return flushed;
 }
 
 // Everything taken so far. Within a transaction the position stays at the last commit, and the part
 // that is there is noted.
-asio::awaitable<Status> Stream::flush() {
+asio::awaitable<Status> Stream::flush(Wait wait) {
   const auto now = parts_.clock.boot_now();
   const bool sync = mark_.position != synced_ && now - last_sync_ >= kSyncInterval;
-  if (changes_unflushed_ == 0 && !mark_moved_ && !sync) co_return Status();
+  if (changes_unflushed_ == 0 && !mark_moved_ && !sync) {
+    const Status settled = co_await parts_.applier.settle();
+    co_return settled;
+  }
   if (transaction_ && !transaction_->known && transaction_->changes > transaction_->skip) {
     part_ = Part{transaction_->final_lsn, transaction_->changes};
   }
@@ -255,7 +258,8 @@ asio::awaitable<Status> Stream::flush() {
   seal.sync = sync;
   if (sync) seal.beat = beat_;
   const Mark mark = mark_;
-  const Status flushed = co_await parts_.applier.flush(std::move(seal));
+  Status flushed = co_await parts_.applier.begin_flush(std::move(seal));
+  if (flushed.ok() && (sync || wait == Wait::kYes)) flushed = co_await parts_.applier.settle();
   if (!flushed.ok()) co_return flushed;
   changes_unflushed_ = 0;
   mark_moved_ = false;

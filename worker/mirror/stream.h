@@ -84,7 +84,9 @@ class Stream {
   Status take_logical(const LogicalMessage& message);
   bool counts_as_new();
   Awaitable<Status> flush_if_due();
-  Awaitable<Status> flush();
+  // Waits for the node only if it must: where there is nothing else to do, and once a second.
+  enum class Wait { kYes, kNo };
+  Awaitable<Status> flush(Wait wait);
   Awaitable<void> acknowledge();
 
   Parts parts_;

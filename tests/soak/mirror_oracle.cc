@@ -177,7 +177,7 @@ Oracle::Judgement Oracle::judge(const std::string& key,
   if (answer.present && !answer.fresh_ms) {
     return {Verdict::kBroken, key + " was answered without fresh_as_of"};
   }
-  if (answer.fresh_ms && *answer.fresh_ms < since_ms_) return {Verdict::kUnjudged, {}};
+  if (answer.fresh_ms && *answer.fresh_ms <= since_ms_) return {Verdict::kUnjudged, {}};
   if (!answer.fresh_ms && !ticket.recovered) return {Verdict::kUnjudged, {}};
   recovered_ = recovered_ || answer.fresh_ms;
   History& history = histories_[key];

@@ -5,7 +5,7 @@
 #include <array>
 #include <atomic>
 #include <boost/asio.hpp>
-#include <boost/asio/experimental/as_tuple.hpp>
+#include <boost/asio/as_tuple.hpp>
 #include <cstdint>
 #include <limits>
 #include <thread>
@@ -16,7 +16,7 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using std::chrono::milliseconds;
-constexpr auto kAwait = asio::experimental::as_tuple(asio::use_awaitable);
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr milliseconds kPoll{5};
 constexpr std::size_t kPieceBytes = 64 * 1024;
 
@@ -27,7 +27,7 @@ std::int64_t steady_ms() {
 }
 
 struct Pair {
-  Pair(asio::io_context& io, std::uint64_t number) : client(io), server(io), number(number) {}
+  Pair(asio::io_context& io, std::uint64_t ordinal) : client(io), server(io), number(ordinal) {}
   void close() {
     boost::system::error_code ignored;
     client.close(ignored);

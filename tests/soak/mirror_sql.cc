@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include <chrono>
+#include <string_view>
 #include <thread>
 
 namespace edged::soak {
@@ -32,12 +33,15 @@ MirrorSql::Answer MirrorSql::run(const std::string& sql) {
   }
   PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
-  const std::unique_ptr<PGresult, decltype(&PQclear)> result(
-      PQexec(connection_.get(), sql.c_str()), PQclear);
+  const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection_.get(), sql.c_str()),
+                                                             PQclear);
   const ExecStatusType status = PQresultStatus(result.get());
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
     answer.error = PQerrorMessage(connection_.get());
-    const bool alive = PQstatus(connection_.get()) == CONNECTION_OK;
+    const char* code = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+    // 57P: the server goes down.
+    const bool alive = PQstatus(connection_.get()) == CONNECTION_OK && code != nullptr &&
+                       std::string_view(code).substr(0, 3) != "57P";
     answer.outcome = alive ? Outcome::kRefused : Outcome::kBroken;
     if (!alive) connection_.reset();
     return answer;

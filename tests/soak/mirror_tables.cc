@@ -32,8 +32,7 @@ std::uint64_t version_of(std::string_view text, char letter, std::string_view id
   const std::uint64_t version = number(take_field(text));
   if (take_field(text) != id) return 0;
   const std::uint64_t length = number(take_field(text));
-  const bool whole =
-      text.size() == length && text.find_first_not_of('x') == std::string_view::npos;
+  const bool whole = text.size() == length && text.find_first_not_of('x') == std::string_view::npos;
   return whole ? version : 0;
 }
 

@@ -16,7 +16,8 @@ namespace {
 constexpr std::chrono::seconds kPatience{60};
 constexpr std::chrono::milliseconds kPoll{20};
 
-std::vector<std::string> command(const std::string& program, const std::string& directory,
+std::vector<std::string> command(const std::string& program,
+                                 const std::string& directory,
                                  const char* what) {
   return {program, what, "-c", directory + "/edged.jsonc"};
 }

@@ -233,8 +233,7 @@ std::string MirrorWriter::new_expiry(Doc& doc) {
   const std::int64_t soon = 1000 + static_cast<std::int64_t>(pick(4000));
   doc.expires_ms = what < 20 ? 0 : wall_ms() + (what == 20 ? soon : kFarMs);
   if (doc.expires_ms == 0) return "null";
-  return "timestamptz 'epoch' + interval '1 ms' * " +
-         std::to_string(doc.expires_ms);
+  return "timestamptz 'epoch' + interval '1 ms' * " + std::to_string(doc.expires_ms);
 }
 
 void MirrorWriter::change_doc(std::uint64_t id, std::map<std::uint64_t, Doc>& docs) {
@@ -279,10 +278,10 @@ bool MirrorWriter::change_large() {
   if (removes) {
     say("delete from public.items where id >= " + text(kLargeFirst));
   } else {
-    say("insert into public.items select i, 'v" + text(version_) + ":' || i || ':" +
-        text(kLargeBodyBytes) + ":' || repeat('x', " + text(kLargeBodyBytes) +
-        ") from generate_series(" + range + ") i on conflict (id) do update set body = " +
-        "excluded.body");
+    say("insert into public.items select i, 'v" + text(version_) +
+        ":' || i || ':" + text(kLargeBodyBytes) + ":' || repeat('x', " + text(kLargeBodyBytes) +
+        ") from generate_series(" + range +
+        ") i on conflict (id) do update set body = " + "excluded.body");
   }
   for (std::uint64_t i = 0; i < kLargeRows; ++i) set(item_key(kLargeFirst + i), !removes);
   return true;

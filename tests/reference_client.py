@@ -29,7 +29,8 @@ FLAGS = {"crc": 1, "more": 2, "quiet": 4, "fence": 8, "metadata": 0x10, "info": 
 TLVS = {"expires_at": (0x01, "<Q"), "ttl": (0x02, "<Q"), "version": (0x03, "<Q"), "if_version": (0x04, "<Q"),
         "metadata": (0x05, None), "limit": (0x06, "<I"), "cursor": (0x07, None), "lease": (0x09, "<Q"),
         "retry_after": (0x0A, "<I"), "message": (0x0B, None), "namespace": (0x0D, "<I"),
-        "value_bytes": (0x13, "<Q"), "namespace_id": (0x14, None), "title": (0x15, None),
+        "source_position": (0x0E, None), "fresh_as_of": (0x0F, "<Q"), "max_staleness": (0x10, "<Q"),
+        "min_position": (0x11, None), "value_bytes": (0x13, "<Q"), "namespace_id": (0x14, None), "title": (0x15, None),
         "created_at": (0x16, "<Q"), "server_time": (0x17, "<Q"), "credential": (0x19, None),
         "scope": (0x1A, None), "delta": (0x1B, "<q"), "initial": (0x1C, "<q")}
 NAMES = {number: (name, form) for name, (number, form) in TLVS.items()}
@@ -182,6 +183,25 @@ def run_tokens(address, trusted, check):
     assert reader.call("get", b"absent", ns=ns)[0] == "unauthenticated"
 
 
+def run_mirror(ns, check):
+    """What a mirror writes, and what others then read."""
+    rules = struct.pack("<BBHQ", 1, 1, 2, 0) + b"m:"
+    check("batch", "ok", b"", item("put", b"\0edged:rules", rules), ns=ns, source_position=b"")
+    check("get", "stale", b"m:1", ns=ns)
+    at = struct.pack(">Q", 0x16B3748)
+    check("batch", "ok", b"", item("put", b"m:1", b"row"), ns=ns, source_position=at, fresh_as_of=1)
+    fields, value = check("get", "ok", b"m:1", ns=ns, min_position=at)
+    assert (value, fields) == (b"row", {"source_position": at, "fresh_as_of": 1})
+    check("get", "stale", b"m:1", ns=ns, min_position=struct.pack(">Q", 0x16B3749))
+    assert check("get", "stale", b"m:1", ns=ns, max_staleness=1000)[0]["fresh_as_of"] == 1
+    check("put", "conflict", b"m:1", b"mine", ns=ns)
+    check("get", "not_found", b"\0edged:rules", ns=ns)
+    assert check("get", "ok", b"\0edged:rules", ns=ns, source_position=b"")[1] == rules
+    forgotten = item("delete", b"\0edged:rules") + item("delete", b"\0edged:position")
+    check("batch", "ok", b"", forgotten, ns=ns, source_position=b"")
+    check("delete", "ok", b"m:1", ns=ns)
+
+
 def run(address, trusted=None):
     client = Client(address, trusted)
 
@@ -251,6 +271,7 @@ def run(address, trusted=None):
     client.send("put", b"q", b"1", ns=ns, flags=["quiet"])
     check("ping", "ok", flags=["fence"])
 
+    run_mirror(ns, check)
     check("delete", "ok", b"b", ns=ns)
     assert b'"keys":' in check("namespace_usage", "ok", ns=ns)[1]
     assert check("stats", "ok")[1].startswith(b"{")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kvstore/http/node_http.h"
 
+#include <map>
 #include <utility>
 
 #include "proto/http/health.h"
@@ -8,6 +9,8 @@
 
 namespace edged::kv_http {
 namespace {
+
+using storage::MirrorStatus;
 
 // One rendering asks for each figure by itself; the store is asked once per rendering, not per
 // figure.
@@ -100,10 +103,37 @@ void NodeHttp::add_store_metrics(MetricsRegistry& metrics) {
       "edged_storage_clock_step_seconds",
       "Wall clock minus node time, while a step waits to be confirmed.",
       [this] { return std::chrono::duration<double>(stats().clock_step).count(); });
+  add_mirror_metrics(metrics);
   metrics.callback_gauge("edged_storage_engine_info",
                          "The store's engine.",
                          [] { return 1.0; },
                          {{"engine", store_.stats().engine}});
+}
+
+void NodeHttp::add_mirror_metrics(MetricsRegistry& metrics) {
+  const auto add = [&](const char* name, const char* help, double (*figure)(const MirrorStatus&)) {
+    metrics.callback_gauges(name, help, [this, figure] {
+      std::map<storage::NamespaceNumber, std::string> ids;
+      MetricsRegistry::LabelledValues values;
+      for (const MirrorStatus& mirror : store_.mirrors()) {
+        if (!mirror.fresh_as_of) continue;
+        if (ids.empty()) {
+          for (const auto& ns : store_.list_namespaces()) ids[ns.number] = ns.id;
+        }
+        const auto id = ids.find(mirror.ns);
+        if (id != ids.end()) values.push_back({{{"namespace", id->second}}, figure(mirror)});
+      }
+      return values;
+    });
+  };
+  add("edged_mirror_fresh_as_of_seconds",
+      "The Unix time of which a namespace's mirrored entries are.",
+      [](const MirrorStatus& mirror) {
+        return static_cast<double>(to_unix_ms(*mirror.fresh_as_of)) / 1000;
+      });
+  add("edged_mirror_staleness_seconds",
+      "Node time minus that time.",
+      [](const MirrorStatus& mirror) { return std::chrono::duration<double>(mirror.age).count(); });
 }
 
 }  // namespace edged::kv_http

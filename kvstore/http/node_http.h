@@ -41,6 +41,7 @@ class NodeHttp {
 
  private:
   void add_store_metrics(MetricsRegistry& metrics);
+  void add_mirror_metrics(MetricsRegistry& metrics);
   storage::StoreStats stats();
 
   http::Server server_;

@@ -3,13 +3,19 @@
 #include "kvstore/server/admin.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
+#include "proto/base/hex.h"
+#include "proto/base/utf8.h"
 #include "proto/wire/limits.h"
 
 namespace edged::server {
 namespace {
+
+// More than STATS takes without its mirrors.
+constexpr std::size_t kFiguresBytes = 8 * 1024;
 
 wire::Fields namespace_fields(const storage::Namespace& ns) {
   wire::Fields fields;
@@ -18,6 +24,22 @@ wire::Fields namespace_fields(const storage::Namespace& ns) {
   fields.title = ns.title;
   fields.created_at_ms = static_cast<std::uint64_t>(to_unix_ms(ns.created_at));
   return fields;
+}
+
+// Quoted. What is not ASCII stays, so that UTF-8 does.
+std::string json_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+    }
+    if (static_cast<unsigned char>(c) < 0x20) {
+      quoted += "\\u00" + to_hex({&c, 1});
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
 }
 
 // The engine's name is ours and plain; anything else is replaced rather than escaped.
@@ -44,6 +66,50 @@ class JsonObject {
  private:
   std::string text_;
 };
+
+std::string rules_json(const std::vector<storage::MirrorRule>& rules) {
+  std::string text;
+  for (const storage::MirrorRule& rule : rules) {
+    JsonObject object;
+    if (is_utf8(rule.prefix)) {
+      object.add("prefix", json_string(rule.prefix));
+    } else {
+      object.add("prefix_hex", json_string(to_hex(rule.prefix)));
+    }
+    object.add("ttl_ms", std::to_string(rule.ttl.count()))
+        .add("loaded", rule.loaded ? "true" : "false");
+    text += (text.empty() ? "" : ",") + object.finish();
+  }
+  return "[" + text + "]";
+}
+
+// As many as fit `room` bytes.
+std::string mirrors_json(const storage::Store& store, std::size_t room) {
+  std::map<storage::NamespaceNumber, storage::Namespace> namespaces;
+  for (storage::Namespace& ns : store.list_namespaces()) {
+    namespaces[ns.number] = std::move(ns);
+  }
+  std::string text;
+  for (const storage::MirrorStatus& mirror : store.mirrors()) {
+    const auto ns = namespaces.find(mirror.ns);
+    if (ns == namespaces.end()) {
+      continue;  // deleted just now
+    }
+    JsonObject object;
+    object.add("namespace", json_string(ns->second.id))
+        .add("title", json_string(ns->second.title))
+        .add("position", json_string(to_hex(mirror.position)))
+        .add("fresh_as_of_ms",
+             mirror.fresh_as_of ? std::to_string(to_unix_ms(*mirror.fresh_as_of)) : "null")
+        .add("rules", rules_json(mirror.rules));
+    const std::string rendered = object.finish();
+    if (text.size() + rendered.size() > room) {
+      break;
+    }
+    text += (text.empty() ? "" : ",") + rendered;
+  }
+  return "[" + text + "]";
+}
 
 }  // namespace
 
@@ -188,7 +254,8 @@ Code answer_stats(const storage::Store& store,
       .add("writes", std::to_string(stats.writes))
       .add("syncs", std::to_string(stats.syncs))
       .add("recovered_lost_writes", std::to_string(stats.recovered_lost_writes))
-      .add("write_groups", std::to_string(stats.write_groups));
+      .add("write_groups", std::to_string(stats.write_groups))
+      .add("mirrors", mirrors_json(store, to.body_bytes_max - kFiguresBytes));
   return append_reply(to, {}, object.finish(), out);
 }
 

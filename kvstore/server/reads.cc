@@ -16,8 +16,8 @@ using storage::Entry;
 using storage::ReadTier;
 using storage::Store;
 
-// What a page of LIST may fill: the cursor's TLV comes on top.
-constexpr std::size_t kCursorBytes = 4 + wire::kKeyBytesMax;
+// What a page of LIST may fill: the TLVs of cursor and mirror come on top.
+constexpr std::size_t kCursorBytes = 4 + wire::kKeyBytesMax + 12 + 4 + wire::kPositionBytesMax;
 constexpr std::uint64_t kLeaseMsDefault = 10'000, kLeaseMsMax = 60'000;
 
 // The item for one key of an MGET; `read` is what the store said. Both must outlive the item.
@@ -319,10 +319,14 @@ Code answer_list(const Store& store,
   if (!list) {
     return append_failure(to, list.error(), out);
   }
+  // Who owns the prefix owns every key with it.
+  MirrorTerms terms(store, request, request.ns, request.key);
   const std::size_t room = to.body_bytes_max - kCursorBytes;
   Result<storage::ListPage> page = load_page(store, *list, request, room);
-  if (!page) {
-    return append_failure(to, page.error(), out);
+  const Status confirmed = terms.confirm();
+  if (!page || !confirmed.ok()) {
+    const Status& why = page ? confirmed : page.error();
+    return append_failure(to, why, out, terms.failure_fields(why.code()));
   }
   const bool with_values = (request.flags & wire::kFlagWithValues) != 0;
   std::string items;
@@ -344,6 +348,7 @@ Code answer_list(const Store& store,
     wire::append_item(item, items);
   }
   wire::Fields fields;
+  terms.add_to(fields);
   if (!cursor.empty()) {
     fields.cursor = cursor;
   }

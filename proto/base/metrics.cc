@@ -128,6 +128,18 @@ void MetricsRegistry::callback_gauge(std::string name,
                           }});
 }
 
+void MetricsRegistry::callback_gauges(std::string name,
+                                      std::string help,
+                                      std::function<LabelledValues()> read) {
+  const std::lock_guard lock(mutex_);
+  family(name, help, "gauge")
+      .samples.push_back({"", [read = std::move(read)](const auto& n, const auto&, auto& out) {
+                            for (const auto& [labels, value] : read()) {
+                              out += n + render_labels(labels) + " " + number(value) + "\n";
+                            }
+                          }});
+}
+
 std::string MetricsRegistry::render() const {
   const std::lock_guard lock(mutex_);
   std::string out;

@@ -67,6 +67,10 @@ class MetricsRegistry {
                       std::function<double()> read,
                       MetricLabels labels = {});
 
+  // Gauges of one name whose labels and values are asked for at each rendering; likewise.
+  using LabelledValues = std::vector<std::pair<MetricLabels, double>>;
+  void callback_gauges(std::string name, std::string help, std::function<LabelledValues()> read);
+
   // The whole page, content type "text/plain; version=0.0.4".
   std::string render() const;
 

@@ -163,6 +163,9 @@ struct KvListItem {
 struct KvListPage {
   std::vector<KvListItem> items;
   std::string cursor{};  // empty: complete
+  // As in KvEntry, of all items: if a mirror owns every key with the prefix.
+  std::optional<WallTime> fresh_as_of{};
+  std::string position{};
 };
 
 struct KvNamespace {

@@ -58,6 +58,9 @@ Result<KvListPage> to_page(const wire::Response& response) {
     return reader.status();
   }
   page.cursor = response.fields.cursor.value_or("");
+  const KvEntry about = to_entry(response.fields, {});
+  page.fresh_as_of = about.fresh_as_of;
+  page.position = about.position;
   return page;
 }
 

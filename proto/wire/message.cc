@@ -120,7 +120,7 @@ void append_push(const Response& push, std::string& out) {
 }
 
 void append_item(const Item& item, std::string& out) {
-  KV_CHECK(item.key.size() <= kKeyBytesMax && item.value.size() <= kBodyBytesMax);
+  KV_CHECK(item.key.size() <= kKeyBytesMax && item.value.size() <= kFragmentedItemsBytesMax);
   const std::size_t start = out.size();
   append_u8(out, static_cast<std::uint8_t>(item.opcode));
   append_u8(out, 0);

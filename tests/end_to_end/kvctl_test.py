@@ -2,9 +2,18 @@
 """kvctl against a running node: output, JSON shapes and exit codes as docs/kvctl.md promises them."""
 
 import json
+import re
+import struct
+import sys
+import time
 import unittest
+import urllib.request
+from pathlib import Path
 
 from programs_case import ProgramsCase
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import reference_client  # noqa: E402
 
 ENTRY = {"version", "expires_at", "metadata"}
 
@@ -208,6 +217,52 @@ class KvctlTest(ProgramsCase):
         self.assertIsNotNone(changes[0]["expires_at"])
         self.assertEqual(self.kvctl("watch", "w:", "--for", "100ms").stdout, b"")
         self.assertFails(self.kvctl("watch", "--for", "soon"), 2, "--for")
+
+    def test_mirrored_keys(self):
+        self.assertEqual(self.kvctl("mirror", "status").stdout, b"no namespace is mirrored\n")
+        self.assertEqual(self.kvctl_json("mirror", "status"), [])
+        mirror = reference_client.Client("unix:" + self.ports["unix"])
+        ns = mirror.call("open", b"default")[1]["namespace"]
+
+        def write(*items, **mark):
+            self.assertEqual(mirror.call("batch", b"", b"".join(items), ns=ns, **mark)[0], "ok")
+
+        rules = b"\1" + b"".join(struct.pack("<BHQ", loaded, len(prefix), ttl) + prefix for loaded, ttl, prefix in
+                                 ((1, 3_600_000, b"m:"), (1, 1, b"late:"), (0, 0, b"new:")))
+        write(reference_client.item("put", b"\0edged:rules", rules), source_position=b"")
+        self.assertIn("not known", self.kvctl("mirror", "status").stdout.decode())
+        self.assertFails(self.kvctl("get", "m:1"), 1, "stale")
+        now = int(time.time() * 1000)
+        write(reference_client.item("put", b"m:1", b"row"), fresh_as_of=now - 2000,
+              source_position=struct.pack(">II", 0x16, 0xB374D848))
+        self.assertEqual(self.kvctl("get", "m:1").stdout, b"row")
+        got = self.kvctl_json("get", "m:1", "--max-staleness", "1h", "--min-position", "16/B374D848")
+        self.assertEqual((got["value"], got["position"]), ("row", "16/B374D848"))
+        self.assertRegex(got["fresh_as_of"], r"^\d{4}-\d\d-\d\dT")
+        self.assertFails(self.kvctl("get", "m:1", "--max-staleness", "1s"), 1, "stale", "behind")
+        self.assertFails(self.kvctl("get", "m:1", "--min-position", "16/B374D849", "--wait", "50ms"), 1, "position")
+        self.assertFails(self.kvctl("get", "m:1", "--min-position", "soon"), 2, "--min-position")
+        self.assertEqual(self.kvctl("get", "m:1", "--min-position", "00000016b374d848").stdout, b"row")
+        self.assertFails(self.kvctl("put", "m:1", "mine"), 1, "belongs to the mirror")
+        self.put("plain", b"v")
+        self.assertFails(self.kvctl("get", "plain", "--max-staleness", "1h"), 1, "no mirror owns the key")
+        self.assertFails(self.kvctl("inspect", "late:1"), 1, "stale")
+        facts = self.kvctl_json("inspect", "m:1")
+        self.assertEqual((facts["position"], facts["size"]), ("16/B374D848", 3))
+        self.assertEqual(facts["fresh_as_of"], got["fresh_as_of"])
+        self.assertNotIn("position", self.kvctl_json("inspect", "plain"))
+        status, = self.kvctl_json("mirror", "status")
+        self.assertEqual([(r["prefix"], r["state"]) for r in status["rules"]],
+                         [("late:", "stale"), ("m:", "fresh"), ("new:", "not loaded")])
+        self.assertEqual((status["title"], status["position"]), ("default", "16/B374D848"))
+        self.assertGreaterEqual(status["behind_ms"], 2000)
+        shown = self.kvctl("mirror", "status").stdout.decode()
+        for text in ("16/B374D848", "new:  ttl none  not loaded", "m:  ttl 3600.000s  fresh\n", "late:  ttl 0.001s  stale"):
+            self.assertIn(text, shown)
+        page = urllib.request.urlopen("http://%s/metrics" % self.ports["http"]).read().decode()
+        staleness = re.search(r'edged_mirror_staleness_seconds\{namespace="%s"\} (\S+)' % status["namespace"], page)
+        self.assertGreaterEqual(float(staleness.group(1)), 2)
+        self.assertIn("edged_mirror_fresh_as_of_seconds{namespace=", page)
 
     def test_namespaces_are_changed(self):
         created = self.kvctl("namespace", "create", "old")

@@ -142,6 +142,69 @@ class MirrorTest(ReplayCase):
         self.wait_for_absence("item:500")
         self.assertEqual(len(self.keys("item:")), 499)
 
+    def test_another_bound_on_staleness_loads_nothing(self):
+        self.start()
+        self.worker.stop()
+        rules = [{**RULES[0], "ttl": "20m"}, {**RULES[1], "ttl": "30m"}]
+        self.deployment.write_config(mirror={"mode": "logical", "namespace": "KV", "rules": rules})
+        self.worker = self.deployment.start("worker")
+        self.deployment.wait_for("the bounds", lambda: [rule["ttl_ms"] for rule in json.loads(
+            self.mirror("status", "--json").stdout)["rules"]] == [1200000, 1800000], self.worker)
+        self.assertEqual(self.log().count("[mirror] loading"), 1, self.log())
+
+        rules[1]["key"] = "thing:{id}"
+        self.worker.stop()
+        self.deployment.write_config(mirror={"mode": "logical", "namespace": "KV", "rules": rules})
+        self.worker = self.deployment.start("worker")
+        self.wait_for_log("loading 2 tables: the rules have changed")
+        self.wait_for_key("thing:500", "body 500")
+        self.wait_for_absence("item:500")
+        self.assertEqual(self.keys("item:"), [])
+
+    def test_a_transaction_above_a_batch_comes_whole(self):
+        self.start()
+        self.sql("update public.items set body = repeat('z', 2000);"
+                 "insert into public.items select i, repeat('y', 2000) from generate_series(1001, 21000) i")
+        self.wait_for_key("item:21000", "y" * 2000)
+        self.assertEqual(len(self.keys("item:")), 20500)
+        self.assertEqual(self.get("item:1"), "z" * 2000)
+        self.assertEqual(self.log().count("[mirror] loading"), 1, self.log())
+
+    def test_a_reader_gets_its_own_write_or_stale(self):
+        self.start()
+        for version in range(20):
+            self.sql("update public.items set body = 'v%d' where id = 1" % version)
+            position = self.sql("select pg_current_wal_lsn()")[0][0]
+            self.assertEqual(self.get("item:1", "--min-position", position, "--wait", "10s"), "v%d" % version)
+        self.assertEqual(self.get("item:1", "--min-position", "F/0"), "stale")
+        self.assertEqual(self.get("item:1", "--max-staleness", "10s"), "v19")
+        self.worker.stop()
+        self.deployment.wait_for("staleness", lambda: self.get("item:1", "--max-staleness", "1s") == "stale", self.node)
+        self.assertEqual(self.get("item:1"), "v19", "the rule has no bound")
+
+    def test_a_row_that_has_no_place_is_named_and_mended(self):
+        rules = RULES + [{"table": "public.notes", "key": "note:{name}", "value": {"row": True}}]
+        self.start(rules=rules, tables=TABLES + "create table public.notes (id int primary key, name text unique)")
+        self.sql("insert into public.notes values (1, repeat('x', 600))")
+        self.wait_for_log("table public.notes: the key of a row has 605 bytes, not 1 to 512")
+        self.assertEqual(self.get("item:1"), "body 1", "what is loaded stays readable")
+        self.sql("update public.notes set name = 'short'; update public.items set body = 'later' where id = 1")
+        self.wait_for_key("item:1", "later")
+        self.assertEqual(json.loads(self.get("note:short")), {"id": 1, "name": "short"})
+
+    def test_partitions_are_one_table(self):
+        rules = RULES + [{"table": "public.parts", "key": "part:{id}", "value": {"column": "body"}}]
+        self.start(rules=rules, tables=TABLES + """
+            create table public.parts (id int primary key, body text) partition by range (id);
+            create table public.parts_1 partition of public.parts for values from (1) to (100);
+            insert into public.parts values (1, 'one')""")
+        self.assertEqual(self.get("part:1"), "one")
+        self.sql("update public.parts set body = 'uno'")
+        self.wait_for_key("part:1", "uno")
+        self.sql("create table public.parts_2 (id int primary key, body text); insert into parts_2 values (200, 'more');"
+                 "alter table public.parts attach partition public.parts_2 for values from (100) to (300)")
+        self.wait_for_key("part:200", "more")
+
     def test_a_dead_stream_does_not_lie(self):
         rules = [{**rule, "ttl": "3s"} for rule in RULES]
         self.start(rules=rules)

@@ -192,7 +192,8 @@ void print_text(const Report& report,
   for (const mirror::OwnedPrefix& rule : status.node.rules) {
     std::printf("keys \"%s...\": %s", rule.prefix.c_str(), rule.loaded ? "loaded" : "not loaded");
     if (rule.ttl.count() > 0) {
-      std::printf(", readable while fresh within %lld ms", static_cast<long long>(rule.ttl.count()));
+      std::printf(", readable while fresh within %lld ms",
+                  static_cast<long long>(rule.ttl.count()));
     }
     std::printf("\n");
   }

@@ -155,10 +155,10 @@ void add_mirror_command(CLI::App& program, int& exit_code) {
     exit_code = config ? show_mirror_status(*config, arguments->json) : kExitUsage;
   });
 
-  CLI::App* drop = group->add_subcommand(
-      "drop",
-      "End the mirror: drop its replication slot and publication, and remove the mirrored keys from "
-      "the node. The worker must not run");
+  CLI::App* drop = group->add_subcommand("drop",
+                                         "End the mirror: drop its replication slot and "
+                                         "publication, and remove the mirrored keys from "
+                                         "the node. The worker must not run");
   add_file_flags(*drop, arguments->flags);
   drop->callback([arguments, &exit_code] {
     const auto config = load_mirror(*arguments);

@@ -17,6 +17,7 @@ void add_list_command(CLI::App& program, Context& context, int& exit_code);
 // inspect, count, stats, confirm-clock
 void add_inspect_commands(CLI::App& program, Context& context, int& exit_code);
 void add_token_commands(CLI::App& program, Context& context, int& exit_code);
+void add_mirror_commands(CLI::App& program, Context& context, int& exit_code);
 void add_watch_command(CLI::App& program, Context& context, int& exit_code);
 
 }  // namespace edged::kvctl

@@ -152,7 +152,12 @@ Result<net::KvListItem> find_facts(Context& context,
   do {
     auto page = context.client->list(ns.id, request);
     if (!page) return page.error();
-    if (!page->items.empty() && page->items.front().key == key) return page->items.front();
+    if (!page->items.empty() && page->items.front().key == key) {
+      net::KvListItem& found = page->items.front();
+      found.entry.fresh_as_of = page->fresh_as_of;
+      found.entry.position = page->position;
+      return found;
+    }
     if (!page->items.empty()) break;
     request.cursor = page->cursor;  // a page may be empty although there is more
   } while (!request.cursor.empty());

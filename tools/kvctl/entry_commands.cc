@@ -6,17 +6,47 @@
 #include <optional>
 #include <vector>
 
+#include "proto/base/units.h"
 #include "tools/edged/exit_code.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
+#include "tools/kvctl/position.h"
 
 namespace edged::kvctl {
 namespace {
 
-int get(Context& context, const std::string& key) {
+struct GetArguments {
+  std::string key, max_staleness, min_position, wait;
+};
+
+// Of a read that says how fresh the key must be.
+Result<net::ReadBounds> bounds_of(const GetArguments& arguments) {
+  net::ReadBounds bounds;
+  if (!arguments.max_staleness.empty()) {
+    const auto most = parse_duration(arguments.max_staleness);
+    if (!most) return most.error().with_context("--max-staleness");
+    bounds.max_staleness = *most;
+  }
+  if (!arguments.min_position.empty()) {
+    auto position = parse_position(arguments.min_position);
+    if (!position) return position.error().with_context("--min-position");
+    bounds.min_position = *std::move(position);
+  }
+  if (!arguments.wait.empty()) {
+    const auto wait = parse_duration(arguments.wait);
+    if (!wait) return wait.error().with_context("--wait");
+    bounds.wait = *wait;
+  }
+  return bounds;
+}
+
+int get(Context& context, const GetArguments& arguments) {
+  const std::string& key = arguments.key;
+  auto bounds = bounds_of(arguments);
+  if (!bounds) return fail(bounds.error());
   const auto ns = open_namespace(context);
   if (!ns) return fail(ns.error());
-  const auto entry = context.client->get(ns->id, key);
+  const auto entry = context.client->get(ns->id, key, *std::move(bounds));
   if (entry.code() == Code::kNotFound) return no_such_key(key, *ns);
   if (!entry) return fail(entry.error().with_context("could not get \"" + key + "\""));
   if (context.json) {
@@ -24,6 +54,7 @@ int get(Context& context, const std::string& key) {
     add_bytes(object, "key", key);
     add_bytes(object, "value", entry->value);
     add_entry_facts(object, *entry);
+    if (entry->fresh_as_of) add_freshness(object, entry->fresh_as_of, entry->position);
     std::printf("%s\n", boost::json::serialize(object).c_str());
     return kExitDone;
   }
@@ -62,11 +93,17 @@ int del(Context& context, const DeleteArguments& arguments) {
 }  // namespace
 
 void add_entry_commands(CLI::App& program, Context& context, int& exit_code) {
-  auto key = std::make_shared<std::string>();
+  auto wanted = std::make_shared<GetArguments>();
   CLI::App* getting = program.add_subcommand("get", "Print a key's value, byte for byte");
   getting->fallthrough();
-  getting->add_option("key", *key, "The key")->required();
-  getting->callback([key, &context, &exit_code] { exit_code = get(context, *key); });
+  getting->add_option("key", wanted->key, "The key")->required();
+  getting->add_option(
+      "--max-staleness", wanted->max_staleness, "Only if its mirror is at most so far behind: 5s");
+  getting->add_option("--min-position",
+                      wanted->min_position,
+                      "Only if its mirror has reached this LSN, as pg_current_wal_lsn() says it");
+  getting->add_option("--wait", wanted->wait, "How long to ask again while it is stale: 2s");
+  getting->callback([wanted, &context, &exit_code] { exit_code = get(context, *wanted); });
 
   auto arguments = std::make_shared<DeleteArguments>();
   CLI::App* deleting =

@@ -6,6 +6,7 @@
 #include "tools/edged/exit_code.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
+#include "tools/kvctl/position.h"
 
 namespace edged::kvctl {
 namespace {
@@ -60,6 +61,7 @@ int inspect(Context& context, const std::string& key) {
   object["chunks"] = found->value_bytes <= kInlineBytesMax
                          ? 0
                          : (found->value_bytes + kChunkBytes - 1) / kChunkBytes;
+  if (entry->fresh_as_of) add_freshness(object, entry->fresh_as_of, entry->position);
   print(context, object);
   return kExitDone;
 }

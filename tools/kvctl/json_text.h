@@ -6,11 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "proto/base/utf8.h"
 #include "proto/net/client.h"
 
 namespace edged::kvctl {
 
-bool is_utf8(std::string_view bytes);
 std::string to_base64(std::string_view bytes);
 
 // object["value"] = text, or object["value_base64"] = base64.

@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   edged::kvctl::add_change_commands(program, context, exit_code);
   edged::kvctl::add_list_command(program, context, exit_code);
   edged::kvctl::add_inspect_commands(program, context, exit_code);
+  edged::kvctl::add_mirror_commands(program, context, exit_code);
   edged::kvctl::add_token_commands(program, context, exit_code);
   edged::kvctl::add_watch_command(program, context, exit_code);
   try {

@@ -41,8 +41,8 @@ Following judge(const MirrorStatus& status, const MirrorOptions& options, WallTi
     return Following::kNotLoaded;
   }
   if (!options.temporary_slot && (!status.slot || !status.slot->active)) return Following::kNobody;
-  const auto late = std::max<std::chrono::milliseconds>(std::chrono::seconds(10),
-                                                        options.heartbeat * 5);
+  const auto late =
+      std::max<std::chrono::milliseconds>(std::chrono::seconds(10), options.heartbeat * 5);
   return now - *status.node.fresh_as_of > late ? Following::kBehind : Following::kYes;
 }
 

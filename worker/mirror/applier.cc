@@ -161,9 +161,12 @@ asio::awaitable<Status> Applier::send(std::vector<net::BatchItem> items, std::op
   Result<net::BatchResult> done = co_await client_.mirror_batch(ns_, std::move(items), bound);
   if (!done) co_return done.error().with_context("could not write mirrored rows");
   if (done->written) co_return Status();
-  if (!done->items.empty() && !done->items.front().status.ok() &&
-      done->items.front().status.code() != Code::kConflict) {
-    co_return Status(Code::kConflict, "another worker has taken the mirror over");
+  if (done->items.empty()) {
+    co_return Status(Code::kConflict, "the node refused mirrored rows");  // too many to say why
+  }
+  if (!done->items.front().status.ok() && done->items.front().status.code() != Code::kConflict) {
+    co_return Status(Code::kConflict,
+                     "another worker has taken the mirror over, or the namespace was cleared");
   }
   for (const net::BatchOutcome& outcome : done->items) {
     if (outcome.status.ok() || outcome.status.code() == Code::kConflict) continue;

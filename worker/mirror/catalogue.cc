@@ -90,10 +90,12 @@ class TableReader {
 
   Table finish() {
     if (broken_) return std::move(table_);
+    const std::size_t complaints = complaints_.size();
     for (const std::string& column : rule_.key.columns()) need(column, "key");
     if (rule_.value.kind == RowValue::Kind::kColumn) need(rule_.value.text, "value.column");
     if (!rule_.expires.empty()) need_time(rule_.expires);
     check_identity();
+    check_unique(complaints);
     return std::move(table_);
   }
 
@@ -110,6 +112,7 @@ class TableReader {
     table_.partitioned = row.letter("relkind") == 'p';
     table_.owned = row.flag("owned");
     table_.identity = static_cast<ReplicaIdentity>(row.letter("relreplident"));
+    unique_key_ = row.flag("unique_key");
   }
 
   void complain(const std::string& what) {
@@ -154,11 +157,23 @@ class TableReader {
         sql_name_ + " replica identity full");
   }
 
+  // Not if the key's columns are not there: that was said.
+  void check_unique(std::size_t complaints_before) {
+    if (unique_key_ || complaints_.size() != complaints_before) return;
+    std::string columns;
+    for (const std::string& column : rule_.key.columns()) {
+      columns += (columns.empty() ? "" : ", ") + column;
+    }
+    complain("two rows may have the same key, for no unique index is on (" + columns +
+             ") or a part of it: create one");
+  }
+
   const Rule& rule_;
   std::vector<std::string>& complaints_;
   Table table_;
   std::string sql_name_;  // with the quotes that SQL wants
   std::vector<std::string> generated_;
+  bool unique_key_ = false;
   bool broken_ = false;
 };
 
@@ -167,7 +182,9 @@ class TableReader {
 std::string tables_as_json(const std::vector<Rule>& rules) {
   boost::json::array list;
   for (const Rule& rule : rules) {
-    list.push_back({{"schema", rule.table.schema}, {"name", rule.table.name}});
+    list.push_back({{"schema", rule.table.schema},
+                    {"name", rule.table.name},
+                    {"key", boost::json::value_from(rule.key.columns())}});
   }
   return boost::json::serialize(list);
 }

@@ -17,10 +17,10 @@ from pg_roles r where r.rolname = current_user
 -- A row for each column of each table asked for, and one with nulls for a table that has none or
 -- does not exist. Types are followed through domains and one level of array.
 with recursive wanted as (
-    select position, item->>'schema' as nspname, item->>'name' as relname
+    select position, item->>'schema' as nspname, item->>'name' as relname, item->'key' as key
     from json_array_elements($1::json) with ordinality as list(item, position)),
 tables as (
-    select w.position, format('%I.%I', w.nspname, w.relname) as sql_name, c.oid, c.relkind, c.relpersistence, c.relreplident, c.relowner
+    select w.position, w.key, format('%I.%I', w.nspname, w.relname) as sql_name, c.oid, c.relkind, c.relpersistence, c.relreplident, c.relowner
     from wanted w
     left join pg_namespace n on n.nspname = w.nspname
     left join pg_class c on c.relnamespace = n.oid and c.relname = w.relname
@@ -48,11 +48,17 @@ select t.position - 1 as rule, t.sql_name, t.oid, t.relkind, t.relpersistence, t
        coalesce(row_security_active(t.oid), false) as filtered,
        coalesce(has_table_privilege(t.oid, 'select'), false) as readable,
        coalesce(pg_has_role(t.relowner, 'usage'), false) as owned,
+       exists (select from pg_index i
+               where i.indrelid = t.oid and i.indisunique and i.indisvalid
+                 and i.indpred is null and i.indexprs is null
+                 and not exists (select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as part(attnum)
+                                 join pg_attribute a on a.attrelid = t.oid and a.attnum = part.attnum
+                                 where a.attname::text not in (select json_array_elements_text(t.key)))) as unique_key,
        c.attname, c.generated, format_type(c.atttypid, null) as type_name,
        r.type as base_type, r.is_array, r.has_own_json,
        exists (select from pg_index i
                where i.indrelid = t.oid and c.attnum = any (i.indkey)
-                 and case t.relreplident when 'd' then i.indisprimary
+                 and case t.relreplident when 'd' then i.indisprimary and i.indimmediate
                                          when 'i' then i.indisreplident end) as in_identity
 from tables t
 left join columns c on c.position = t.position

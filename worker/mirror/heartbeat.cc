@@ -83,8 +83,9 @@ asio::awaitable<void> Heartbeats::beat() {
   } else {
     verified_ = before;
     offset_ = shape->now - before;
+    // Another mirror's serves as well; but a slot that will be resumed needs its own to be known.
     const bool seen_lately = clock_.boot_now() - last_seen_ < options_.interval * 9 / 10;
-    if (seen_lately && !hurried) co_return;
+    if (seen_lately && !hurried && options_.slot.empty()) co_return;
     db::PgParameters parameters;
     if (!options_.slot.empty()) {
       parameters.emplace_back(options_.slot);

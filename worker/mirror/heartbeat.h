@@ -57,7 +57,7 @@ class Heartbeats {
   void hurry();
 
   // A heartbeat came through: the time, by this machine's clock, of which the copy is proven;
-  // nothing if nothing is. One of another mirror serves as well, and spares sending an own.
+  // nothing if nothing is. One of another mirror serves as well.
   std::optional<WallTime> proves(const Heartbeat& heartbeat);
 
  private:

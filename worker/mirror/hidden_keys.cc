@@ -132,6 +132,12 @@ Result<Mark> decode_mark(std::string_view bytes) {
   return mark;
 }
 
+std::vector<OwnedPrefix> owned_prefixes(const std::vector<Rule>& rules) {
+  std::vector<OwnedPrefix> prefixes;
+  for (const Rule& rule : rules) prefixes.push_back({rule.key.prefix(), rule.ttl, true});
+  return prefixes;
+}
+
 std::string encode_rules(const std::vector<OwnedPrefix>& rules) {
   std::string bytes(1, kRulesFormat);
   for (const OwnedPrefix& rule : rules) {

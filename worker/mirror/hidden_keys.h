@@ -51,6 +51,8 @@ struct OwnedPrefix {
 
   bool operator==(const OwnedPrefix&) const = default;
 };
+// Of rules that are loaded.
+std::vector<OwnedPrefix> owned_prefixes(const std::vector<Rule>& rules);
 std::string encode_rules(const std::vector<OwnedPrefix>& rules);
 // Errors: kCorruption.
 Result<std::vector<OwnedPrefix>> decode_rules(std::string_view bytes);

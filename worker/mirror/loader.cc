@@ -54,12 +54,6 @@ std::vector<OwnedPrefix> prefixes_while_loading(const LoadRequest& request) {
   return prefixes;
 }
 
-std::vector<OwnedPrefix> prefixes_when_loaded(const std::vector<Rule>& rules) {
-  std::vector<OwnedPrefix> prefixes;
-  for (const Rule& rule : rules) prefixes.push_back({rule.key.prefix(), rule.ttl, true});
-  return prefixes;
-}
-
 // One table: from COPY's rows to changes.
 class TableLoad {
  public:
@@ -221,7 +215,7 @@ asio::awaitable<Result<Loaded>> load_tables(db::PgPool& pool,
   seal.beat = *beat;
   seal.sync = true;
   seal.more.emplace_back(put(source_key(), encode_source(request.source)));
-  seal.more.emplace_back(put(rules_key(), encode_rules(prefixes_when_loaded(request.rules))));
+  seal.more.emplace_back(put(rules_key(), encode_rules(owned_prefixes(request.rules))));
   done = co_await applier.flush(std::move(seal));
   if (!done.ok()) co_return done;
   co_return loaded;

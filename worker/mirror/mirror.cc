@@ -27,6 +27,12 @@ constexpr milliseconds kSlotInterval{10'000};
 constexpr milliseconds kCommandTimeout{60'000};
 constexpr milliseconds kQuietSession{30'000};
 
+// What the stream meets again if it goes on where it was.
+bool wants_reload(Code code) {
+  return code == Code::kVersionMismatch || code == Code::kInvalidArgument ||
+         code == Code::kTooLarge || code == Code::kBadFrame || code == Code::kCorruption;
+}
+
 std::string join(const std::vector<std::string>& lines) {
   std::string all;
   for (const std::string& line : lines) all += (all.empty() ? "" : "; ") + line;
@@ -149,13 +155,36 @@ asio::awaitable<Status> Mirror::run_session() {
   if (status.ok()) status = co_await connect(&session);
   if (status.ok()) status = co_await inspect(&session);
   if (status.ok()) {
-    const std::string why = why_reload(session.situation);
-    if (!why.empty()) status = co_await load(&session, why);
+    std::string why = why_reload(session.situation);
+    if (why.empty()) why = reload_;
+    if (why.empty()) {
+      status = co_await resume(&session);
+    } else {
+      status = co_await load(&session, why);
+    }
   }
   if (status.ok() && stopping_) status = Status(Code::kUnavailable, "stopping");
-  if (status.ok()) status = co_await follow(&session);
+  if (status.ok()) {
+    reload_.clear();
+    status = co_await follow(&session);
+    if (wants_reload(status.code())) reload_ = status.message();
+  }
   session_ = nullptr;
   co_return status;
+}
+
+// A bound on staleness may have changed: that alone loads nothing anew.
+asio::awaitable<Status> Mirror::resume(Session* session) {
+  const std::vector<OwnedPrefix> rules = owned_prefixes(options_.rules);
+  if (session->situation.stored.rules == rules) co_return Status();
+  net::PutItem item;
+  item.key = rules_key();
+  item.value = encode_rules(rules);
+  Applier::Seal seal;
+  seal.part = session->start.part;
+  seal.more.emplace_back(std::move(item));
+  const Status written = co_await session->applier.flush(std::move(seal));
+  co_return written;
 }
 
 // Whether tables and server allow to follow them; makes the publication.

@@ -72,6 +72,7 @@ class Mirror {
   Awaitable<Status> connect(Session* session);
   Awaitable<Status> inspect(Session* session);
   Awaitable<Status> load(Session* session, std::string why);
+  Awaitable<Status> resume(Session* session);
   Awaitable<Status> follow(Session* session);
   Awaitable<void> watch_slot();
   void note_progress();
@@ -89,6 +90,7 @@ class Mirror {
   Session* session_ = nullptr;  // the one under way
   bool stopping_ = false;
   std::string told_;
+  std::string reload_;  // why the next session must load; empty: it finds out itself
 };
 
 }  // namespace edged::mirror

@@ -25,11 +25,13 @@ tables as (
     left join pg_class c on c.relnamespace = n.oid and c.relname = w.relname)
 select md5(concat_ws('|',
     (select string_agg(concat_ws(',', t.oid, t.relkind, t.relreplident, t.relpersistence,
-         (select string_agg(concat_ws(':', a.attnum, a.attname, a.atttypid, a.attgenerated), ' ' order by a.attnum)
+         (select string_agg(concat_ws(':', a.attnum, a.attname, a.atttypid, a.attgenerated, a.xmin), ' ' order by a.attnum)
           from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped),
-         (select string_agg(concat_ws(':', i.indexrelid, i.indkey::text), ' ' order by i.indexrelid)
-          from pg_index i where i.indrelid = t.oid
-            and case t.relreplident when 'd' then i.indisprimary when 'i' then i.indisreplident end)),
+         (select string_agg(concat_ws(':', i.indexrelid, i.indkey::text, i.indisprimary, i.indisreplident), ' ' order by i.indexrelid)
+          from pg_index i where i.indrelid = t.oid and i.indisunique),
+         -- a partition that is attached or detached brings or takes rows without a change of them
+         (select string_agg(p.relid::oid::text, ' ' order by p.relid::oid)
+          from pg_partition_tree(t.oid) p where t.relkind = 'p')),
          ';' order by t.position) from tables t),
     (select concat_ws(',', p.oid, p.xmin, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate)
      from pg_publication p where p.pubname = $2),

@@ -58,9 +58,11 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   }
   note(entries ? Status() : entries.error());
   if (!entries) co_return fresh;
+  seen_.clear();
   for (std::size_t i = 0; i < sections.size() && i < entries->size(); ++i) {
     const std::optional<net::KvEntry>& entry = (*entries)[i];
     const WatchedSection& section = sections[i];
+    if (!mirrored_.states) note_seen(state_key(section.class_nbr), entry);
     if (!entry) continue;
     auto stored = fresh_state(section, entry->value);
     if (!stored) continue;
@@ -105,18 +107,63 @@ std::optional<StoredState> KvStates::fresh_state(const WatchedSection& section,
   return *std::move(stored);
 }
 
+void KvStates::note_seen(const std::string& key, const std::optional<net::KvEntry>& entry) {
+  Seen seen;
+  if (entry) {
+    seen.version = entry->version;
+    const auto stored = decode_state(entry->value);
+    if (stored) seen.epoch = stored->epoch;
+  }
+  seen_[key] = seen;
+}
+
+// A run that was late may meet what a newer one has stored: looks again at what was not as it had
+// been seen, and leaves what is newer.
 awaitable<void> KvStates::write(std::vector<StoredState> states) {
   if (!configured() || mirrored_.states || states.empty()) co_return;
+  states = co_await put_newer(std::move(states));
+  if (states.empty()) co_return;
+  std::vector<std::string> keys;
+  for (const StoredState& stored : states) keys.push_back(state_key(stored.state.class_nbr));
+  const auto entries = co_await client_->multi_get(options_.ns, keys);
+  note(entries ? Status() : entries.error());
+  if (!entries) co_return;
+  for (std::size_t i = 0; i < keys.size(); ++i) note_seen(keys[i], (*entries)[i]);
+  (void)co_await put_newer(std::move(states));  // what changes twice meanwhile is another's
+}
+
+// Those that were not stored because something else was found than had been seen.
+awaitable<std::vector<StoredState>> KvStates::put_newer(std::vector<StoredState> states) {
+  std::vector<StoredState> tried, contested;
   std::vector<net::PutItem> items;
-  for (const StoredState& stored : states) {
+  for (StoredState& stored : states) {
     net::PutItem item;
     item.key = state_key(stored.state.class_nbr);
+    const Seen seen = seen_[item.key];
+    if (seen.epoch > stored.epoch) continue;
     item.value = encode_state(stored.state, stored.epoch);
     item.ttl = options_.state_ttl;
+    item.mode = seen.version == 0 ? net::PutMode::kIfAbsent : net::PutMode::kIfVersion;
+    item.if_version = seen.version;
     items.push_back(std::move(item));
+    tried.push_back(std::move(stored));
   }
+  if (items.empty()) co_return contested;
   const auto results = co_await client_->multi_put(options_.ns, std::move(items));
-  note(first_failure(results));
+  Status worst = results ? Status() : results.error();
+  for (std::size_t i = 0; results && i < tried.size() && i < results->size(); ++i) {
+    const Result<std::uint64_t>& result = (*results)[i];
+    if (result) {
+      seen_[state_key(tried[i].state.class_nbr)] = {*result, tried[i].epoch};
+    } else if (result.code() == Code::kExists || result.code() == Code::kVersionMismatch ||
+               result.code() == Code::kNotFound) {
+      contested.push_back(std::move(tried[i]));
+    } else if (worst.ok()) {
+      worst = result.error();
+    }
+  }
+  note(worst);
+  co_return contested;
 }
 
 awaitable<void> KvStates::write_claims(std::vector<std::string> claims,

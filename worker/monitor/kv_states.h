@@ -49,7 +49,7 @@ class KvStates {
   // From now on the mirror keeps these.
   void set_mirrored(MirroredKeys mirrored) { mirrored_ = std::move(mirrored); }
 
-  // Stores states under the epoch of the run that settled them.
+  // Stores states under the epoch of the run that settled them, unless a newer one is there.
   boost::asio::awaitable<void> write(std::vector<StoredState> states);
 
   // Mirrors claims ("{class_watch_id}:{type}") and their resets.
@@ -62,12 +62,20 @@ class KvStates {
   std::optional<StoredState> fresh_state(const WatchedSection& section,
                                          const std::string& value) const;
   using Entries = std::vector<std::optional<net::KvEntry>>;
+  // What was found under a key, by which a put makes sure that it replaces just that.
+  struct Seen {
+    std::uint64_t version = 0;  // 0: nothing
+    std::int64_t epoch = 0;
+  };
+  void note_seen(const std::string& key, const std::optional<net::KvEntry>& entry);
+  boost::asio::awaitable<std::vector<StoredState>> put_newer(std::vector<StoredState> states);
   boost::asio::awaitable<Result<Entries>> read_mirrored(std::vector<std::string> keys);
   void note(const Status& status);
 
   net::Client* client_;
   KvStatesOptions options_;
   MirroredKeys mirrored_;
+  std::map<std::string, Seen> seen_;  // by key; of the sections of the last runs
   bool available_ = true;
   Gauge& available_gauge_;
   Counter& failures_;

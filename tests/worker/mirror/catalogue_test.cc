@@ -17,7 +17,7 @@ using testing::IsEmpty;
 TEST_F(CatalogueTest, TellsColumnsTypesAndIdentity) {
   sql("create type mood as enum ('sad', 'glad'); create domain seats as int check (value >= 0);"
       "create domain places as seats;"
-      "create table t(a int, gone text, id uuid primary key, n places, m mood, ms mood[],"
+      "create table t(a int unique, gone text, id uuid primary key, n places, m mood, ms mood[],"
       "  ns places[], at timestamptz, j jsonb, double int generated always as (a * 2) stored);"
       "alter table t drop column gone");
   const Catalogue found = read({rule_of("t", "t:{a}")});
@@ -40,7 +40,7 @@ TEST_F(CatalogueTest, TellsColumnsTypesAndIdentity) {
 TEST_F(CatalogueTest, KnowsTheIdentityThatTheTableChose) {
   sql("create table t(a int primary key, b int not null unique);"
       "alter table t replica identity using index t_b_key;"
-      "create table whole(a int); alter table whole replica identity full;"
+      "create table whole(a int unique); alter table whole replica identity full;"
       "create table parts(a int primary key) partition by range (a);"
       "create table part partition of parts default");
   const Catalogue found =
@@ -59,7 +59,7 @@ TEST_F(CatalogueTest, SaysWhatIsWrongWithATable) {
   sql("create view v as select 1 as a; create unlogged table u(a int primary key);"
       "create table bare(a int); create table none(a int primary key);"
       "alter table none replica identity nothing; create table empty();"
-      "create table \"Odd \"\"T\"(a int)");
+      "create table \"Odd \"\"T\"(a int unique)");
   EXPECT_THAT(complaints(rule_of("absent", "k:{a}")),
               ElementsAre("table public.absent: does not exist"));
   EXPECT_THAT(complaints(rule_of("nowhere.bare", "k:{a}")), ElementsAre(HasSubstr("not exist")));
@@ -73,6 +73,18 @@ TEST_F(CatalogueTest, SaysWhatIsWrongWithATable) {
   EXPECT_THAT(complaints(rule_of("none", "k:{a}")), ElementsAre(HasSubstr("primary key")));
   EXPECT_THAT(complaints(rule_of("empty", "k:{a}")),
               ElementsAre(HasSubstr("\"a\", which does not exist"), HasSubstr("primary key")));
+}
+
+TEST_F(CatalogueTest, WantsKeysThatAreUnique) {
+  sql("create table t(id int primary key, a int, b int, c int, unique (a, b), unique (c) include "
+      "(a));"
+      "create unique index on t (b) where b > 0; create unique index on t ((b + 1))");
+  EXPECT_THAT(complaints(rule_of("t", "k:{b}")),
+              ElementsAre(HasSubstr("no unique index is on (b) or a part of it")));
+  EXPECT_THAT(complaints(rule_of("t", "k:{a}")), ElementsAre(HasSubstr("unique index")));
+  EXPECT_THAT(complaints(rule_of("t", "k:{b}:{a}")), IsEmpty());
+  EXPECT_THAT(complaints(rule_of("t", "k:{b}:{id}")), IsEmpty());
+  EXPECT_THAT(complaints(rule_of("t", "k:{c}")), IsEmpty());
 }
 
 TEST_F(CatalogueTest, SaysWhatIsWrongWithAColumn) {

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// States in the node in the classic flow, where runs of several workers meet.
+#include "worker/monitor/kv_states.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/run_awaitable.h"
+#include "tests/support/test_node.h"
+
+namespace edged::monitor {
+namespace {
+
+using test::run_awaitable;
+
+class KvStatesTest : public testing::Test {
+ protected:
+  KvStatesTest() { node_.start(); }
+
+  std::unique_ptr<KvStates> worker() {
+    net::ClientOptions options;
+    options.address = node_.address();
+    clients_.push_back(std::make_unique<net::Client>(io_.get_executor(), options));
+    return std::make_unique<KvStates>(
+        clients_.back().get(), KvStatesOptions{.ns = node_.namespace_id()}, metrics_);
+  }
+  void write(KvStates& kv, std::int64_t epoch) {
+    StoredState stored;
+    stored.state.class_nbr = "12345";
+    stored.state.term = "2261";
+    stored.state.seats_available = epoch;
+    stored.epoch = epoch;
+    write_all(kv, {stored});
+  }
+  void write_all(KvStates& kv, std::vector<StoredState> states) {
+    run_awaitable(io_, to_bool(kv.write(std::move(states))));
+  }
+  // The epoch that is stored, by what counts as fresh; 0: none of 1..9.
+  std::int64_t stored(KvStates& kv) {
+    for (std::int64_t epoch = 1; epoch < 10; ++epoch) {
+      std::vector<WatchedSection> sections(1);
+      sections[0].class_nbr = "12345";
+      sections[0].term = "2261";
+      sections[0].settled_epoch = epoch;
+      const auto fresh = run_awaitable(io_, kv.read(std::move(sections)));
+      if (!fresh.empty()) return epoch;
+    }
+    return 0;
+  }
+
+  test::TestNode node_;
+  boost::asio::io_context io_;
+  MetricsRegistry metrics_;
+  std::vector<std::unique_ptr<net::Client>> clients_;
+
+ private:
+  static boost::asio::awaitable<bool> to_bool(boost::asio::awaitable<void> work) {
+    co_await std::move(work);
+    co_return true;
+  }
+};
+
+TEST_F(KvStatesTest, WhatIsNewerStays) {
+  const auto early = worker();
+  const auto late = worker();
+  EXPECT_EQ(stored(*early), 0);
+  EXPECT_EQ(stored(*late), 0);
+  write(*late, 5);
+  write(*early, 3);
+  EXPECT_EQ(stored(*late), 5) << "a fill on a miss does not replace what came meanwhile";
+  write(*early, 4);
+  EXPECT_EQ(stored(*late), 5) << "nor does an update";
+  write(*early, 7);
+  EXPECT_EQ(stored(*late), 7);
+  write(*late, 6);
+  EXPECT_EQ(stored(*late), 7);
+  write(*late, 8);
+  EXPECT_EQ(stored(*late), 8);
+}
+
+TEST_F(KvStatesTest, WhatIsGoneOrUnreadableIsReplaced) {
+  const auto kv = worker();
+  write(*kv, 5);
+  const auto removed =
+      run_awaitable(io_, clients_[0]->remove(node_.namespace_id(), "class_state:12345"));
+  ASSERT_TRUE(removed.ok());
+  write(*kv, 6);
+  EXPECT_EQ(stored(*kv), 6);
+  net::PutItem rubbish;
+  rubbish.key = "class_state:12345";
+  rubbish.value = "rubbish";
+  ASSERT_TRUE(run_awaitable(io_, clients_[0]->put(node_.namespace_id(), rubbish)));
+  write(*kv, 7);
+  EXPECT_EQ(stored(*kv), 7);
+}
+
+}  // namespace
+}  // namespace edged::monitor

@@ -25,7 +25,7 @@ struct RowState {
 
   std::uint64_t version = 0;
   bool present = false;
-  std::uint64_t body = 0;       // the version that wrote the large column; 0: there is none
+  std::uint64_t body = 0;       // which large value; 0: there is none
   std::int64_t expires_ms = 0;  // since 1970; 0: never
   std::int64_t before_ms = 0;   // the commit was sent after this
   std::int64_t after_ms = 0;  // and acknowledged before this; kPending: not known to have happened

@@ -68,7 +68,7 @@ class Soak {
   void print_total() const {
     const Figures& f = run_.figures;
     std::map<std::string, std::uint64_t> reasons;
-    for (const std::string& line : world_.worker.log_lines(" tables: ")) ++reasons[line];
+    for (const std::string& line : world_.worker.log_lines("loading 3 tables: ")) ++reasons[line];
     const std::map<std::string, std::uint64_t> figures = {
         {"cycles", cycles_},
         {"seconds", static_cast<std::uint64_t>(seconds())},

@@ -25,8 +25,8 @@ std::string_view take_field(std::string_view& text) {
   return field;
 }
 
-// The version in "<letter>VERSION:ID:LENGTH:xxx"; 0 if it is no such text of that row.
-std::uint64_t version_of(std::string_view text, char letter, std::string_view id) {
+// The number in "<letter>NUMBER:ID:LENGTH:xxx"; 0 if it is no such text with that id.
+std::uint64_t number_of(std::string_view text, char letter, std::string_view id) {
   if (!text.starts_with(letter)) return 0;
   text.remove_prefix(1);
   const std::uint64_t version = number(take_field(text));
@@ -36,21 +36,21 @@ std::uint64_t version_of(std::string_view text, char letter, std::string_view id
   return whole ? version : 0;
 }
 
-std::string body(char letter, std::uint64_t id, std::uint64_t version, std::uint64_t length) {
-  return "'" + std::string(1, letter) + std::to_string(version) + ":" + std::to_string(id) + ":" +
+std::string body(char letter, const std::string& id, std::uint64_t told, std::uint64_t length) {
+  return "'" + std::string(1, letter) + std::to_string(told) + ":" + id + ":" +
          std::to_string(length) + ":' || repeat('x', " + std::to_string(length) + ")";
 }
 
 void read_row(const std::string& key, std::string_view value, Answer& answer) {
   const std::string_view name = std::string_view(key).substr(key.find(':') + 1);
   if (key.starts_with("item:")) {
-    answer.version = version_of(value, 'v', name);
+    answer.version = number_of(value, 'v', name);
     return;
   }
   const boost::json::value row = boost::json::parse(value);
   answer.version = row.at("version").to_number<std::uint64_t>();
   if (key.starts_with("doc:")) {
-    answer.body = version_of(row.at("big").as_string(), 'b', name);
+    answer.body = number_of(row.at("big").as_string(), 'b', "doc");
     if (row.at("id").to_number<std::uint64_t>() != number(name)) answer.version = 0;
   } else if (row.at("name").as_string() != name) {
     answer.version = 0;
@@ -79,8 +79,8 @@ void read_table(MirrorSql& sql, const std::string& query, std::map<std::string, 
 }  // namespace
 
 const char kTablesSql[] = R"(
-create table public.counters (id int primary key, name text unique not null,
-                              version bigint not null, pad text not null);
+create table public.counters (id int primary key, name text not null, version bigint not null,
+                              pad text not null, unique (name) deferrable initially deferred);
 create table public.items (id int primary key, body text not null);
 create table public.docs (id int primary key, version bigint not null, big text not null,
                           expires timestamptz);
@@ -104,10 +104,13 @@ std::string doc_key(std::uint64_t id) {
 }
 
 std::string item_body(std::uint64_t id, std::uint64_t version, std::uint64_t length) {
-  return body('v', id, version, length);
+  return body('v', std::to_string(id), version, length);
 }
-std::string doc_body(std::uint64_t id, std::uint64_t version, std::uint64_t length) {
-  return body('b', id, version, length);
+std::uint64_t doc_tag(std::uint64_t id, std::uint64_t version) {
+  return version * 1000 + id;
+}
+std::string doc_body(std::uint64_t tag, std::uint64_t length) {
+  return body('b', "doc", tag, length);
 }
 
 Answer answer_of(const std::string& key, const net::KvEntry& entry) {

@@ -23,7 +23,9 @@ std::string doc_key(std::uint64_t id);
 
 // SQL of values that tell the version they are of.
 std::string item_body(std::uint64_t id, std::uint64_t version, std::uint64_t length);
-std::string doc_body(std::uint64_t id, std::uint64_t version, std::uint64_t length);
+// A large value tells by which change of which row it was made; a row with another key may have it.
+std::uint64_t doc_tag(std::uint64_t id, std::uint64_t version);  // id: below 1000
+std::string doc_body(std::uint64_t tag, std::uint64_t length);
 
 // What an entry says; version 0: nothing that any row says.
 Answer answer_of(const std::string& key, const net::KvEntry& entry);

@@ -81,7 +81,9 @@ void MirrorWriter::transaction() {
   const std::uint64_t rows = kind % 10 == 0 ? 10 + pick(190) : 1 + pick(3);
   if (number_ == 0 && kind < 8) {
     run_.tables[kItems].enter();
+    run_.tables[kCounters].enter();
     if (change_large()) finish();
+    run_.tables[kCounters].leave();
     run_.tables[kItems].leave();
   } else if (number_ == 1 && kind < 8) {
     const Table table = static_cast<Table>(pick(kTables));
@@ -241,9 +243,9 @@ void MirrorWriter::change_doc(std::uint64_t id, std::map<std::uint64_t, Doc>& do
   const std::uint64_t length = 3000 + pick(17'000), what = pick(20);
   const auto found = docs.find(id);
   if (found == docs.end()) {
-    Doc doc{version_, 0};
+    Doc doc{doc_tag(id, version_), 0};
     say("insert into public.docs values (" + text(id) + ", " + version + ", " +
-        doc_body(id, version_, length) + ", " + new_expiry(doc) + ")");
+        doc_body(doc.body, length) + ", " + new_expiry(doc) + ")");
     docs[id] = doc;
     set(doc_key(id), true, doc);
     return;
@@ -256,25 +258,46 @@ void MirrorWriter::change_doc(std::uint64_t id, std::map<std::uint64_t, Doc>& do
     set(doc_key(id), false);
     docs.erase(found);
   } else if (what < 4 || (gone && pick(30) != 0)) {
-    doc.body = version_;
-    say("update public.docs set version = " + version +
-        ", big = " + doc_body(id, version_, length) + ", expires = " + new_expiry(doc) + where);
+    doc.body = doc_tag(id, version_);
+    say("update public.docs set version = " + version + ", big = " + doc_body(doc.body, length) +
+        ", expires = " + new_expiry(doc) + where);
     set(doc_key(id), true, doc);
   } else if (what == 4) {
     say("update public.docs set version = " + version + ", expires = " + new_expiry(doc) + where);
     set(doc_key(id), true, doc);
+  } else if (what == 5) {
+    // The large value goes to another key, which has nothing of its own.
+    const std::uint64_t to = doc_id(number_, pick(kDocIds));
+    if (docs.contains(to)) return;
+    say("update public.docs set id = " + text(to) + ", version = " + version + where);
+    docs[to] = doc;
+    set(doc_key(to), true, doc);
+    set(doc_key(id), false);
+    docs.erase(found);
   } else {
     say("update public.docs set version = " + version + where);
     set(doc_key(id), true, doc);
   }
 }
 
-// More than the node takes in one batch.
+// More than the node takes in one batch. Around it two rows swap their names, so that both have the
+// same for a while, which the deferred constraint allows.
 bool MirrorWriter::change_large() {
   run_.figures.large.fetch_add(1);
   const std::string range = text(kLargeFirst) + ", " + text(kLargeFirst + kLargeRows - 1);
   const bool removes = pick(4) == 0;
-  say("begin; insert into public.commits values (" + text(version_) + ")");
+  const MirrorSql::Answer begun =
+      ask("begin; insert into public.commits values (" + text(version_) +
+          "); select id, name from public.counters where id < " + text(kCounterIds) + " limit 2");
+  if (!begun.ok()) return false;
+  const bool swaps = begun.rows.size() == 2;
+  const auto take_name = [&](std::size_t row) {
+    const std::string name_taken = begun.rows[1 - row][1].value_or("");
+    say("update public.counters set name = '" + name_taken + "', version = " + text(version_) +
+        " where id = " + begun.rows[row][0].value_or(""));
+    set(counter_key(name_taken), true);
+  };
+  if (swaps) take_name(0);
   if (removes) {
     say("delete from public.items where id >= " + text(kLargeFirst));
   } else {
@@ -284,6 +307,7 @@ bool MirrorWriter::change_large() {
         ") i on conflict (id) do update set body = " + "excluded.body");
   }
   for (std::uint64_t i = 0; i < kLargeRows; ++i) set(item_key(kLargeFirst + i), !removes);
+  if (swaps) take_name(1);
   return true;
 }
 

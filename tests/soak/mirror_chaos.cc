@@ -2,6 +2,7 @@
 // See mirror_chaos.h.
 #include "tests/soak/mirror_chaos.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -45,11 +46,19 @@ bool MirrorChaos::say(const std::string& sql) {
   return answer.ok();
 }
 
+bool MirrorChaos::is_event(const std::string& name) {
+  return std::any_of(std::begin(kEvents), std::end(kEvents), [&](const Event& event) {
+    return event.name == name;
+  });
+}
+
 Status MirrorChaos::strike() {
+  const auto counts = [this](const Event& event) { return only_.empty() || only_ == event.name; };
   std::uint64_t total = 0;
-  for (const Event& event : kEvents) total += event.weight;
+  for (const Event& event : kEvents) total += counts(event) ? event.weight : 0;
   std::uint64_t chosen = pick(total);
   for (const Event& event : kEvents) {
+    if (!counts(event)) continue;
     if (chosen < event.weight) {
       ++events_[event.name];
       std::printf("%lld %s\n", static_cast<long long>(wall_ms()), event.name);
@@ -142,10 +151,12 @@ Status MirrorChaos::change_publication() {
   static constexpr const char* kNames[] = {"counters", "items", "docs"};
   const std::string table = kNames[pick(kTables)];
   const std::string alter = "alter publication " + std::string(MirrorWorld::kSlot);
+  run_.shape_changed_ms.store(wall_ms());
   // The worker mends it too: either may come second.
   application_.insist(alter + " drop table public." + table);
   pause_up_to(1200);
   application_.insist(alter + " add table public." + table);
+  run_.shape_changed_ms.store(wall_ms());
   return {};
 }
 
@@ -153,6 +164,7 @@ Status MirrorChaos::add_column() {
   const std::string before = column_;
   column_ = "extra_" + std::to_string(++columns_);
   run_.oracle.require_column("counter:", "");
+  run_.shape_changed_ms.store(wall_ms());
   if (!say("set lock_timeout = '20s'; alter table public.counters add column if not exists " +
            column_ + " text default 'given'")) {
     return {};

@@ -15,8 +15,15 @@ namespace edged::soak {
 
 class MirrorChaos {
  public:
-  MirrorChaos(MirrorWorld& world, MirrorRun& run, std::uint64_t seed)
-      : world_(world), run_(run), random_(seed), application_(world.sql_url()) {}
+  // `only`: the one event there is; empty: all of them.
+  MirrorChaos(MirrorWorld& world, MirrorRun& run, std::uint64_t seed, std::string only)
+      : world_(world),
+        run_(run),
+        random_(seed),
+        only_(std::move(only)),
+        application_(world.sql_url()) {}
+
+  static bool is_event(const std::string& name);
 
   // One event, after which everything runs again or is about to. Errors: something does not start
   // any more.
@@ -55,6 +62,7 @@ class MirrorChaos {
   MirrorWorld& world_;
   MirrorRun& run_;
   std::mt19937_64 random_;
+  const std::string only_;
   MirrorSql application_;
   std::map<std::string, std::uint64_t> events_;
   std::string column_;  // that was added last

@@ -40,10 +40,14 @@ Result<Listed> list_all(net::BlockingClient& client) {
   return listed;
 }
 
+// The node's time may be so much behind the clock.
+constexpr std::int64_t kClockSlackMs = 3;
+
 // Whether a bounded read says that all that was committed before `stop_ms` is there.
 bool has_all_since(net::BlockingClient& client, std::int64_t stop_ms) {
   net::ReadBounds bounds;
-  bounds.max_staleness = milliseconds(std::max<std::int64_t>(wall_ms() - stop_ms - 1, 0));
+  bounds.max_staleness =
+      milliseconds(std::max<std::int64_t>(wall_ms() - stop_ms - 1 - kClockSlackMs, 0));
   const auto read = client.get(MirrorWorld::kNamespace, "item:0", bounds);
   return read || read.code() == Code::kNotFound;
 }

@@ -10,6 +10,8 @@
 namespace edged::soak {
 namespace {
 
+// The node's time may be so much behind the clock.
+constexpr std::int64_t kClockSlackMs = 3;
 constexpr std::size_t kShownStates = 6;
 constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
 
@@ -132,26 +134,30 @@ std::string Oracle::why_not(const History& history,
                             const Answer& answer,
                             std::size_t* found) const {
   const std::vector<RowState>& states = history.states;
+  *found = 0;
   const std::size_t claimed = answer.fresh_ms ? last_before(states, *answer.fresh_ms) : 0;
   if (!answer.present) {
     for (std::size_t i = std::max(claimed, ticket.floor); i < states.size(); ++i) {
       *found = i;
       const bool expired = states[i].expires_ms != 0 && states[i].expires_ms <= answer.answered_ms;
-      if (!states[i].present || expired) return {};
+      if (!states[i].present || states[i].passing || expired) return {};
     }
     return claimed >= ticket.floor ? "absent, though it was there before fresh_as_of"
                                    : "absent, though it was read or asked for by position";
   }
   const std::size_t at = find_version(states, answer.version);
-  if (at == kNowhere || !states[at].present) return "a version that was never committed";
+  if (at == kNowhere || !(states[at].present || states[at].passing)) {
+    if (answer.unsettled) return {};
+    return "a version that was never committed";
+  }
   *found = at;
   if (at < claimed) return "older than fresh_as_of claims";
   if (at < ticket.floor) return "older than what was read before or asked for by position";
-  if (states[at].body != answer.body) {
+  if (!states[at].passing && !answer.unsettled && states[at].body != answer.body) {
     return "a large value of another version: " + std::to_string(answer.body) + ", not " +
            std::to_string(states[at].body);
   }
-  if (states[at].expires_ms != 0 && states[at].expires_ms < answer.asked_ms) {
+  if (states[at].expires_ms != 0 && states[at].expires_ms < answer.asked_ms - kClockSlackMs) {
     return "answered after its expiry";
   }
   return {};

@@ -25,6 +25,7 @@ struct RowState {
 
   std::uint64_t version = 0;
   bool present = false;
+  bool passing = false;         // the transaction had a TRUNCATE: what it was within may be seen
   std::uint64_t body = 0;       // which large value; 0: there is none
   std::int64_t expires_ms = 0;  // since 1970; 0: never
   std::int64_t before_ms = 0;   // the commit was sent after this
@@ -42,6 +43,9 @@ struct Answer {
   std::optional<std::int64_t> fresh_ms;
   std::string position;
   std::int64_t asked_ms = 0, answered_ms = 0;
+  // The publication has changed since fresh_as_of: of a transaction a part may not have been sent,
+  // so beyond fresh_as_of nothing is promised.
+  bool unsettled = false;
 };
 
 class Oracle {

@@ -12,6 +12,8 @@ namespace edged::soak {
 namespace {
 
 using std::chrono::milliseconds;
+// The node's time, by which it measures, is put together from two clocks in milliseconds.
+constexpr std::int64_t kClockSlackMs = 3;
 constexpr std::int64_t kBoundsMs[] = {200, 500, 1500, 5000, 20'000};
 
 }  // namespace
@@ -50,7 +52,7 @@ std::string MirrorReader::random_key() {
 
 // What a bounded answer claims beside its entry.
 void MirrorReader::check_bound(const std::string& key, std::int64_t bound_ms, Answer& answer) {
-  const std::int64_t claimed = answer.asked_ms - bound_ms;
+  const std::int64_t claimed = answer.asked_ms - bound_ms - kClockSlackMs;
   if (!answer.present) answer.fresh_ms = claimed;
   if (answer.present && answer.fresh_ms && *answer.fresh_ms < claimed) {
     run_.violation(key + " was answered with fresh_as_of " + std::to_string(*answer.fresh_ms) +
@@ -85,6 +87,7 @@ void MirrorReader::read(const std::string& key) {
   answer.asked_ms = asked;
   answer.answered_ms = wall_ms();
   if (bound_ms != 0) check_bound(key, bound_ms, answer);
+  answer.unsettled = run_.unsettled(answer);
   const Oracle::Judgement judged = run_.oracle.judge(key, ticket, answer);
   if (judged.verdict == Oracle::Verdict::kGood) figures.judged.fetch_add(1);
   if (judged.verdict == Oracle::Verdict::kBroken) run_.violation(judged.why);

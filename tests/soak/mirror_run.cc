@@ -8,6 +8,8 @@ namespace edged::soak {
 namespace {
 
 constexpr std::uint64_t kPrintedMax = 30;
+// Within so long the worker has seen that a table has changed.
+constexpr std::int64_t kShapePatienceMs = 20'000;
 
 }  // namespace
 
@@ -34,6 +36,12 @@ void Gate::open() {
   const std::lock_guard lock(mutex_);
   closed_ = false;
   changed_.notify_all();
+}
+
+bool MirrorRun::unsettled(const Answer& answer) const {
+  const std::int64_t changed = shape_changed_ms.load();
+  const bool seen = answer.fresh_ms && *answer.fresh_ms > changed;
+  return !seen && answer.asked_ms - changed < kShapePatienceMs;
 }
 
 void MirrorRun::violation(const std::string& what) {

@@ -46,6 +46,11 @@ struct MirrorRun {
   Gate writers;
   std::array<Gate, kTables> tables;
   std::atomic<bool> stop{false};
+  // When the tables or the publication last changed: until the worker has seen that, positions move
+  // past changes that it is not sent.
+  std::atomic<std::int64_t> shape_changed_ms{0};
+  // Answer::unsettled.
+  bool unsettled(const Answer& answer) const;
   Figures figures;
 
   // Counts a broken promise, and prints the first ones.

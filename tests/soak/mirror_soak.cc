@@ -2,7 +2,8 @@
 // edged-soak-mirror: writers change tables of a PostgreSQL, a worker mirrors them into a node,
 // readers read there, and everything that can happen to the three happens. Every answer is judged
 // (mirror_oracle.h), and after every few events the node is compared with the tables.
-//   edged-soak-mirror [--edged PROGRAM] [--seconds T] [--cycles N] [--seed S] [--canary]
+//   edged-soak-mirror [--edged PROGRAM] [--seconds T] [--cycles N] [--seed S] [--only EVENT]
+//                     [--canary]
 // Exit codes: 0 every promise kept, 1 not (with --canary, which compares with a row that is not
 // there: the other way round).
 #include <CLI/CLI.hpp>
@@ -31,6 +32,7 @@ struct Options {
   std::uint64_t cycles = 0;  // 0: until the time is over
   std::uint64_t seconds = 600;
   std::uint64_t seed = 0;
+  std::string only;
   bool canary = false;
 };
 
@@ -49,7 +51,7 @@ class Soak {
         random_(options.seed),
         directory_(std::move(directory)),
         world_(options.edged, directory_),
-        chaos_(world_, run_, random_()) {}
+        chaos_(world_, run_, random_(), options.only) {}
 
   Status run() {
     run_.sql_url = world_.sql_url();
@@ -200,6 +202,10 @@ int main(int argc, char** argv) {
   app.add_option("--cycles", options.cycles, "How many; 0: until the time is over");
   app.add_option("--seconds", options.seconds, "Stop after so many");
   app.add_option("--seed", options.seed, "Of the choices; threads and kills differ all the same");
+  app.add_option("--only", options.only, "The only event: kill_node, restore, ...")
+      ->check([](const std::string& name) {
+        return edged::soak::MirrorChaos::is_event(name) ? "" : "there is no such event";
+      });
   app.add_flag(
       "--canary", options.canary, "Compare with a row that is not there: it must be noticed");
   CLI11_PARSE(app, argc, argv);

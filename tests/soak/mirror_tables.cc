@@ -79,8 +79,8 @@ void read_table(MirrorSql& sql, const std::string& query, std::map<std::string, 
 }  // namespace
 
 const char kTablesSql[] = R"(
-create table public.counters (id int primary key, name text not null, version bigint not null,
-                              pad text not null, unique (name) deferrable initially deferred);
+create table public.counters (id int primary key, name text unique not null,
+                              version bigint not null, pad text not null);
 create table public.items (id int primary key, body text not null);
 create table public.docs (id int primary key, version bigint not null, big text not null,
                           expires timestamptz);

@@ -76,6 +76,7 @@ class MirrorWriter {
   Changes changes_;
   std::string statements_;
   bool committed_ = false;
+  bool passing_ = false;  // RowState::passing
 };
 
 }  // namespace edged::soak

@@ -193,7 +193,8 @@ Status MirrorChaos::restore() {
   run_.writers.close();
   const std::string end = application_.insist("select pg_current_wal_lsn()").value();
   const bool silent = pick(2) == 0, longer = pick(2) == 0;
-  if (silent) world_.proxy.stall(milliseconds(8000), true);
+  const milliseconds silence(silent ? 5000 + pick(15'000) : 0);
+  if (silent) world_.proxy.stall(silence, true);
   run_.oracle.require_column("counter:", "");
   column_.clear();
   const Status done = world_.restore();
@@ -207,6 +208,8 @@ Status MirrorChaos::restore() {
         "); select pg_switch_wal()");
   }
   run_.writers.open();
+  // The worker may talk to it in new sessions before it hears that the old ones are dead.
+  std::this_thread::sleep_for(silence);
   return done;
 }
 

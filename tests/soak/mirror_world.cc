@@ -112,6 +112,7 @@ Status MirrorWorld::copy(const std::string& from, const std::string& to) const {
 }
 
 Status MirrorWorld::back_up() {
+  proxy.stall(std::chrono::milliseconds(0), false);  // else PostgreSQL waits for what it has sent
   cluster.stop();
   const Status copied = copy(data_, data_ + ".backup");
   cluster.start();
@@ -120,7 +121,7 @@ Status MirrorWorld::back_up() {
 }
 
 Status MirrorWorld::restore() {
-  cluster.stop();
+  cluster.stop_immediately();
   const Status copied = copy(data_ + ".backup", data_);
   cluster.start();
   return copied;

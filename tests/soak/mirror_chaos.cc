@@ -181,6 +181,9 @@ Status MirrorChaos::clear() {
 }
 
 Status MirrorChaos::back_up() {
+  // One that has the slot: where it was not there, all is loaded anew in any case.
+  const std::string slots = "select count(*) from pg_replication_slots";
+  for (int i = 0; i < 100 && application_.insist(slots).value() == "0"; ++i) pause_up_to(100);
   run_.writers.close();
   const Status done = world_.back_up();
   run_.writers.open();
@@ -192,7 +195,7 @@ Status MirrorChaos::restore() {
   if (!world_.backed_up()) return back_up();
   run_.writers.close();
   const std::string end = application_.insist("select pg_current_wal_lsn()").value();
-  const bool silent = pick(2) == 0, longer = pick(2) == 0;
+  const bool silent = pick(2) == 0, longer = pick(3) != 0;
   const milliseconds silence(silent ? 5000 + pick(15'000) : 0);
   if (silent) world_.proxy.stall(silence, true);
   run_.oracle.require_column("counter:", "");

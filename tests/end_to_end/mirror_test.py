@@ -217,6 +217,15 @@ class MirrorTest(ReplayCase):
                  "alter table public.parts attach partition public.parts_2 for values from (100) to (300)")
         self.wait_for_key("part:200", "more")
 
+    def test_a_forgotten_heartbeat_is_noticed_by_a_session_that_goes_on(self):
+        """As if a backup were restored while the stream hears nothing: the next beat must not cover it up."""
+        self.start()
+        beats = "select coalesce(max(beat), 0) from edged.mirror_heartbeats"
+        self.deployment.wait_for("heartbeats", lambda: int(self.sql(beats)[0][0]) > 20, self.worker)
+        self.sql("update edged.mirror_heartbeats set beat = 1")
+        self.wait_for_log("PostgreSQL has forgotten a heartbeat")
+        self.wait_for_log("[mirror] loaded", times=2)
+
     def test_a_dead_stream_does_not_lie(self):
         rules = [{**rule, "ttl": "3s"} for rule in RULES]
         self.start(rules=rules)

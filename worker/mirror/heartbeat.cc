@@ -86,6 +86,11 @@ asio::awaitable<void> Heartbeats::beat() {
     const auto statement =
         options_.slot.empty() ? sql::mirror::kEmitHeartbeat : sql::mirror::kSendHeartbeat;
     const auto sent = co_await pool_.execute(std::string(statement), parameters);
+    if (sent && sent->rows() == 0) {
+      stopped_ = true;
+      on_change_("PostgreSQL has forgotten a heartbeat: it was restored");
+      co_return;
+    }
     if (sent) ++next_beat_;
     if (!sent) failure = sent.error();
   }

@@ -44,9 +44,13 @@ select beat from edged.mirror_heartbeats where slot = $1
 
 -- name: send_heartbeat
 -- One transaction: its commit is behind all that was committed before its time. $1: the slot,
--- $2: the number of this beat.
-with stored as (
-    insert into edged.mirror_heartbeats (slot, beat, at) values ($1, $2::bigint, clock_timestamp())
+-- $2: the number of this beat. No row and no beat if the one before is not there: then this is not
+-- the PostgreSQL that knew it, and must go on not knowing it until the next session asks.
+with known as (
+    select coalesce(max(beat), 0) as beat from edged.mirror_heartbeats where slot = $1),
+stored as (
+    insert into edged.mirror_heartbeats (slot, beat, at)
+    select $1::text, $2::bigint, clock_timestamp() from known where known.beat >= $2::bigint - 1
     on conflict (slot) do update set beat = excluded.beat, at = excluded.at
     returning at)
 select pg_logical_emit_message(true, 'edged',

@@ -140,7 +140,7 @@ asio::awaitable<Result<std::optional<RowMapper::Entry>>> Applier::complete(const
   const std::optional<std::string> before = plan.key_before(change);
   std::optional<std::string> stored;
   if (before) {
-    const auto planned = plan.value_of(*before);
+    const auto planned = plan.value_before(change);
     if (planned && *planned) stored = std::string(**planned);
     if (!planned) {
       std::vector<std::string> keys{*before};

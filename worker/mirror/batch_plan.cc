@@ -46,8 +46,15 @@ std::optional<std::string> BatchPlan::key_before(const RowChange& change) const 
   return found == index_.end() ? std::nullopt : found->second.key;
 }
 
-std::optional<std::optional<std::string_view>> BatchPlan::value_of(const std::string& key) const {
-  const auto found = keys_.find(key);
+std::optional<std::optional<std::string_view>> BatchPlan::value_before(
+    const RowChange& change) const {
+  if (change.indexed) {
+    const auto found = index_.find(index_key(change.rule, change.identity_before));
+    if (found == index_.end() || !found->second.valued) return std::nullopt;
+    if (!found->second.value) return std::optional<std::string_view>();
+    return std::optional<std::string_view>(*found->second.value);
+  }
+  const auto found = change.key_before ? keys_.find(*change.key_before) : keys_.end();
   if (found == keys_.end()) return std::nullopt;
   if (!found->second.entry) return std::optional<std::string_view>();
   return std::optional<std::string_view>(found->second.entry->value);
@@ -61,10 +68,15 @@ void BatchPlan::leave(const RowChange& change, const std::string& key) {
 
 void BatchPlan::set_index(std::size_t rule,
                           const std::string& identity,
-                          std::optional<std::string> key) {
+                          const std::optional<RowMapper::Entry>& entry) {
   Index& index = index_[index_key(rule, identity)];
-  if (index.key == key && !index.changed) return;
-  index = {std::move(key), true};
+  std::optional<std::string> key;
+  if (entry) key = entry->key;
+  index.changed = index.changed || index.key != key;
+  index.key = std::move(key);
+  index.valued = true;
+  index.value.reset();
+  if (entry) index.value = entry->value;
 }
 
 void BatchPlan::add(const RowChange& change, std::optional<RowMapper::Entry> entry) {
@@ -74,11 +86,7 @@ void BatchPlan::add(const RowChange& change, std::optional<RowMapper::Entry> ent
     if (!change.inserted && (change.removed || change.identity != change.identity_before)) {
       set_index(change.rule, change.identity_before, std::nullopt);
     }
-    if (!change.removed) {
-      set_index(change.rule,
-                change.identity,
-                entry ? std::optional<std::string>(entry->key) : std::nullopt);
-    }
+    if (!change.removed) set_index(change.rule, change.identity, entry);
   }
   if (!entry) return;
   const std::string key = entry->key;

@@ -26,9 +26,10 @@ class BatchPlan {
 
   // The key that the row has before the change; nothing: it has none.
   std::optional<std::string> key_before(const RowChange& change) const;
-  // The value that an earlier change of the plan gives a key: nothing if there is none; an empty
-  // optional within if it removes the key.
-  std::optional<std::optional<std::string_view>> value_of(const std::string& key) const;
+  // The value that an earlier change of the plan gave the row: nothing if none did, so that the
+  // node has it under key_before(); an empty optional within if the row has none. Not simply what
+  // is planned for that key: where a unique constraint is deferred another row may have taken it.
+  std::optional<std::optional<std::string_view>> value_before(const RowChange& change) const;
 
   // `entry`: of the row as it is now, nothing if it has none.
   void add(const RowChange& change, std::optional<RowMapper::Entry> entry);
@@ -45,10 +46,14 @@ class BatchPlan {
   };
   struct Index {
     std::optional<std::string> key;
-    bool changed = false;
+    bool changed = false;              // the key
+    bool valued = false;               // by the plan
+    std::optional<std::string> value;  // of the row, if it has an entry
   };
   void leave(const RowChange& change, const std::string& key);
-  void set_index(std::size_t rule, const std::string& identity, std::optional<std::string> key);
+  void set_index(std::size_t rule,
+                 const std::string& identity,
+                 const std::optional<RowMapper::Entry>& entry);
 
   std::map<std::string, State> keys_;
   std::map<std::string, Index> index_;

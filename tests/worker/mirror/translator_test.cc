@@ -107,6 +107,25 @@ TEST_F(TranslatorTest, RowsThatSwapTheirKeysKeepBoth) {
                    "put k:b={\"id\":1,\"name\":\"b\",\"big\":null}"}));
 }
 
+TEST_F(TranslatorTest, UnchangedColumnsAreTheRowsOwnWhereKeysAreSwapped) {
+  const Translator translator = make("name");
+  BatchPlan plan;
+  const auto one = translator.update({7, std::nullopt, {text("1"), text("b"), kNull}});
+  const auto two = translator.update({7, std::nullopt, {text("2"), text("a"), kUnchanged}});
+  plan.know_index(index_key(0, (*one)->identity_before), "k:a");
+  plan.know_index(index_key(0, (*two)->identity_before), "k:b");
+  EXPECT_FALSE(plan.value_before(**one)) << "the node has it";
+  add(plan, one);
+  EXPECT_FALSE(plan.value_before(**two))
+      << "the other row's value is planned for its key, not its own";
+  const auto entry = (*two)->partial->complete(R"({"id":2,"name":"b","big":"two"})");
+  ASSERT_TRUE(entry);
+  plan.add(**two, *entry);
+  const auto again = plan.value_before(**two);
+  ASSERT_TRUE(again && *again);
+  EXPECT_EQ(**again, R"({"id":2,"name":"a","big":"two"})");
+}
+
 TEST_F(TranslatorTest, ARowWhoseKeyBecomesNullGoes) {
   const Translator translator = make("name");
   const auto update = translator.update({7, std::nullopt, {text("1"), kNull, kNull}});

@@ -142,6 +142,10 @@ std::string Oracle::why_not(const History& history,
       const bool expired = states[i].expires_ms != 0 && states[i].expires_ms <= answer.answered_ms;
       if (!states[i].present || states[i].passing || expired) return {};
     }
+    if (answer.unsettled && claimed + 1 < states.size()) {
+      *found = 0;
+      return {};
+    }
     return claimed >= ticket.floor ? "absent, though it was there before fresh_as_of"
                                    : "absent, though it was read or asked for by position";
   }

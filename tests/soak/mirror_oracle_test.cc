@@ -116,6 +116,17 @@ TEST_F(MirrorOracleTest, LargeValuesAndExpiriesAreThoseOfTheVersion) {
   EXPECT_EQ(read(20, 1), Verdict::kBroken) << "without its large value";
 }
 
+TEST_F(MirrorOracleTest, HalfATransactionIsSeenOnlyBeyondFreshAsOf) {
+  const std::int64_t first = write(10), second = write(20);
+  Answer answer;
+  answer.unsettled = true;
+  answer.fresh_ms = first;
+  answer.asked_ms = answer.answered_ms = wall_ms();
+  EXPECT_EQ(oracle_.judge("k", oracle_.ticket("k"), answer).verdict, Verdict::kGood);
+  answer.fresh_ms = second;
+  EXPECT_EQ(oracle_.judge("k", oracle_.ticket("k"), answer).verdict, Verdict::kBroken);
+}
+
 TEST_F(MirrorOracleTest, ARestoredBackupBeginsAnew) {
   write(10);
   const std::int64_t second = write(20);

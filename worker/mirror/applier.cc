@@ -152,10 +152,12 @@ asio::awaitable<Result<std::optional<RowMapper::Entry>>> Applier::complete(const
   std::optional<std::string_view> view;
   if (stored) view = *stored;
   Result<std::optional<RowMapper::Entry>> entry = change.partial->complete(view);
-  if (!entry && entry.code() == Code::kNotFound) {
-    co_return Status(Code::kVersionMismatch, entry.error().message());
-  }
-  co_return entry;
+  if (entry || entry.code() != Code::kNotFound) co_return entry;
+  // The node forgets what has expired, and nobody needs it if it has expired still.
+  Result<std::optional<RowMapper::Entry>> expired =
+      change.partial->expired(to_unix_ms(SystemClock().wall_now()));
+  if (expired && *expired) co_return expired;
+  co_return Status(Code::kVersionMismatch, entry.error().message());
 }
 
 // The entries' last states after the changes from `first` to `*next`: all of them, unless completed

@@ -142,11 +142,9 @@ asio::awaitable<Status> declare(Applier& applier, const LoadRequest& request) {
   Applier::Seal seal;
   seal.more.emplace_back(put_item(source_key(), encode_source(source)));
   seal.more.emplace_back(put_item(rules_key(), encode_rules(prefixes_while_loading(request))));
-  // Positions of another PostgreSQL mean nothing to this one's clients.
-  const bool same_system = request.before.source &&
-                           request.before.source->system == request.source.system &&
-                           request.before.source->timeline == request.source.timeline;
-  if (!same_system && request.before.fresh_as_of) seal.mark = Mark{0, *request.before.fresh_as_of};
+  // Of another PostgreSQL, or one that was restored, a position means nothing: none is met until
+  // the load is complete.
+  if (request.before.fresh_as_of) seal.mark = Mark{0, *request.before.fresh_as_of};
   const Status declared = co_await applier.flush(std::move(seal));
   co_return declared;
 }

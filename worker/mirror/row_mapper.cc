@@ -246,15 +246,29 @@ Result<std::optional<RowMapper::Entry>> RowMapper::entry(
   Result<std::string> value = value_of(row, stored);
   if (!value) return value.error();
   Entry entry{**std::move(made), *std::move(value), std::nullopt};
-  if (!rule_.expires.empty()) {
-    const Field& field = row[static_cast<std::size_t>(find(rule_.expires))];
-    if (field.text) {
-      const auto expires = parse_timestamp_ms(*field.text);
-      if (!expires) return expires.error().with_context("column \"" + rule_.expires + "\"");
-      entry.expires_ms = *expires;
-    }
-  }
+  const Result<std::optional<std::int64_t>> expires = expiry_of(row);
+  if (!expires) return expires.error();
+  entry.expires_ms = *expires;
   return std::optional<Entry>(std::move(entry));
+}
+
+Result<std::optional<std::int64_t>> RowMapper::expiry_of(const std::vector<Field>& row) const {
+  if (rule_.expires.empty()) return std::optional<std::int64_t>();
+  const Field& field = row[static_cast<std::size_t>(find(rule_.expires))];
+  if (!field.text) return std::optional<std::int64_t>();
+  const auto expires = parse_timestamp_ms(*field.text);
+  if (!expires) return expires.error().with_context("column \"" + rule_.expires + "\"");
+  return *expires;
+}
+
+Result<std::optional<RowMapper::Entry>> RowMapper::expired_entry(const std::vector<Field>& row,
+                                                                 std::int64_t now_ms) const {
+  Result<std::optional<std::string>> made = key(row);
+  if (!made) return made.error();
+  const Result<std::optional<std::int64_t>> expires = expiry_of(row);
+  if (!expires) return expires.error();
+  if (!*made || !*expires || **expires > now_ms) return std::optional<Entry>();
+  return std::optional<Entry>(Entry{**std::move(made), std::string(), **expires});
 }
 
 }  // namespace edged::mirror

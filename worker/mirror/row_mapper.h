@@ -60,10 +60,15 @@ class RowMapper {
   // of fields, the key is empty or too long, a text that is none of its type).
   Result<std::optional<Entry>> entry(const std::vector<Field>& row,
                                      std::optional<std::string_view> stored) const;
+  // As entry(), of a row that has expired by `now_ms`: without its value, which nobody will read.
+  // Nothing if it has not.
+  Result<std::optional<Entry>> expired_entry(const std::vector<Field>& row,
+                                             std::int64_t now_ms) const;
 
  private:
   RowMapper(Rule rule, std::vector<TableColumn> columns, bool whole_row_identity);
   Status check(const std::vector<Field>& row) const;
+  Result<std::optional<std::int64_t>> expiry_of(const std::vector<Field>& row) const;
   Result<std::string> value_of(const std::vector<Field>& row,
                                std::optional<std::string_view> stored) const;
   Result<std::string> row_value(const std::vector<Field>& row,

@@ -92,6 +92,10 @@ Result<std::optional<RowMapper::Entry>> PartialRow::complete(
   return mapper_->entry(fields_, stored);
 }
 
+Result<std::optional<RowMapper::Entry>> PartialRow::expired(std::int64_t now_ms) const {
+  return mapper_->expired_entry(fields_, now_ms);
+}
+
 std::size_t RowChange::bytes() const {
   std::size_t bytes = identity_before.size() + identity.size();
   if (key_before) bytes += key_before->size();

@@ -24,6 +24,8 @@ class PartialRow {
   PartialRow(std::shared_ptr<const RowMapper> mapper, std::vector<RowMapper::Field> fields);
   // Errors: as RowMapper::entry().
   Result<std::optional<RowMapper::Entry>> complete(std::optional<std::string_view> stored) const;
+  // Errors: as RowMapper::expired_entry().
+  Result<std::optional<RowMapper::Entry>> expired(std::int64_t now_ms) const;
   std::size_t bytes() const { return texts_.size(); }
 
  private:

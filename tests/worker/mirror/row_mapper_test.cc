@@ -147,6 +147,23 @@ TEST(RowMapperTest, SaysThatAnUnchangedColumnIsNowhere) {
   EXPECT_EQ(column.entry(row, std::nullopt).code(), Code::kNotFound);
 }
 
+TEST(RowMapperTest, AnExpiredRowNeedsNoValue) {
+  const RowMapper one = mapper(rule("s:{nr}", {}, "at"));
+  const std::vector<Field> row{
+      text("7"), text("12431"), kUnchanged, text("2026-11-24 14:33:35.5+00")};
+  const auto expired = one.expired_entry(row, 1'795'530'815'500);
+  ASSERT_TRUE(expired && *expired);
+  EXPECT_EQ((*expired)->key, "s:12431");
+  EXPECT_EQ((*expired)->value, "");
+  EXPECT_EQ((*expired)->expires_ms, 1'795'530'815'500);
+  const auto alive = one.expired_entry(row, 1'795'530'815'499);
+  ASSERT_TRUE(alive);
+  EXPECT_FALSE(*alive);
+  const auto forever = mapper(rule("s:{nr}")).expired_entry(row, 1'795'530'815'500);
+  ASSERT_TRUE(forever);
+  EXPECT_FALSE(*forever);
+}
+
 TEST(RowMapperTest, ReadsTimestamps) {
   const struct {
     const char* text;

@@ -25,7 +25,7 @@ std::string rules_key();     // the prefixes that belong to the mirror; the node
 std::string position_key();  // written by the node with each batch that carries a position
 std::string source_key();    // of what the entries are a copy: Source
 std::string part_key();      // how much of a split transaction is there: Part
-std::string beat_key();      // the last heartbeat that came back; put with what must be on disk
+std::string beat_key();      // the last heartbeat that came back; put also to have a batch on disk
 // From a row's identity to its key, for tables whose key has columns outside the identity.
 std::string index_root();
 std::string index_prefix(std::size_t rule);

@@ -20,7 +20,10 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStatusInterval{1'000};
-constexpr milliseconds kSyncInterval{1'000};
+// While the node syncs, nobody's writes go on: seldom enough that few transactions meet it. Until
+// then PostgreSQL keeps its log.
+constexpr milliseconds kSyncInterval{5'000};
+constexpr milliseconds kWakeInterval{1'000};
 // Heartbeats come every second; a server that died without a word says nothing.
 constexpr milliseconds kSilenceMax{30'000};
 // How long a finished transaction may wait for others that are at hand to share its batch, and how
@@ -97,7 +100,7 @@ asio::awaitable<Status> Stream::follow() {
       Status flushed;
       if (!transaction_) flushed = co_await flush(Wait::kYes);
       if (!flushed.ok()) co_return flushed;
-      const auto deadline = std::chrono::steady_clock::now() + kSyncInterval;
+      const auto deadline = std::chrono::steady_clock::now() + kWakeInterval;
       frame = co_await parts_.connection.next_frame(deadline);
       if (!frame) co_return frame.error();
     }
@@ -225,7 +228,10 @@ asio::awaitable<Status> Stream::take_commit(Commit commit) {
   if (done.heartbeat) {
     const auto proven = parts_.heartbeats.proves(*done.heartbeat);
     if (proven) mark_.fresh_as_of = std::max(mark_.fresh_as_of, *proven);
-    if (done.heartbeat->slot == start_.slot) beat_ = std::max(beat_, done.heartbeat->beat);
+    if (done.heartbeat->slot == start_.slot && done.heartbeat->beat > beat_) {
+      beat_ = done.heartbeat->beat;
+      beat_moved_ = true;
+    }
   }
   const Status flushed = co_await flush_if_due();
   co_return flushed;
@@ -256,13 +262,13 @@ asio::awaitable<Status> Stream::flush(Wait wait) {
   seal.mark = mark_;
   seal.part = part_;
   seal.sync = sync;
-  if (sync) seal.beat = beat_;
+  if (sync || beat_moved_) seal.beat = beat_;
   const Mark mark = mark_;
   Status flushed = co_await parts_.applier.begin_flush(std::move(seal));
   if (flushed.ok() && (sync || wait == Wait::kYes)) flushed = co_await parts_.applier.settle();
   if (!flushed.ok()) co_return flushed;
   changes_unflushed_ = 0;
-  mark_moved_ = false;
+  mark_moved_ = beat_moved_ = false;
   waiting_since_.reset();
   ++counts_.batches;
   if (sync) {

@@ -84,7 +84,8 @@ class Stream {
   Status take_logical(const LogicalMessage& message);
   bool counts_as_new();
   Awaitable<Status> flush_if_due();
-  // Waits for the node only if it must: where there is nothing else to do, and once a second.
+  // Waits for the node only if it must: where there is nothing else to do, and for what must be on
+  // disk.
   enum class Wait { kYes, kNo };
   Awaitable<Status> flush(Wait wait);
   Awaitable<void> acknowledge();
@@ -102,6 +103,7 @@ class Stream {
   std::optional<Part> part_;  // of a transaction whose commit has not come
   Lsn synced_ = 0;            // on the node's disk
   std::int64_t beat_ = 0;
+  bool beat_moved_ = false;                                 // and not told the node
   std::chrono::milliseconds last_sync_{0}, last_frame_{0};  // boot time
   Lsn received_ = 0;
   std::optional<Transaction> transaction_;

@@ -170,15 +170,14 @@ asio::awaitable<Status> run(db::PgReplicationConnection& connection, std::string
 asio::awaitable<Result<Loaded>> load_tables(db::PgPool& pool,
                                             db::PgReplicationConnection& connection,
                                             Applier& applier,
-                                            const Clock& clock,
                                             LoadRequest request) {
   Status done = co_await declare(applier, request);
   if (!done.ok()) co_return done;
   const Result<bool> dropped = co_await drop_slot(pool, request.source.slot);
   if (!dropped) co_return dropped.error();
   Loaded loaded;
-  // Before the snapshot: all that is committed now will be in it.
-  loaded.mark.fresh_as_of = clock.wall_now();
+  // Before the snapshot: all that was committed then will be in it.
+  loaded.mark.fresh_as_of = request.seen_at;
   done = co_await run(connection, "begin read only isolation level repeatable read");
   if (!done.ok()) co_return done;
   Result<Lsn> position =

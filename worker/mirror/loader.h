@@ -25,6 +25,9 @@ struct LoadRequest {
   StoredState before;
   bool temporary_slot = false;
   std::uint64_t version = 0;  // of the take-over: what is older goes
+  // The tables were seen as `source.shape` says after this: the copy is proven no further, for a
+  // column that was added since is not in it.
+  WallTime seen_at{};
 };
 
 struct Loaded {
@@ -37,7 +40,6 @@ struct Loaded {
 boost::asio::awaitable<Result<Loaded>> load_tables(db::PgPool& pool,
                                                    db::PgReplicationConnection& connection,
                                                    Applier& applier,
-                                                   const Clock& clock,
                                                    LoadRequest request);
 
 }  // namespace edged::mirror

@@ -74,6 +74,7 @@ struct Mirror::Session {
   std::vector<Table> tables;
   Applier applier;
   std::uint64_t version = 0;
+  WallTime seen_at{};  // the tables, as they are loaded or were
   std::unique_ptr<db::PgReplicationConnection> connection;
   Situation situation;
   StreamStart start;
@@ -236,6 +237,7 @@ asio::awaitable<Status> Mirror::inspect(Session* session) {
                      "replication slot \"" + session->slot + "\" is in use by process " +
                          std::to_string(situation.slot->active_pid) + " of PostgreSQL");
   }
+  session->seen_at = clock_.wall_now();
   Result<Shape> shape = co_await read_shape(pool_, options_.rules, options_.publication);
   if (!shape) co_return shape.error();
   // Behind the shape, so that a change between the two is noticed by the first heartbeat.
@@ -280,9 +282,10 @@ asio::awaitable<Status> Mirror::load(Session* session, std::string why) {
   request.before = session->situation.stored;
   request.temporary_slot = options_.temporary_slot;
   request.version = session->version;
+  request.seen_at = session->seen_at;
   const auto begun = clock_.boot_now();
-  Result<Loaded> loaded = co_await load_tables(
-      pool_, *session->connection, session->applier, clock_, std::move(request));
+  Result<Loaded> loaded =
+      co_await load_tables(pool_, *session->connection, session->applier, std::move(request));
   if (!loaded) co_return loaded.error();
   session->start.mark = loaded->mark;
   session->start.synced = loaded->mark.position;

@@ -2,7 +2,10 @@
 """Tables of PostgreSQL in the node: what an application that writes PostgreSQL sees there."""
 
 import json
+import os
+import signal
 import subprocess
+import time
 import unittest
 
 from replay_case import DATABASE, NAMESPACE_ID, PROGRAMS, Deployment, ReplayCase
@@ -268,6 +271,22 @@ class MirrorTest(ReplayCase):
         worker = edge.start("worker")
         edge.wait_for("the edge's rows", lambda: value("item:500") == "later", worker)
         self.assertEqual(self.get("item:500"), "later")
+
+    def test_postgres_is_answered_while_the_node_is_not(self):
+        self.set_wal_level("logical")
+        self.cluster.sql("postgres", "alter system set wal_sender_timeout = '2s'")
+        self.cluster.sql("postgres", "select pg_reload_conf()")
+        self.addCleanup(self.cluster.sql, "postgres", "alter system reset wal_sender_timeout")
+        self.start()
+        self.wait_for_log("[mirror] following")
+        os.kill(self.node.popen.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.node.popen.pid, signal.SIGCONT)
+        self.sql("update public.items set body = 'late' where id = 1")
+        time.sleep(6)
+        os.kill(self.node.popen.pid, signal.SIGCONT)
+        self.wait_for_key("item:1", "late")
+        self.assertEqual(self.log().count("[mirror] following"), 1, self.log())
+        self.assertNotIn("not following", self.log())
 
     def test_a_slot_that_postgres_gave_up_loads_anew(self):
         self.start()

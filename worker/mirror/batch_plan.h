@@ -22,7 +22,6 @@ class BatchPlan {
  public:
   // What the node's index says; must be known of each indexed row that is changed or removed.
   void know_index(const std::string& index_key, std::optional<std::string> key);
-  bool knows_index(const std::string& index_key) const { return index_.contains(index_key); }
 
   // The key that the row has before the change; nothing: it has none.
   std::optional<std::string> key_before(const RowChange& change) const;

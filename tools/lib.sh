@@ -42,6 +42,7 @@ install_packages() {
   "${as_root[@]}" "${quietly[@]}" update >&2 || fail "could not read the package lists: apt-get update failed"
   "${as_root[@]}" "${quietly[@]}" install -y --no-install-recommends "${missing[@]}" >&2 ||
     fail "could not install packages: apt-get install ${missing[*]} failed"
+  keep_pgbouncer_quiet "${missing[@]}"
 }
 
 # Debian's postgresql-15 makes and starts a cluster of its own when installed. We only want the
@@ -51,6 +52,12 @@ keep_postgresql_quiet() {
   [[ -e $config ]] && return 0
   "${as_root[@]}" mkdir -p "${config%/*}"
   echo 'create_main_cluster = false' | "${as_root[@]}" tee "$config" >/dev/null
+}
+
+# Debian's pgbouncer starts a service when installed. Tests start their own: one that came with us stays off.
+keep_pgbouncer_quiet() {
+  [[ " $* " == *" pgbouncer "* && -d /run/systemd/system ]] || return 0
+  "${as_root[@]}" systemctl disable --now --quiet pgbouncer >&2 || true
 }
 
 # build_preset PRESET [TARGET...]: configures if need be and builds. A finished build costs a moment.

@@ -44,6 +44,7 @@ struct Postgres {
   int pool_size = 4;
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds statement_timeout{5'000};
+  bool session_state = true;  // false: a pooler in transaction mode stands between
 };
 
 struct ClassMonitorJob {
@@ -107,6 +108,7 @@ struct Mirror {
   bool configured = false;
   std::string mode = "auto";
   std::string kv_namespace;  // a binding
+  std::string url;           // PostgreSQL for replication; empty: postgres.url
   std::string slot;          // empty: edged_<namespace id>
   std::string publication;   // empty: as the slot
   bool temporary_slot = false;

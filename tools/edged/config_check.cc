@@ -197,6 +197,11 @@ void check_mirror(const Config& config, ReadContext& context) {
   if (mirror.mode == "logical" && mirror.rules.empty()) {
     context.complain("mirror.rules", "is missing or empty");
   }
+  if (mirror.mode == "logical" && !config.postgres.session_state && mirror.url.empty()) {
+    context.complain("mirror.url",
+                     "is missing: postgres.session_state is false, and a pooler passes no "
+                     "replication on. Name PostgreSQL itself");
+  }
   if (mirror.mode == "logical" && !mirror.rules.empty() && config.worker_namespace_id().empty()) {
     context.complain("mirror", "needs an entry of kv_namespaces");
   }

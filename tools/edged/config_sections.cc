@@ -41,6 +41,7 @@ void read_postgres(const Json& json, ReadContext& context, bool lenient, Postgre
   reader.integer("pool_size", 1, 64, postgres.pool_size);
   reader.duration("connect_timeout", postgres.connect_timeout);
   reader.duration("statement_timeout", postgres.statement_timeout);
+  reader.boolean("session_state", postgres.session_state);
   reader.finish();
 }
 
@@ -220,6 +221,7 @@ void read_mirror(const Json& json, ReadContext& context, bool lenient, Mirror& m
   ObjectReader reader(json, "mirror", context, lenient);
   reader.choice("mode", {"auto", "logical", "cache-aside"}, mirror.mode);
   reader.text("namespace", mirror.kv_namespace);
+  reader.text("url", mirror.url);
   reader.text("slot", mirror.slot);
   reader.text("publication", mirror.publication);
   reader.boolean("temporary_slot", mirror.temporary_slot);

@@ -46,6 +46,7 @@ int migrate_now(const MigrateArguments& arguments) {
   if (!config) return kExitUsage;
   db::MigrateOptions options;
   options.url = config->postgres.url;
+  options.session_state = config->postgres.session_state;
   options.app_schema = arguments.app_schema;
   options.connect_timeout = config->postgres.connect_timeout;
   boost::asio::io_context io{1};

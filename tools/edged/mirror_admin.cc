@@ -13,6 +13,7 @@
 #include "proto/base/clock.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/mirror_parts.h"
+#include "tools/edged/postgres_options.h"
 #include "worker/mirror/admin.h"
 
 namespace edged {
@@ -25,7 +26,7 @@ using mirror::Following;
 class Session {
  public:
   explicit Session(const config::Config& config)
-      : pool(io_.get_executor(), pool_options(config), metrics_),
+      : pool(io_.get_executor(), single(config), metrics_),
         client(io_.get_executor(), mirror_client_options(config)) {}
 
   Status run(awaitable<void> task) {
@@ -41,13 +42,9 @@ class Session {
   Status failure;
 
  private:
-  static db::PgPoolOptions pool_options(const config::Config& config) {
-    db::PgPoolOptions options;
-    options.url = config.postgres.url;
+  static db::PgPoolOptions single(const config::Config& config) {
+    db::PgPoolOptions options = pool_options(config, "edged mirror");
     options.size = 1;
-    options.connect_timeout = config.postgres.connect_timeout;
-    options.statement_timeout = config.postgres.statement_timeout;
-    options.application_name = "edged mirror";
     return options;
   }
 

@@ -12,6 +12,7 @@
 #include "tools/edged/flags.h"
 #include "tools/edged/mirror_admin.h"
 #include "tools/edged/mirror_parts.h"
+#include "tools/edged/postgres_options.h"
 #include "worker/mirror/catalogue.h"
 
 namespace edged {
@@ -107,12 +108,8 @@ int check_now(const MirrorArguments& arguments) {
   const std::vector<mirror::Rule> rules = rules_of(config->mirror);
   boost::asio::io_context io{1};
   MetricsRegistry metrics;
-  db::PgPoolOptions options;
-  options.url = config->postgres.url;
+  db::PgPoolOptions options = pool_options(*config, "edged mirror");
   options.size = 1;
-  options.connect_timeout = config->postgres.connect_timeout;
-  options.statement_timeout = config->postgres.statement_timeout;
-  options.application_name = "edged mirror";
   db::PgPool pool(io.get_executor(), options, metrics);
   Result<MirrorReport> report = Status(Code::kInternal, "did not end");
   auto finish = [&io](std::exception_ptr error) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tools/edged/postgres_options.h"
 #include "worker/mirror/catalogue.h"
 
 namespace edged {
@@ -34,9 +35,7 @@ mirror::MirrorOptions mirror_options(const config::Config& config, std::string w
   options.temporary_slot = config.mirror.temporary_slot;
   options.heartbeat = config.mirror.heartbeat;
   options.who = std::move(who);
-  options.postgres.url = config.postgres.url;
-  options.postgres.connect_timeout = config.postgres.connect_timeout;
-  options.postgres.statement_timeout = config.postgres.statement_timeout;
+  options.postgres = replication_options(config);
   return options;
 }
 
@@ -57,6 +56,12 @@ boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config&
   if (mirror.mode == "logical") co_return MirrorChoice{true, "mirror.mode is \"logical\""};
   if (mirror.mode == "cache-aside") {
     co_return MirrorChoice{false, "mirror.mode is \"cache-aside\""};
+  }
+  if (!config.postgres.session_state && mirror.url.empty()) {
+    co_return MirrorChoice{
+        false,
+        "postgres.session_state is false, and a pooler passes no replication on: "
+        "name PostgreSQL itself in mirror.url"};
   }
   const std::vector<mirror::Rule> rules = rules_of(mirror);
   if (rules.empty()) co_return MirrorChoice{false, "mirror.rules is empty"};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proto/base/hex.h"
+#include "tools/edged/postgres_options.h"
 #include "worker/cron/schedule.h"
 #include "worker/monitor/section_state.h"
 
@@ -14,16 +15,6 @@ namespace edged {
 namespace {
 
 using boost::asio::awaitable;
-
-db::PgPoolOptions pool_options(const config::Config& config) {
-  db::PgPoolOptions options;
-  options.url = config.postgres.url;
-  options.size = static_cast<std::size_t>(config.postgres.pool_size);
-  options.connect_timeout = config.postgres.connect_timeout;
-  options.statement_timeout = config.postgres.statement_timeout;
-  options.application_name = "edged worker";
-  return options;
-}
 
 std::unique_ptr<net::Client> make_kv_client(boost::asio::any_io_executor executor,
                                             const config::Config& config) {
@@ -128,7 +119,7 @@ std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now) 
 WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
                          const config::Config& config,
                          std::string worker_name)
-    : pool(executor, pool_options(config), metrics),
+    : pool(executor, pool_options(config, "edged worker"), metrics),
       kv_client(make_kv_client(executor, config)),
       kv(kv_client.get(),
          {.ns = config.worker_namespace_id(), .state_ttl = state_ttl(config, clock.wall_now())},

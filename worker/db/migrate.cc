@@ -205,8 +205,12 @@ std::vector<Migration> embedded_migrations() {
 
 asio::awaitable<Result<MigrateReport>> migrate(asio::any_io_executor executor,
                                                MigrateOptions options) {
-  PgConnectOptions target{
-      options.url, options.connect_timeout, options.statement_timeout, "edged migrate"};
+  PgConnectOptions target{options.url,
+                          options.connect_timeout,
+                          options.statement_timeout,
+                          "edged migrate",
+                          false,
+                          options.session_state};
   Result<std::unique_ptr<PgConnection>> connected =
       co_await PgConnection::connect(executor, std::move(target));
   if (!connected) co_return connected.error();

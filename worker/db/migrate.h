@@ -27,7 +27,8 @@ std::vector<Migration> embedded_migrations();
 
 struct MigrateOptions {
   std::string url;
-  bool app_schema = false;  // also create the application's tables that do not exist
+  bool app_schema = false;    // also create the application's tables that do not exist
+  bool session_state = true;  // false: see PgConnectOptions
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds statement_timeout{
       60'000};  // also how long another migration is waited for

@@ -22,23 +22,67 @@ namespace asio = boost::asio;
 // up.
 constexpr std::chrono::milliseconds kAnswerGrace{1000};
 
+Status check_sendable(const PgStatement& statement) {
+  bool nul = has_nul(statement.sql);
+  for (const auto& parameter : statement.parameters)
+    nul = nul || (parameter && has_nul(*parameter));
+  if (!nul && statement.parameters.size() <= UINT16_MAX) return {};
+  return Status(Code::kInvalidArgument,
+                "could not send a statement: it holds a NUL byte or over 65535 parameters");
+}
+
 }  // namespace
 
 class PgConnection::Impl {
  public:
-  Impl(std::unique_ptr<PgSocket> socket, std::chrono::milliseconds statement_timeout)
-      : socket_(std::move(socket)), statement_timeout_(statement_timeout) {}
+  Impl(std::unique_ptr<PgSocket> socket, const PgConnectOptions& options)
+      : socket_(std::move(socket)),
+        statement_timeout_(options.statement_timeout),
+        session_state_(options.session_state) {}
 
   PGconn* raw() const { return socket_->raw(); }
   void abandon() { socket_->abandon(); }
+  bool session_state() const { return session_state_; }
+
+  // Hands one statement that was checked to libpq. kUnavailable: the connection is lost.
+  Status send(const PgStatement& statement) {
+    std::vector<const char*> values;
+    for (const auto& parameter : statement.parameters) {
+      values.push_back(parameter ? parameter->c_str() : nullptr);
+    }
+    const int sent = PQsendQueryParams(raw(),
+                                       statement.sql.c_str(),
+                                       static_cast<int>(values.size()),
+                                       nullptr,
+                                       values.data(),
+                                       nullptr,
+                                       nullptr,
+                                       0);
+    return sent == 1 ? Status() : not_sent();
+  }
+
+  // What a session would be set to, for the transaction that this is sent in.
+  PgStatement transaction_settings() const {
+    return {
+        "select set_config('statement_timeout', $1, true), set_config('timezone', 'UTC', true), "
+        "set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true)",
+        {std::to_string(statement_timeout_.count())}};
+  }
+
+  // Hands the statements to libpq as one pipeline, which finish_pipeline() ends.
+  Status send_pipeline(const std::vector<PgStatement>& statements) {
+    if (PQenterPipelineMode(raw()) == 0) return not_sent();
+    for (const PgStatement& statement : statements) {
+      const Status sent = send(statement);
+      if (!sent.ok()) return sent;
+    }
+    return PQpipelineSync(raw()) == 1 ? Status() : not_sent();
+  }
 
   // Sends what libpq holds, then reads to the end of the answer. One error makes the whole an
   // error.
   asio::awaitable<Result<PgResult>> finish_statement() {
-    const bool bounded = statement_timeout_.count() > 0;
-    const SteadyTime deadline =
-        bounded ? std::chrono::steady_clock::now() + statement_timeout_ + kAnswerGrace
-                : SteadyTime::max();
+    const SteadyTime deadline = answer_deadline();
     in_statement_ = true;
     Status flushed = co_await socket_->flush(deadline);
     if (!flushed.ok()) co_return socket_->give_up(std::move(flushed));
@@ -60,6 +104,42 @@ class PgConnection::Impl {
     co_return std::move(*last);
   }
 
+  // The same for a pipeline: a result for each statement, up to the sync.
+  asio::awaitable<Result<std::vector<PgResult>>> finish_pipeline() {
+    const SteadyTime deadline = answer_deadline();
+    in_statement_ = true;
+    Status flushed = co_await socket_->flush(deadline);
+    if (!flushed.ok()) co_return socket_->give_up(std::move(flushed));
+    std::vector<PgResult> results;
+    Status failure;
+    for (bool between = false;;) {
+      Status readable = co_await wait_for_result(deadline);
+      if (!readable.ok()) co_return socket_->give_up(std::move(readable));
+      PGresult* result = PQgetResult(raw());
+      if (result == nullptr) {
+        // Ends a statement's answer. Twice, or on a lost connection, nothing more will come.
+        if (between || socket_->broken()) {
+          co_return socket_->give_up(failure.ok() ? socket_->lost() : failure);
+        }
+        between = true;
+        continue;
+      }
+      between = false;
+      PgResult owned(result);
+      const ExecStatusType kind = PQresultStatus(result);
+      if (kind == PGRES_PIPELINE_SYNC) break;
+      if (kind == PGRES_PIPELINE_ABORTED) continue;  // after the failure that is known already
+      Status status = status_of(result);
+      if (status.code() == Code::kUnsupported) co_return socket_->give_up(std::move(status));
+      if (!status.ok() && failure.ok()) failure = std::move(status);
+      results.push_back(std::move(owned));
+    }
+    if (PQexitPipelineMode(raw()) == 0) co_return socket_->give_up(socket_->lost());
+    in_statement_ = false;
+    if (!failure.ok()) co_return failure;
+    co_return results;
+  }
+
   bool alive() {
     // What an idle connection receives is a notice, a parameter, or the server's farewell and end
     // of file. A server that keeps talking is not one to send a statement to.
@@ -76,6 +156,16 @@ class PgConnection::Impl {
   }
 
  private:
+  Status not_sent() {
+    abandon();
+    return Status(Code::kUnavailable, "could not send a statement to PostgreSQL");
+  }
+
+  SteadyTime answer_deadline() const {
+    if (statement_timeout_.count() == 0) return SteadyTime::max();
+    return std::chrono::steady_clock::now() + statement_timeout_ + kAnswerGrace;
+  }
+
   // Returns once PQgetResult will not block.
   asio::awaitable<Status> wait_for_result(SteadyTime deadline) {
     while (PQisBusy(raw()) == 1) {
@@ -89,6 +179,7 @@ class PgConnection::Impl {
 
   std::unique_ptr<PgSocket> socket_;
   std::chrono::milliseconds statement_timeout_;
+  bool session_state_;
   bool in_statement_ = false;
 };
 
@@ -97,41 +188,49 @@ PgConnection::~PgConnection() = default;
 
 asio::awaitable<Result<std::unique_ptr<PgConnection>>> PgConnection::connect(
     asio::any_io_executor executor, PgConnectOptions options) {
-  const std::chrono::milliseconds statement_timeout = options.statement_timeout;
-  auto socket = co_await PgSocket::connect(executor, std::move(options));
+  auto socket = co_await PgSocket::connect(executor, options);
   if (!socket) co_return socket.error();
-  auto impl = std::make_unique<Impl>(std::move(*socket), statement_timeout);
+  auto impl = std::make_unique<Impl>(std::move(*socket), options);
   co_return std::unique_ptr<PgConnection>(new PgConnection(std::move(impl)));
 }
 
 asio::awaitable<Result<PgResult>> PgConnection::execute(std::string sql,
                                                         PgParameters parameters,
                                                         StatementCounter* counter) {
-  bool nul = has_nul(sql);
-  std::vector<const char*> values;
-  for (const auto& parameter : parameters) {
-    nul = nul || (parameter && has_nul(*parameter));
-    values.push_back(parameter ? parameter->c_str() : nullptr);
+  PgStatement statement{std::move(sql), std::move(parameters)};
+  if (!impl_->session_state()) {
+    std::vector<PgStatement> one;
+    one.push_back(std::move(statement));
+    Result<std::vector<PgResult>> results = co_await execute_pipeline(std::move(one), counter);
+    if (!results) co_return results.error();
+    co_return std::move(results->front());
   }
-  if (nul || values.size() > UINT16_MAX) {
-    co_return Status(Code::kInvalidArgument,
-                     "could not send a statement: it holds a NUL byte or over 65535 parameters");
-  }
-  const int sent = PQsendQueryParams(impl_->raw(),
-                                     sql.c_str(),
-                                     static_cast<int>(values.size()),
-                                     nullptr,
-                                     values.data(),
-                                     nullptr,
-                                     nullptr,
-                                     0);
-  if (sent == 0) {
-    impl_->abandon();
-    co_return Status(Code::kUnavailable, "could not send a statement to PostgreSQL");
-  }
+  Status sent = check_sendable(statement);
+  if (sent.ok()) sent = impl_->send(statement);
+  if (!sent.ok()) co_return sent;
   if (counter != nullptr) ++counter->statements;
   Result<PgResult> result = co_await impl_->finish_statement();
   co_return result;
+}
+
+asio::awaitable<Result<std::vector<PgResult>>> PgConnection::execute_pipeline(
+    std::vector<PgStatement> statements, StatementCounter* counter) {
+  for (const PgStatement& statement : statements) {
+    const Status sendable = check_sendable(statement);
+    if (!sendable.ok()) co_return sendable;
+  }
+  const bool with_settings = !impl_->session_state();
+  if (with_settings) statements.insert(statements.begin(), impl_->transaction_settings());
+  const Status sent = impl_->send_pipeline(statements);
+  if (!sent.ok()) co_return sent;
+  if (counter != nullptr) counter->statements += statements.size();
+  Result<std::vector<PgResult>> results = co_await impl_->finish_pipeline();
+  if (results && results->size() != statements.size()) {
+    impl_->abandon();
+    co_return Status(Code::kInternal, "PostgreSQL answered another number of statements");
+  }
+  if (results && with_settings) results->erase(results->begin());
+  co_return results;
 }
 
 asio::awaitable<Result<PgResult>> PgConnection::execute_script(std::string sql) {

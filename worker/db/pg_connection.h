@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // One PostgreSQL connection: libpq's non-blocking calls as awaitables, with a deadline on every
 // step. The server ends a statement at statement_timeout; if nothing is heard for a second longer
-// the connection is given up. One statement at a time. Owned and called on the executor's thread; a
-// coroutine inside a call keeps the object alive.
+// the connection is given up. One call at a time. Without session state (PgConnectOptions) the
+// time-out and the formats go along with each statement, in its transaction and its round trip, as
+// a statement of their own. Owned and called on the executor's thread; a coroutine inside a call
+// keeps the object alive.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "proto/base/status.h"
 #include "worker/db/pg_result.h"
@@ -32,6 +35,12 @@ class PgConnection {
   boost::asio::awaitable<Result<PgResult>> execute(std::string sql,
                                                    PgParameters parameters = {},
                                                    StatementCounter* counter = nullptr);
+
+  // Several statements in one round trip and one transaction (libpq's pipeline mode): all take
+  // effect or none does, and the first error is the whole's. One result each. `counter` counts
+  // each. Errors: those of PgPool::execute.
+  boost::asio::awaitable<Result<std::vector<PgResult>>> execute_pipeline(
+      std::vector<PgStatement> statements, StatementCounter* counter = nullptr);
 
   // Several statements separated by semicolons; the result is the last one's.
   boost::asio::awaitable<Result<PgResult>> execute_script(std::string sql);

@@ -77,6 +77,9 @@ Status connect_error(std::string_view libpq_message) {
     line.erase(at - 1, 8);  // " 28P01: "
   }
   if (line.empty()) line = "no connection";
+  if (line.find("unsupported startup parameter") != std::string::npos) {
+    line += ". Behind a pooler set postgres.session_state to false";
+  }
   return Status(code, "could not connect to PostgreSQL: " + line);
 }
 

@@ -87,6 +87,7 @@ class PgPool::Impl {
     options_.size = std::max<std::size_t>(options_.size, 1);
   }
 
+  std::uint64_t messages_per_statement() const { return options_.session_state ? 1 : 2; }
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
 
   void close() {
@@ -97,11 +98,9 @@ class PgPool::Impl {
     while (!waiters_.empty()) call_next_waiter();
   }
 
-  static asio::awaitable<Result<PgResult>> run(std::shared_ptr<Impl> self,
-                                               std::string sql,
-                                               PgParameters parameters,
-                                               StatementCounter* counter,
-                                               bool is_script) {
+  // Lends a connection to `call`, which sends one message to PostgreSQL and waits for its answer.
+  template <typename T, typename Call>
+  static asio::awaitable<Result<T>> run(std::shared_ptr<Impl> self, Call call) {
     Result<ConnectionPtr> acquired = co_await acquire(self);
     if (!acquired) {
       self->metrics_.count_error(acquired.code());
@@ -110,9 +109,8 @@ class PgPool::Impl {
     Loan loan(self, std::move(*acquired));
     const SteadyClock::time_point begin = SteadyClock::now();
     self->metrics_.statements.add();
-    auto statement = is_script ? loan->execute_script(std::move(sql))
-                               : loan->execute(std::move(sql), std::move(parameters), counter);
-    Result<PgResult> result = co_await std::move(statement);
+    asio::awaitable<Result<T>> answer = call(*loan);
+    Result<T> result = co_await std::move(answer);
     self->metrics_.latency.observe(SteadyClock::now() - begin);
     if (!result) self->metrics_.count_error(result.code());
     const bool lost =
@@ -122,7 +120,10 @@ class PgPool::Impl {
   }
 
   static asio::awaitable<Status> run_script(std::shared_ptr<Impl> self, std::string sql) {
-    Result<PgResult> result = co_await run(self, std::move(sql), {}, nullptr, true);
+    auto call = [sql = std::move(sql)](PgConnection& connection) mutable {
+      return connection.execute_script(std::move(sql));
+    };
+    Result<PgResult> result = co_await run<PgResult>(self, std::move(call));
     co_return result ? Status() : result.error();
   }
 
@@ -140,7 +141,7 @@ class PgPool::Impl {
     }
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
-    PgConnection* operator->() { return connection_.get(); }
+    PgConnection& operator*() { return *connection_; }
 
    private:
     std::shared_ptr<Impl> pool_;
@@ -216,7 +217,9 @@ class PgPool::Impl {
     PgConnectOptions target{self->options_.url,
                             self->options_.connect_timeout,
                             self->options_.statement_timeout,
-                            self->options_.application_name};
+                            self->options_.application_name,
+                            false,
+                            self->options_.session_state};
     Result<ConnectionPtr> connected =
         co_await PgConnection::connect(self->executor_, std::move(target));
     if (self->closed_) co_return closed_error();
@@ -290,11 +293,27 @@ asio::awaitable<Result<PgResult>> PgPool::execute(std::string sql,
                                                   PgParameters parameters,
                                                   StatementCounter* counter) {
   // Not a coroutine itself: the statement must not depend on this object once it has begun.
-  return Impl::run(impl_, std::move(sql), std::move(parameters), counter, false);
+  auto call = [sql = std::move(sql), parameters = std::move(parameters), counter](
+                  PgConnection& connection) mutable {
+    return connection.execute(std::move(sql), std::move(parameters), counter);
+  };
+  return Impl::run<PgResult>(impl_, std::move(call));
+}
+
+asio::awaitable<Result<std::vector<PgResult>>> PgPool::execute_pipeline(
+    std::vector<PgStatement> statements, StatementCounter* counter) {
+  auto call = [statements = std::move(statements), counter](PgConnection& connection) mutable {
+    return connection.execute_pipeline(std::move(statements), counter);
+  };
+  return Impl::run<std::vector<PgResult>>(impl_, std::move(call));
 }
 
 asio::awaitable<Status> PgPool::execute_script(std::string sql) {
   return Impl::run_script(impl_, std::move(sql));
+}
+
+std::uint64_t PgPool::messages_per_statement() const {
+  return impl_->messages_per_statement();
 }
 
 bool PgPool::healthy() const {

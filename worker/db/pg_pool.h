@@ -11,8 +11,10 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "proto/base/metrics.h"
 #include "proto/base/status.h"
@@ -27,6 +29,7 @@ struct PgPoolOptions {
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds statement_timeout{5000};
   std::string application_name = "edged";
+  bool session_state = true;  // false: see PgConnectOptions
 };
 
 class PgPool {
@@ -48,9 +51,16 @@ class PgPool {
                                                    PgParameters parameters,
                                                    StatementCounter* counter = nullptr);
 
+  // Several statements in one round trip and one transaction; a result for each. Errors: as above.
+  boost::asio::awaitable<Result<std::vector<PgResult>>> execute_pipeline(
+      std::vector<PgStatement> statements, StatementCounter* counter = nullptr);
+
   // Several statements separated by semicolons in one implicit transaction, no parameters, as
   // migrations need them. Counts as one message.
   boost::asio::awaitable<Status> execute_script(std::string sql);
+
+  // What execute() adds to a counter: 1, or 2 if the settings go along.
+  std::uint64_t messages_per_statement() const;
 
   // True if the last attempt to use a connection succeeded; false before the first. Any thread.
   bool healthy() const;

@@ -93,13 +93,15 @@ Result<PgSettings> parse_settings(const PgConnectOptions& options) {
                       {"fallback_application_name", options.application_name},
                       {"keepalives_idle", "30"},
                       {"keepalives_interval", "10"},
-                      {"keepalives_count", "3"}};
+                      {"keepalives_count", "3"},
+                      {"tcp_user_timeout", "60000"}};
   // Looking for Kerberos credentials blocks; who uses them says so in the URL.
   if (std::getenv("PGGSSENCMODE") == nullptr) settings["gssencmode"] = "disable";
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr && option->val[0] != '\0') settings[option->keyword] = option->val;
   }
   if (options.replication) settings["replication"] = "database";
+  if (!options.session_state) return settings;  // PgBouncer refuses "options"
   std::string& session = settings["options"];
   if (!session.empty()) session += ' ';
   session += "-c statement_timeout=" + std::to_string(options.statement_timeout.count()) +

@@ -22,12 +22,15 @@ struct PgConnectOptions {
   std::chrono::milliseconds statement_timeout{5000};  // 0: none
   std::string application_name = "edged";
   bool replication = false;  // a connection for logical replication
+  // False: a pooler in transaction mode may stand between. The session is then set up by nothing
+  // but what holds for one transaction; PgConnection sends it along with each statement.
+  bool session_state = true;
 };
 
 // Keyword to value, as PQconnectStartParams takes them.
 using PgSettings = std::map<std::string, std::string>;
 
-// The settings of `options`. Sessions are set to statement_timeout, UTC and UTF-8.
+// The settings of `options`. Sessions with state are set to statement_timeout, UTC and UTF-8.
 // Errors: kInvalidArgument if the URL cannot be parsed; its text is not repeated.
 Result<PgSettings> parse_settings(const PgConnectOptions& options);
 

@@ -215,7 +215,8 @@ awaitable<void> Run::renew_lease() {
 }
 
 RunEnd Run::describe_end(const Status& outcome) {
-  summary_.sql_statements = counter_.statements + 1;  // the one that stores this
+  summary_.sql_statements =
+      counter_.statements + tools_.store.messages_per_statement();  // with the one that stores this
   summary_.seconds = std::chrono::duration<double>(steady_clock::now() - started_).count();
   RunEnd end;
   end.succeeded = outcome.ok();

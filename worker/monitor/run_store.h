@@ -90,6 +90,8 @@ class RunStore {
   // From now on a mirror keeps the states: runs tell from where on it has what they saw.
   void set_mirrored() { mirrored_ = true; }
 
+  std::uint64_t messages_per_statement() const { return pool_.messages_per_statement(); }
+
   template <typename T>
   using Awaitable = boost::asio::awaitable<T>;
 

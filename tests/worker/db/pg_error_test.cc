@@ -56,6 +56,10 @@ TEST(PgErrorTest, OtherConnectionFailuresAreUnavailable) {
             "could not connect to PostgreSQL: failed: FATAL: the database system is starting up");
   EXPECT_EQ(connect_error("Connection refused\n\tIs the server running?\n").message(),
             "could not connect to PostgreSQL: Connection refused");
+  EXPECT_NE(connect_error("FATAL:  08P01: unsupported startup parameter: options\n")
+                .message()
+                .find("set postgres.session_state to false"),
+            std::string::npos);
   EXPECT_EQ(connect_error("").message(), "could not connect to PostgreSQL: no connection");
 }
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/postgres_options.h"
+
+#include <utility>
+
+namespace edged {
+
+db::PgPoolOptions pool_options(const config::Config& config, std::string name) {
+  db::PgPoolOptions options;
+  options.url = config.postgres.url;
+  options.size = static_cast<std::size_t>(config.postgres.pool_size);
+  options.connect_timeout = config.postgres.connect_timeout;
+  options.statement_timeout = config.postgres.statement_timeout;
+  options.session_state = config.postgres.session_state;
+  options.application_name = std::move(name);
+  return options;
+}
+
+db::PgConnectOptions replication_options(const config::Config& config) {
+  db::PgConnectOptions options;
+  options.url = config.mirror.url.empty() ? config.postgres.url : config.mirror.url;
+  options.connect_timeout = config.postgres.connect_timeout;
+  options.statement_timeout = config.postgres.statement_timeout;
+  return options;
+}
+
+}  // namespace edged

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the configuration to the options of connections to PostgreSQL. Pure; any thread.
+#pragma once
+
+#include <string>
+
+#include "tools/edged/config.h"
+#include "worker/db/pg_pool.h"
+#include "worker/db/pg_target.h"
+
+namespace edged {
+
+// `name` is what pg_stat_activity shows.
+db::PgPoolOptions pool_options(const config::Config& config, std::string name);
+
+// Of the connection that replication speaks over: mirror.url, else postgres.url.
+db::PgConnectOptions replication_options(const config::Config& config);
+
+}  // namespace edged

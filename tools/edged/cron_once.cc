@@ -78,6 +78,8 @@ awaitable<Status> deliver_mails(WorkerParts& parts, std::int64_t run_id) {
 awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnceOptions options) {
   const Status schema = co_await db::check_schema(parts.pool);
   if (!schema.ok()) co_return fail(schema);
+  const Result<std::string> hidden = co_await db::find_hidden_rows(parts.pool);
+  if (hidden && !hidden->empty()) log::warn(*hidden);
   const Result<MirrorChoice> choice = co_await choose_mirror(config, parts.pool);
   if (!choice) co_return fail(choice.error());
   if (choice->logical) parts.set_mirrored(mirrored_keys(config.mirror));

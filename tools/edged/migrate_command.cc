@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
+#include <string>
 
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
@@ -17,6 +18,7 @@ namespace {
 struct MigrateArguments {
   Flags flags;
   bool app_schema = false;
+  std::string grant_to;
   bool json = false;
 };
 
@@ -48,6 +50,7 @@ int migrate_now(const MigrateArguments& arguments) {
   options.url = config->postgres.url;
   options.session_state = config->postgres.session_state;
   options.app_schema = arguments.app_schema;
+  options.grant_to = arguments.grant_to;
   options.connect_timeout = config->postgres.connect_timeout;
   boost::asio::io_context io{1};
   Result<db::MigrateReport> report = Status(Code::kInternal, "did not end");
@@ -70,6 +73,10 @@ void add_migrate_command(CLI::App& program, int& exit_code) {
   command->add_flag("--app-schema",
                     arguments->app_schema,
                     "Also create the application's tables that do not exist");
+  command
+      ->add_option(
+          "--grant-to", arguments->grant_to, "Also give this role the rights that a worker needs")
+      ->type_name("ROLE");
   command->add_flag("--json", arguments->json, "Print the result as one JSON object");
   add_file_flags(*command, arguments->flags);
   command->callback([arguments, &exit_code] { exit_code = migrate_now(*arguments); });

@@ -161,6 +161,8 @@ awaitable<void> WorkerService::begin_work() {
     co_await pause_.async_wait(kAwait);
   }
   if (stopping_) co_return;
+  const Result<std::string> hidden = co_await db::find_hidden_rows(parts_.pool);
+  if (hidden && !hidden->empty()) log::warn(*hidden);
   backoff.reset();
   while (!stopping_) {
     const bool decided = co_await begin_mirror();

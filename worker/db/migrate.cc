@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "worker/db/pg_connection.h"
+#include "worker/db/pg_quote.h"
 #include "worker/db/sql.gen.h"
 
 namespace edged::db {
@@ -189,6 +190,28 @@ asio::awaitable<Status> apply_app_schema(Session* session, MigrateReport* report
   co_return Status();
 }
 
+// The role's name takes the place of each "{role}".
+std::string grants_to(const std::string& role) {
+  constexpr std::string_view kPlace = "{role}";
+  const std::string name = quoted_identifier(role);
+  std::string text(sql::db::kGrants);
+  for (std::size_t at = text.find(kPlace); at != std::string::npos;
+       at = text.find(kPlace, at + name.size())) {
+    text.replace(at, kPlace.size(), name);
+  }
+  return text;
+}
+
+asio::awaitable<Status> grant(Session* session, std::string role) {
+  Result<PgResult> granted = co_await session->connection->execute_script(grants_to(role));
+  if (granted) co_return Status();
+  const std::string what = "could not give the rights of a worker to \"" + role + "\"";
+  if (granted.code() != Code::kDenied) co_return granted.error().with_context(what);
+  co_return Status(Code::kDenied,
+                   what + ": " + granted.error().message() + ". User \"" + session->user +
+                       "\" must own the tables and schemas");
+}
+
 }  // namespace
 
 std::vector<Migration> embedded_migrations() {
@@ -223,6 +246,10 @@ asio::awaitable<Result<MigrateReport>> migrate(asio::any_io_executor executor,
   if (options.app_schema) {
     Status created = co_await apply_app_schema(&session, &report);
     if (!created.ok()) co_return created;
+  }
+  if (!options.grant_to.empty()) {
+    Status granted = co_await grant(&session, options.grant_to);
+    if (!granted.ok()) co_return granted;
   }
   co_return report;
 }

@@ -27,6 +27,7 @@ std::vector<Migration> embedded_migrations();
 
 struct MigrateOptions {
   std::string url;
+  std::string grant_to;       // a role that gets the rights of a worker; empty: none
   bool app_schema = false;    // also create the application's tables that do not exist
   bool session_state = true;  // false: see PgConnectOptions
   std::chrono::milliseconds connect_timeout{5000};

@@ -51,3 +51,52 @@ where not exists (
     where n.nspname = used.schema_name and c.relname = used.table_name and a.attname = column_name
       and a.attnum > 0 and not a.attisdropped)
 order by used.schema_name, used.table_name, place
+
+-- name: list_missing_rights
+-- What the current role may not do and a run needs. A right on all used columns is as good as one on the table.
+with used (table_name, column_names, rights) as (values
+    ('auth.users', 'id email', 'select'),
+    ('public.user_profiles', 'user_id notifications_enabled email_bounced spam_complained is_disabled', 'select'),
+    ('public.class_watches', 'id user_id term subject catalog_nbr class_nbr created_at', 'select'),
+    ('public.class_states', 'term subject catalog_nbr class_nbr title instructor_name seats_available '
+        'seats_capacity non_reserved_seats location meeting_times last_checked_at last_changed_at',
+        'select insert update'),
+    ('public.notifications_sent', 'class_watch_id notification_type sent_at expires_at', 'select insert update delete'),
+    ('edged.cron_runs', '', 'select insert update delete'),
+    ('edged.section_checks', '', 'select insert update delete'),
+    ('edged.mails', '', 'select insert update delete')
+), wanted as (
+    select table_name, column_names, one as "right"
+    from used cross join unnest(string_to_array(rights, ' ')) as one
+), missing as (
+    select "right" || ' on ' || table_name as what
+    from wanted
+    where case when "right" = 'delete' or column_names = '' then not has_table_privilege(table_name, "right")
+               else exists (select from unnest(string_to_array(column_names, ' ')) as c (name)
+                            where not has_column_privilege(table_name, name, "right")) end
+    union all
+    select 'usage on schema ' || name from unnest(array['auth', 'public', 'edged']) as name
+    where not has_schema_privilege(name, 'usage')
+    union all
+    select 'usage on sequence edged.run_epoch' where not has_sequence_privilege('edged.run_epoch', 'usage')
+)
+select what, current_user from missing order by what
+
+-- name: list_filtered_tables
+-- Tables of which row-level security may hide rows from the current role: it applies, and there is no policy
+-- of this role's that lets all rows be seen, or one that takes some away.
+select c.oid::regclass::text, current_user
+from pg_class c
+where c.oid = any (array['auth.users', 'public.user_profiles', 'public.class_watches', 'public.class_states',
+                         'public.notifications_sent']::regclass[])
+  and row_security_active(c.oid)
+  and (not exists (select from pg_policy p
+                   where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('*', 'r')
+                     and pg_get_expr(p.polqual, p.polrelid) = 'true'
+                     and (0 = any (p.polroles)
+                          or exists (select from unnest(p.polroles) as r (role) where pg_has_role(r.role, 'usage'))))
+       or exists (select from pg_policy p
+                  where p.polrelid = c.oid and not p.polpermissive
+                    and (0 = any (p.polroles)
+                         or exists (select from unnest(p.polroles) as r (role) where pg_has_role(r.role, 'usage')))))
+order by 1

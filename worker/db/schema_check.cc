@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two or three questions to the catalogue.
+// A few questions to the catalogue.
 #include "worker/db/schema_check.h"
 
 #include <cstdlib>
@@ -16,6 +16,25 @@ namespace asio = boost::asio;
 
 Status missing(std::string what) {
   return Status(Code::kNotFound, std::move(what));
+}
+
+// The first column of up to five rows.
+std::string join_rows(const PgResult& rows) {
+  std::string names;
+  for (int row = 0; row < rows.rows() && row < 5; ++row) {
+    if (row > 0) names += ", ";
+    names += rows.text(row, 0);
+  }
+  if (rows.rows() > 5) names += " and " + std::to_string(rows.rows() - 5) + " more";
+  return names;
+}
+
+Status lacks_rights(const std::string& database,
+                    const std::string& role,
+                    const std::string& which) {
+  return Status(Code::kDenied,
+                "role \"" + role + "\" lacks rights in database \"" + database + "\": " + which +
+                    ". Run as the owner of the tables: edged migrate --grant-to \"" + role + "\"");
 }
 
 Status compare_versions(const std::string& database, const std::string& found) {
@@ -40,21 +59,34 @@ asio::awaitable<Status> check_schema(PgPool& pool) {
   }
   Result<PgResult> version =
       co_await pool.execute("select coalesce(max(version), 0) from edged.schema_migrations", {});
+  if (version.code() == Code::kDenied) {
+    co_return lacks_rights(database, std::string(found->text(0, 1)), "those on schema edged");
+  }
   if (!version)
     co_return version.error().with_context("could not read the version of schema \"edged\"");
   Status compared = compare_versions(database, std::string(version->text(0, 0)));
   if (!compared.ok()) co_return compared;
   Result<PgResult> columns = co_await pool.execute(std::string(sql::db::kListMissingColumns), {});
   if (!columns) co_return columns.error().with_context("could not check the application's tables");
-  if (columns->rows() == 0) co_return Status();
-  std::string names;
-  for (int row = 0; row < columns->rows() && row < 5; ++row) {
-    if (row > 0) names += ", ";
-    names += columns->text(row, 0);
+  if (columns->rows() > 0) {
+    co_return missing("database \"" + database +
+                      "\" lacks columns of the application: " + join_rows(*columns) +
+                      ". For a new installation run: edged migrate --app-schema");
   }
-  if (columns->rows() > 5) names += " and " + std::to_string(columns->rows() - 5) + " more";
-  co_return missing("database \"" + database + "\" lacks columns of the application: " + names +
-                    ". For a new installation run: edged migrate --app-schema");
+  Result<PgResult> rights = co_await pool.execute(std::string(sql::db::kListMissingRights), {});
+  if (!rights) co_return rights.error().with_context("could not check the role's rights");
+  if (rights->rows() == 0) co_return Status();
+  co_return lacks_rights(database, std::string(rights->text(0, 1)), join_rows(*rights));
+}
+
+asio::awaitable<Result<std::string>> find_hidden_rows(PgPool& pool) {
+  Result<PgResult> found = co_await pool.execute(std::string(sql::db::kListFilteredTables), {});
+  if (!found) co_return found.error().with_context("could not check row-level security");
+  if (found->rows() == 0) co_return std::string();
+  const std::string role(found->text(0, 1));
+  co_return "row-level security applies to role \"" + role + "\" in " + join_rows(*found) +
+      ": rows that its policies hide are not watched. Give the role BYPASSRLS, or a policy \"using "
+      "(true)\"";
 }
 
 }  // namespace edged::db

@@ -4,15 +4,20 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <string>
 
 #include "proto/base/status.h"
 #include "worker/db/pg_pool.h"
 
 namespace edged::db {
 
-// Errors: kNotFound: the schema, a migration, a table or a column is missing, and what to do;
-// kUnsupported: the database is newer than this program; those of PgPool::execute. The pool
-// outlives the call.
+// Errors: kDenied: the role lacks rights, and which; kNotFound: the schema, a migration, a table or
+// a column is missing, and what to do; kUnsupported: the database is newer than this program; those
+// of PgPool::execute. The pool outlives the call.
 boost::asio::awaitable<Status> check_schema(PgPool& pool);
+
+// A warning if row-level security may hide rows of the application's tables from the role; empty:
+// it does not. Errors: those of PgPool::execute.
+boost::asio::awaitable<Result<std::string>> find_hidden_rows(PgPool& pool);
 
 }  // namespace edged::db

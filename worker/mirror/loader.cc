@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "worker/db/pg_quote.h"
 #include "worker/mirror/batch_plan.h"
 #include "worker/mirror/copy_row.h"
 #include "worker/mirror/publication.h"
@@ -101,10 +102,10 @@ class TableLoad {
 std::string copy_statement(const Table& table) {
   std::string columns;
   for (const TableColumn& column : table.columns) {
-    columns += (columns.empty() ? "" : ", ") + quoted_identifier(column.json.name);
+    columns += (columns.empty() ? "" : ", ") + db::quoted_identifier(column.json.name);
   }
   return "copy (select " + columns + " from " + (table.partitioned ? "" : "only ") +
-         quoted_identifier(table.name.schema) + "." + quoted_identifier(table.name.name) +
+         db::quoted_identifier(table.name.schema) + "." + db::quoted_identifier(table.name.name) +
          ") to stdout";
 }
 

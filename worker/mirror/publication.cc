@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "worker/db/pg_quote.h"
 #include "worker/mirror/sql.gen.h"
 
 namespace edged::mirror {
@@ -45,8 +46,8 @@ std::string list_of(const std::vector<Table>& tables) {
   for (const Table& table : tables) {
     if (!list.empty()) list += ", ";
     // Without "only" the children of a table would be in it too, with keys of their own.
-    list += "table only " + quoted_identifier(table.name.schema) + "." +
-            quoted_identifier(table.name.name);
+    list += "table only " + db::quoted_identifier(table.name.schema) + "." +
+            db::quoted_identifier(table.name.name);
   }
   return list;
 }
@@ -58,34 +59,17 @@ std::vector<std::uint32_t> oids_of(const std::vector<Table>& tables) {
   return oids;
 }
 
-std::string quoted(std::string_view text, char quote) {
-  std::string all(1, quote);
-  for (const char c : text) {
-    if (c == quote) all += quote;
-    all += c;
-  }
-  return all + quote;
-}
-
 constexpr char kComplete[] =
     "(publish = 'insert, update, delete, truncate', publish_via_partition_root = true)";
 
 }  // namespace
-
-std::string quoted_identifier(std::string_view name) {
-  return quoted(name, '"');
-}
-
-std::string quoted_literal(std::string_view text) {
-  return quoted(text, '\'');
-}
 
 asio::awaitable<Result<PublicationChange>> ensure_publication(db::PgPool& pool,
                                                               std::string name,
                                                               const std::vector<Table>& tables) {
   Result<std::optional<Publication>> found = co_await inspect(pool, name);
   if (!found) co_return found.error();
-  const std::string sql_name = quoted_identifier(name);
+  const std::string sql_name = db::quoted_identifier(name);
   std::string statements;
   if (!*found) {
     statements =
@@ -111,7 +95,7 @@ asio::awaitable<Result<bool>> drop_publication(db::PgPool& pool, std::string nam
   if (!found) co_return found.error();
   if (!*found) co_return false;
   const Status done =
-      co_await pool.execute_script("drop publication if exists " + quoted_identifier(name));
+      co_await pool.execute_script("drop publication if exists " + db::quoted_identifier(name));
   if (!done.ok()) co_return done.with_context("could not drop the publication");
   co_return true;
 }

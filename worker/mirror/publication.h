@@ -28,9 +28,4 @@ boost::asio::awaitable<Result<PublicationChange>> ensure_publication(
 // False if there was none. Errors: those of PgPool::execute.
 boost::asio::awaitable<Result<bool>> drop_publication(db::PgPool& pool, std::string name);
 
-// A name as SQL has it: "a""b". Pure.
-std::string quoted_identifier(std::string_view name);
-// A text as replication commands have it: 'it''s'. Pure.
-std::string quoted_literal(std::string_view text);
-
 }  // namespace edged::mirror

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "worker/db/pg_quote.h"
 #include "worker/mirror/publication.h"
 #include "worker/mirror/sql.gen.h"
 
@@ -80,7 +81,7 @@ asio::awaitable<Result<System>> identify_system(db::PgReplicationConnection& con
 asio::awaitable<Result<Lsn>> create_slot(db::PgReplicationConnection& connection,
                                          std::string name,
                                          bool temporary) {
-  std::string command = "CREATE_REPLICATION_SLOT " + quoted_identifier(name);
+  std::string command = "CREATE_REPLICATION_SLOT " + db::quoted_identifier(name);
   if (temporary) command += " TEMPORARY";
   command += " LOGICAL pgoutput (SNAPSHOT 'use')";
   Result<db::PgResult> made = co_await connection.command(std::move(command));

@@ -10,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "worker/db/pg_quote.h"
 #include "worker/mirror/publication.h"
 
 namespace edged::mirror {
@@ -57,9 +58,9 @@ void Stream::end(Status why) {
 
 asio::awaitable<Status> Stream::run() {
   const std::string command =
-      "START_REPLICATION SLOT " + quoted_identifier(start_.slot) + " LOGICAL " +
+      "START_REPLICATION SLOT " + db::quoted_identifier(start_.slot) + " LOGICAL " +
       to_text(mark_.position) + " (proto_version '1', publication_names " +
-      quoted_literal(quoted_identifier(start_.publication)) + ", messages 'true')";
+      db::quoted_literal(db::quoted_identifier(start_.publication)) + ", messages 'true')";
   const Status started = co_await parts_.connection.start_streaming(command);
   if (!started.ok()) co_return started.with_context("could not start the stream");
   acknowledging_ = true;

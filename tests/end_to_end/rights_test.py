@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A database that was there before, and a role with just the rights that the documentation lists."""
+
+import json
+import re
+import subprocess
+import unittest
+from pathlib import Path
+
+from replay_case import DATABASE, PROGRAMS, ROOT, ReplayCase, seed_sql
+from tools.replay.cluster import binaries
+from tools.replay.deployment import Deployment, DeploymentError
+
+TICKS = 12
+ROLE = "edged worker"  # a name that must be quoted
+PASSWORD = "of-the-worker"
+GRANTS = re.search(r"```sql\n(grant .*?)```", (ROOT / "docs" / "postgresql.md").read_text(), re.S).group(1)
+SCHEMA = (Path(__file__).parent / "existing_database.sql").read_text()
+
+
+class ExistingDatabaseTest(ReplayCase):
+    def setUp(self):
+        super().setUp()
+        self.cluster.sql(DATABASE, SCHEMA + seed_sql(self.history.sections))
+        self.cluster.sql(DATABASE, "drop role if exists \"%s\"; create role \"%s\" login password '%s' bypassrls"
+                         % (ROLE, ROLE, PASSWORD))
+        self.addCleanup(self.forget_role)
+        self.owner = self.cluster.url(DATABASE)
+        self.worker = "postgresql://%s:%s@127.0.0.1:%d/%s" % (
+            ROLE.replace(" ", "%20"), PASSWORD, self.cluster.port, DATABASE)
+        self.deployment = Deployment(self.directory / self.id().rpartition(".")[2], PROGRAMS, self.owner,
+                                     self.upstream, ())
+        self.deployment.clear()
+        self.addCleanup(self.stop)
+
+    def forget_role(self):
+        self.cluster.sql(DATABASE, 'drop owned by "%s"; drop role "%s"' % (ROLE, ROLE))
+
+    def migrate(self, *flags):
+        self.deployment.write_config(postgres={"url": self.owner})
+        output = self.deployment.run("edged", "migrate", "--json", *flags, "-c", self.deployment.config)
+        self.deployment.write_config(postgres={"url": self.worker})
+        return json.loads(output)
+
+    def run_once(self):
+        """`edged cron run` as the worker's role."""
+        return subprocess.run([self.deployment.programs / "edged", "cron", "run", "class-monitor", "--json", "-c",
+                               self.deployment.config], capture_output=True, text=True)
+
+    def dump(self):
+        """The definition of everything but edged's own schema."""
+        done = subprocess.run([binaries() / "pg_dump", "--schema-only", "--exclude-schema=edged", "--no-privileges",
+                               self.owner], capture_output=True, text=True, check=True)
+        # pg_dump ends with a token of its own, another one each time.
+        return re.sub(r"(?m)^\\(un)?restrict .*$", "", done.stdout)
+
+    def test_it_works_unchanged_and_tells_what_the_oracle_says(self):
+        before = self.dump()
+        done = self.migrate("--app-schema", "--grant-to", ROLE)
+        self.assertEqual(done["created_tables"], [])
+        self.assertEqual(self.migrate("--grant-to", ROLE)["applied"], [])
+        self.serve()
+        for _ in range(TICKS):
+            self.settle()
+        self.assert_told_as_expected(TICKS)
+        self.assertEqual(self.dump(), before)
+        kept = int(self.cluster.sql(DATABASE, "select count(*) from class_state_changes")[0][0])
+        self.assertGreater(kept, 20, "the application's trigger goes on")
+        self.assertNotIn("row-level security", (self.deployment.directory / "serve.log").read_text())
+
+    def test_the_documented_rights_are_those_that_are_given(self):
+        given = (ROOT / "worker" / "db" / "grants.sql").read_text()
+        given = "".join(line + "\n" for line in given.splitlines() if not line.startswith("--"))
+        self.assertEqual(GRANTS, given.replace("{role}", "edged_worker"))
+
+    def test_each_of_them_is_needed(self):
+        self.migrate()
+        grants = GRANTS.replace("edged_worker", '"%s"' % ROLE).splitlines()
+        for left_out in grants:
+            if left_out.startswith("alter default"):
+                continue  # for what a later version of edged creates
+            self.cluster.sql(DATABASE, 'drop owned by "%s"' % ROLE)
+            # Everybody may use the schema public, unless a careful owner has revoked that.
+            self.cluster.sql(DATABASE, "revoke all on schema public from public")
+            self.cluster.sql(DATABASE, ";".join(one for one in grants if one != left_out))
+            done = self.run_once()
+            self.assertEqual(done.returncode, 5, (left_out, done.stderr))
+            self.assertIn('role "%s" lacks rights' % ROLE, done.stderr)
+            self.assertIn("edged migrate --grant-to", done.stderr)
+        self.cluster.sql(DATABASE, ";".join(grants))
+        self.assertEqual(self.run_once().returncode, 0)
+
+    def test_a_role_from_which_rows_are_hidden_is_told_so(self):
+        self.migrate("--grant-to", ROLE)
+        self.cluster.sql(DATABASE, 'alter role "%s" nobypassrls' % ROLE)
+        done = self.run_once()
+        self.assertIn("row-level security applies to role", done.stderr)
+        self.assertIn("class_watches", done.stderr)
+        self.assertEqual(json.loads(done.stdout)["sections"], 0)
+        policies = ";".join('create policy edged_%s on %s to "%s" using (true) with check (true)' % (
+            table, table, ROLE) for table in ("class_watches", "class_states", "user_profiles", "notifications_sent"))
+        self.cluster.sql(DATABASE, policies)
+        done = self.run_once()
+        self.assertNotIn("row-level security", done.stderr)
+        self.assertEqual(json.loads(done.stdout)["sections"], len(self.history.sections))
+
+    def test_an_unknown_role_is_an_error(self):
+        with self.assertRaisesRegex(DeploymentError, "could not give the rights of a worker to \"nobody here\""):
+            self.migrate("--grant-to", "nobody here")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -54,6 +54,7 @@ struct ClassMonitorJob {
   std::string overlap = "forbid";  // forbid
   std::chrono::milliseconds jitter{0};
   bool touch_last_checked = true;
+  std::chrono::milliseconds past_term_after{std::chrono::days(180)};  // 0: never
   std::vector<std::string> instructor_placeholders;  // beside those that are built in
 };
 

@@ -69,6 +69,8 @@ monitor::RunStoreOptions run_store_options(const config::Config& config, std::st
   options.worker = std::move(worker_name);
   options.process = to_hex(random_bytes(8));
   options.mail_valid_for = std::chrono::duration_cast<std::chrono::seconds>(config.mail.valid_for);
+  options.past_term_after =
+      std::chrono::duration_cast<std::chrono::seconds>(config.class_monitor.past_term_after);
   options.placeholders = {"", "staff", "tba", "instructor unassigned"};
   for (const std::string& placeholder : config.class_monitor.instructor_placeholders) {
     options.placeholders.push_back(lower(placeholder));
@@ -84,15 +86,15 @@ monitor::ClassMonitorOptions monitor_options(const config::Config& config) {
 }
 
 // Open now, by the rule of docs/class-monitor.md: the seats that are not reserved, where they are
-// known.
-awaitable<Result<bool>> still_open(upstream::SectionSource* source,
-                                   std::string class_nbr,
-                                   std::string term) {
-  upstream::SectionKey key{std::move(class_nbr), std::move(term)};
+// known and the watch does not want the others too.
+awaitable<Result<bool>> still_open(upstream::SectionSource* source, mail::OpenQuestion question) {
+  upstream::SectionKey key{std::move(question.class_nbr), std::move(question.term)};
   auto answer = co_await source->fetch(std::move(key), "recheck");
   if (!answer) co_return answer.error();
   const upstream::SectionObservation seen = monitor::normalize(std::move(*answer));
-  const auto seats = seen.non_reserved_seats ? seen.non_reserved_seats : seen.seats_available;
+  const bool all = question.include_reserved && seen.seats_available;
+  const auto seats =
+      seen.non_reserved_seats && !all ? seen.non_reserved_seats : seen.seats_available;
   if (!seats)
     co_return Status(Code::kUnavailable, "the upstream did not say how many seats are open");
   co_return *seats > 0;
@@ -134,8 +136,8 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
              clock,
              metrics,
              outbox_options(config),
-             [this](std::string class_nbr, std::string term) {
-               return still_open(&fetcher, std::move(class_nbr), std::move(term));
+             [this](mail::OpenQuestion question) {
+               return still_open(&fetcher, std::move(question));
              }),
       run_store(pool, run_store_options(config, std::move(worker_name))),
       class_monitor(executor,

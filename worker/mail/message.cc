@@ -45,15 +45,22 @@ std::string subject_line(const MailFacts& facts) {
   return (seat ? "Seat open: " : "Instructor assigned: ") + section_name(facts);
 }
 
-// "3 open of 120 (5 with reserved seats)"; empty if no count is known.
+// "3 open of 120 (not reserved; 5 with reserved seats)", or for a watch that counts these "5 open
+// of 120 (3 not reserved)"; empty if no count is known.
 std::string seats_text(const MailFacts& facts) {
-  const auto open = facts.non_reserved_seats ? facts.non_reserved_seats : facts.seats_available;
+  const bool all = facts.include_reserved_seats && facts.seats_available;
+  const auto open =
+      facts.non_reserved_seats && !all ? facts.non_reserved_seats : facts.seats_available;
   if (!open) return {};
   std::string text = std::to_string(std::max<std::int64_t>(0, *open)) + " open";
   if (facts.seats_capacity && *facts.seats_capacity > 0) {
     text += " of " + std::to_string(*facts.seats_capacity);
   }
   if (!facts.non_reserved_seats) return text;
+  if (all) {
+    return text + " (" + std::to_string(std::max<std::int64_t>(0, *facts.non_reserved_seats)) +
+           " not reserved)";
+  }
   if (facts.seats_available && *facts.seats_available > *open) {
     return text + " (not reserved; " + std::to_string(*facts.seats_available) +
            " with reserved seats)";

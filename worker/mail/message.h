@@ -28,8 +28,9 @@ struct MailFacts {
   std::string term;
   std::optional<std::string> subject, catalog_nbr, title, instructor, location, meeting_times;
   std::optional<std::int64_t> seats_available, seats_capacity, non_reserved_seats;
-  WallTime checked_at{};  // when the upstream was asked
-  WallTime created_at{};  // when the notification was claimed: the Date header
+  bool include_reserved_seats = false;  // what the watch wants to be told of
+  WallTime checked_at{};                // when the upstream was asked
+  WallTime created_at{};                // when the notification was claimed: the Date header
 };
 
 struct MailIdentity {

@@ -29,6 +29,7 @@ struct LastLook {
   bool is_late = false;
   bool is_open = false;
   bool is_recent = false;
+  bool include_reserved = false;
   int attempts = 0;
 };
 
@@ -174,6 +175,7 @@ class OutboxDelivery::Impl {
     look.is_open = found->text(0, 2) == "t";
     look.is_recent = found->text(0, 3) == "t";
     look.attempts = to_int(found->text(0, 4));
+    look.include_reserved = found->text(0, 5) == "t";
     co_return look;
   }
 
@@ -188,7 +190,8 @@ class OutboxDelivery::Impl {
     if (!look.is_late || !about_seats) co_return Verdict{};
     bool is_open = look.is_open;
     if (!look.is_recent && still_open_) {
-      Result<bool> answer = co_await still_open_(row->class_nbr, row->term);
+      OpenQuestion question{row->class_nbr, row->term, look.include_reserved};
+      Result<bool> answer = co_await still_open_(std::move(question));
       if (!answer) {
         co_return failed(
             row, answer.error().with_context("could not ask whether the section is still open"));

@@ -38,9 +38,14 @@ struct OutboxOptions {
   std::uint64_t seed = 1;  // of the back-off's jitter
 };
 
-// Asks the upstream whether a section has an open seat now.
-using StillOpen =
-    std::function<boost::asio::awaitable<Result<bool>>(std::string class_nbr, std::string term)>;
+// Whether a section has an open seat now, reserved ones included if that is what the watch counts.
+struct OpenQuestion {
+  std::string class_nbr;
+  std::string term;
+  bool include_reserved = false;
+};
+// Asks the upstream.
+using StillOpen = std::function<boost::asio::awaitable<Result<bool>>(OpenQuestion question)>;
 
 struct OutboxCounts {
   int sent = 0;

@@ -37,12 +37,14 @@ select case when p.is_disabled then 'the account is disabled'
             when w.id is null then 'the watch was removed'
        end as refusal,
        mine.valid_until < $3::timestamptz as is_late,
-       coalesce(s.non_reserved_seats, s.seats_available) > 0 as is_open,
+       coalesce(case when not wishes.include_reserved then s.non_reserved_seats end, s.seats_available) > 0 as is_open,
        greatest(s.last_checked_at, c.requested_at) >= $5::timestamptz as is_recent,
-       mine.attempts
+       mine.attempts, wishes.include_reserved
 from mine
 left join public.user_profiles p on p.user_id = mine.user_id
 left join public.class_watches w on w.id = mine.class_watch_id
+cross join lateral (
+    select to_jsonb(w) -> 'include_reserved_seats' is not distinct from 'true' as include_reserved) as wishes
 left join public.class_states s on s.class_nbr = mine.class_nbr and s.term = mine.term
 left join edged.section_checks c on c.class_nbr = mine.class_nbr
 

@@ -169,6 +169,8 @@ Result<MailFacts> read_facts(const OutboxRow& row) {
   for (const auto& [key, field] : numbers) {
     if (!read_field(object, key, *field)) return wrong_fact(key);
   }
+  const json::value* include = object.if_contains("include_reserved_seats");
+  facts.include_reserved_seats = include != nullptr && include->is_bool() && include->get_bool();
   std::optional<std::string> checked_at;
   if (!read_field(object, "checked_at", checked_at)) return wrong_fact("checked_at");
   const std::optional<WallTime> time = parse_rfc3339(checked_at.value_or(""));

@@ -72,7 +72,7 @@ awaitable<Result<std::int64_t>> ClassMonitor::begin(std::optional<WallTime> due_
   if ((*begun)->resumed) {
     log::warn("took over run " + std::to_string((*begun)->id) + ", whose worker had died");
   }
-  report_ignored_terms(**begun);
+  report_terms(**begun);
   current_ =
       std::make_shared<Run>(executor_, tools_, options_.run, std::move(**begun), counter, started);
   const std::int64_t id = current_->id();
@@ -148,7 +148,11 @@ awaitable<bool> ClassMonitor::drain(std::chrono::milliseconds timeout) {
   co_return current_ == nullptr;
 }
 
-void ClassMonitor::report_ignored_terms(const BegunRun& begun) {
+void ClassMonitor::report_terms(const BegunRun& begun) {
+  if (begun.past_terms != past_terms_ && !begun.past_terms.empty()) {
+    log::info("watches of terms that are past are left alone: " + begun.past_terms);
+  }
+  past_terms_ = begun.past_terms;
   for (const WatchedSection& section : begun.sections) {
     if (section.ignored_terms.empty() || !reported_.insert(section.class_nbr).second) continue;
     log::warn("section " + section.class_nbr + " is watched in several terms; monitoring " +

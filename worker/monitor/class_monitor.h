@@ -53,7 +53,7 @@ class ClassMonitor final : public worker::JobRunner {
   boost::asio::awaitable<Result<std::int64_t>> begin(std::optional<WallTime> due_at,
                                                      std::string cause);
   boost::asio::awaitable<void> execute(std::shared_ptr<Run> run);
-  void report_ignored_terms(const BegunRun& begun);
+  void report_terms(const BegunRun& begun);
 
   boost::asio::any_io_executor executor_;
   RunTools tools_;
@@ -63,6 +63,7 @@ class ClassMonitor final : public worker::JobRunner {
   boost::asio::steady_timer finished_;  // cancelled when current_ ends
   boost::asio::steady_timer take_over_;
   std::map<std::int64_t, Result<std::string>> outcomes_;  // of this process's last runs
+  std::string past_terms_;                                // as they were logged last
   std::set<std::string> reported_;                        // sections whose older terms were logged
 
   Counter& succeeded_;

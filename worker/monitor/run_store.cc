@@ -156,7 +156,8 @@ awaitable<Result<std::optional<BegunRun>>> RunStore::begin(std::optional<WallTim
                               options_.process,
                               format_rfc3339(now),
                               std::to_string(options_.lease.count()),
-                              mirrored_ ? "true" : "false"};
+                              mirrored_ ? "true" : "false",
+                              std::to_string(options_.past_term_after.count())};
   const auto result =
       co_await pool_.execute(std::string(sql::monitor::kBeginRun), std::move(parameters), counter);
   if (!result) co_return result.error().with_context("could not begin the run");
@@ -168,6 +169,7 @@ awaitable<Result<std::optional<BegunRun>>> RunStore::begin(std::optional<WallTim
   run.epoch = first.integer("run_epoch");
   run.resumed = first.boolean("resumed");
   run.position = first.text("position");
+  run.past_terms = first.text("past_terms");
   for (int i = 0; i < result->rows(); ++i) {
     const Row row(*result, i);
     if (row.is_null("class_nbr")) continue;  // a run without watched sections

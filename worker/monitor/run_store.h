@@ -33,6 +33,7 @@ struct BegunRun {
   bool resumed = false;  // taken over from a worker that died
   // Where a mirror has all that was listed: PostgreSQL's text; empty: no mirror keeps the states.
   std::string position;
+  std::string past_terms;  // whose watches are left alone, "2254, 2257"; empty: none
   std::vector<WatchedSection> sections;
 };
 
@@ -80,6 +81,8 @@ struct RunStoreOptions {
   std::chrono::seconds lease{60};
   std::chrono::seconds claim_lifetime{std::chrono::hours(24)};
   std::chrono::seconds mail_valid_for{std::chrono::minutes(30)};
+  // How long after its last new watch a term is past, and its watches are left alone; 0: never.
+  std::chrono::seconds past_term_after{0};
   std::vector<std::string> placeholders;  // lower case, trimmed
 };
 

@@ -6,7 +6,8 @@
 -- epoch that last settled each. No row: the tick was run already, or another run is under way.
 -- $1 job, $2 due_at (null: only take over), $3 cause, $4 worker, $5 process, $6 now, $7 lease in seconds,
 -- $8 whether a mirror keeps the states: then `position` is one behind all that this statement saw, and
--- the message in the stream brings the mirror there.
+-- the message in the stream brings the mirror there. $9 seconds after the last new watch of a term at which the
+-- term is taken to be past and its watches are left alone; 0: never.
 with taken_over as (
     update edged.cron_runs
     set epoch = nextval('edged.run_epoch'), attempts = attempts + 1, worker = $4, process = $5,
@@ -25,12 +26,19 @@ with taken_over as (
     select id, epoch, true as resumed from taken_over
     union all
     select id, epoch, false from started
+), past as materialized (
+    select term from public.class_watches
+    where $9::double precision > 0
+    group by term
+    having max(created_at) < $6::timestamptz - make_interval(secs => $9::double precision)
 ), watched as (
     -- class_nbr is unique over all terms: the newest term is monitored, the others are reported.
     select distinct on (w.class_nbr) w.class_nbr, w.term, w.subject, w.catalog_nbr,
            (select string_agg(distinct o.term, ', ') from public.class_watches o
-            where o.class_nbr = w.class_nbr and o.term <> w.term) as ignored_terms
+            where o.class_nbr = w.class_nbr and o.term <> w.term
+              and o.term not in (select term from past)) as ignored_terms
     from public.class_watches w
+    where w.term not in (select term from past)
     order by w.class_nbr, w.term desc
 ), mirror as materialized (
     select pg_logical_emit_message(true, 'edged', json_build_object(
@@ -39,7 +47,7 @@ with taken_over as (
     where $8::boolean
 )
 select run.id as run_id, run.epoch as run_epoch, run.resumed, watched.*, c.epoch as settled_epoch,
-       mirror.position
+       mirror.position, (select string_agg(term, ', ' order by term) from past) as past_terms
 from run
 left join mirror on true
 left join watched on true
@@ -109,6 +117,9 @@ with input as (
     select *,
            case when seen then greatest(0, coalesce(old_non_reserved, old_available)) end as open_before,
            greatest(0, coalesce(new_non_reserved, new_available)) as open_after,
+           -- The same with reserved seats, for the watches that count them too.
+           case when seen then greatest(0, old_available) end as total_before,
+           greatest(0, new_available) as total_after,
            new_available is not null
                and (not seen
                     or (old_subject, old_catalog_nbr, old_title, old_instructor, old_location,
@@ -144,16 +155,23 @@ with input as (
     -- A section that filled up may be announced again.
     delete from public.notifications_sent n
     using judged j, public.class_watches w
-    where j.open_before > 0 and j.open_after = 0
-      and w.class_nbr = j.class_nbr and w.term = j.term
+    where w.class_nbr = j.class_nbr and w.term = j.term
+      -- include_reserved_seats is a column that an application may have.
+      and case when to_jsonb(w) -> 'include_reserved_seats' = 'true'
+               then j.total_before > 0 and j.total_after = 0
+               else j.open_before > 0 and j.open_after = 0 end
       and n.class_watch_id = w.id and n.notification_type = 'seat_available'
     returning j.class_nbr, n.class_watch_id
 ), events as (
-    select class_nbr, 'seat_available' as type from judged where open_before = 0 and open_after > 0
+    -- reserved_too: for the watches that count reserved seats, for those that do not; null: for both.
+    select class_nbr, 'seat_available' as type, false as reserved_too
+    from judged where open_before = 0 and open_after > 0
     union all
-    select class_nbr, 'instructor_assigned' from judged where assigned
+    select class_nbr, 'seat_available', true from judged where total_before = 0 and total_after > 0
+    union all
+    select class_nbr, 'instructor_assigned', null from judged where assigned
 ), wanted as (
-    select j.*, e.type, w.id as watch_id, w.user_id, coalesce(u.email::text, '') as email,
+    select j.*, e.type, e.reserved_too, w.id as watch_id, w.user_id, coalesce(u.email::text, '') as email,
            case when coalesce(u.email::text, '') = '' then 'the user has no address'
                 when p.is_disabled then 'the account is disabled'
                 when not coalesce(p.notifications_enabled, true) then 'notifications are switched off'
@@ -163,6 +181,8 @@ with input as (
     from events e
     join judged j using (class_nbr)
     join public.class_watches w on w.class_nbr = j.class_nbr and w.term = j.term
+         and (e.reserved_too is null
+              or e.reserved_too = (to_jsonb(w) -> 'include_reserved_seats' is not distinct from 'true'))
     left join auth.users u on u.id = w.user_id
     left join public.user_profiles p on p.user_id = w.user_id
 ), claimed as (
@@ -184,6 +204,7 @@ with input as (
                'instructor', w.new_instructor, 'location', w.new_location,
                'meeting_times', w.new_meeting_times, 'seats_available', w.new_available,
                'seats_capacity', nullif(w.new_capacity, 0), 'non_reserved_seats', w.new_non_reserved,
+               'include_reserved_seats', nullif(w.reserved_too, false),
                'checked_at', to_char(w.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
            c.class_watch_id is not null,
            case when c.class_watch_id is null then 'dropped' else 'pending' end,
@@ -201,7 +222,8 @@ select j.class_nbr, j.term, j.new_subject, j.new_catalog_nbr, j.new_title, j.new
        (j.new_available is not null
             and (j.row_exists or exists (select from inserted i where i.class_nbr = j.class_nbr))) as stored,
        (j.changed and (j.row_exists or exists (select from inserted i where i.class_nbr = j.class_nbr))) as changed,
-       (j.open_before = 0 and j.open_after > 0) as opened,
+       ((j.open_before = 0 and j.open_after > 0)
+            or exists (select from wanted w where w.class_nbr = j.class_nbr and w.reserved_too)) as opened,
        j.assigned,
        (select jsonb_agg(m.class_watch_id || ':' || m.notification_type) from mailed m
         where m.class_nbr = j.class_nbr and m.claimed) as claims,

@@ -56,6 +56,21 @@ TEST(RenderMessageTest, SaysSeatsAsKnown) {
   }
 }
 
+TEST(RenderMessageTest, CountsReservedSeatsForAWatchThatWantsThem) {
+  MailFacts facts = sample_facts();
+  facts.include_reserved_seats = true;
+  facts.seats_available = 5;
+  facts.non_reserved_seats = 0;
+  EXPECT_NE(content_of(facts).find("Seats:       5 open of 120 (0 not reserved)\r\n"),
+            std::string::npos);
+  facts.non_reserved_seats.reset();
+  EXPECT_NE(content_of(facts).find("Seats:       5 open of 120\r\n"), std::string::npos);
+  facts.seats_available.reset();
+  facts.non_reserved_seats = 2;
+  EXPECT_NE(content_of(facts).find("Seats:       2 open of 120 (not reserved)\r\n"),
+            std::string::npos);
+}
+
 TEST(RenderMessageTest, BlankInstructorIsNotAssigned) {
   MailFacts facts = sample_facts();
   facts.instructor = "";

@@ -137,12 +137,13 @@ class OutboxDeliveryTest : public ::testing::Test {
 
   // Makes the upstream answer, and counts the questions.
   void answer_still_open(Result<bool> answer) {
-    still_open_ = [this, answer](std::string class_nbr, std::string term) {
-      return ask(std::move(class_nbr), std::move(term), answer);
+    still_open_ = [this, answer](OpenQuestion question) {
+      return ask(std::move(question), answer);
     };
   }
-  asio::awaitable<Result<bool>> ask(std::string class_nbr, std::string term, Result<bool> answer) {
-    questions_.push_back(class_nbr + "@" + term);
+  asio::awaitable<Result<bool>> ask(OpenQuestion question, Result<bool> answer) {
+    questions_.push_back(question.class_nbr + "@" + question.term +
+                         (question.include_reserved ? " with reserved seats" : ""));
     co_return answer;
   }
 

@@ -70,6 +70,31 @@ TEST_F(OutboxDeliveryTest, LateMailOfAClosedSectionReleasesItsClaim) {
   EXPECT_TRUE(transport_.messages.empty());
 }
 
+TEST_F(OutboxDeliveryTest, LateMailOfAWatchThatCountsReservedSeats) {
+  const struct {
+    int seats;
+    const char* non_reserved;
+    bool open;
+  } cases[] = {{5, "0", true}, {0, "0", false}, {2, "null", true}};
+  for (const auto& test : cases) {
+    const std::string id = add_mail();
+    query("update public.class_watches set include_reserved_seats = true");
+    clock_.advance(31min);
+    query("delete from public.class_states");
+    set_state(test.seats, test.non_reserved, now());
+    const OutboxCounts counts = deliver();
+    EXPECT_EQ(counts.sent, test.open ? 1 : 0) << test.seats;
+    EXPECT_EQ(counts.dropped, test.open ? 0 : 1) << test.seats;
+  }
+  query("delete from public.class_states");
+  add_mail();
+  query("update public.class_watches set include_reserved_seats = true");
+  clock_.advance(31min);
+  answer_still_open(true);
+  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_THAT(questions_, ElementsAre("12431@2261 with reserved seats"));
+}
+
 TEST_F(OutboxDeliveryTest, LaterMailOfTheSameWatchKeepsTheClaim) {
   const std::string id = add_mail();
   query(

@@ -19,6 +19,7 @@ create table if not exists public.class_watches (
     subject     text not null,
     catalog_nbr text not null,
     class_nbr   text not null,
+    include_reserved_seats boolean not null default false,  -- tell of seats that are reserved for some, too
     created_at  timestamptz not null default now(),
     unique (user_id, term, class_nbr)
 );

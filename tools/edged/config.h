@@ -73,6 +73,8 @@ struct Upstream {
   std::string type = "scraper";
   std::string url;
   std::string token;
+  std::string tls_ca;  // PEM file; empty: the system's authorities
+  std::string proxy;   // empty: what the environment says (https_proxy, http_proxy, no_proxy)
   upstream::JsonFields fields;  // of type "json"
   int concurrency = 10;
   int retries = 2;

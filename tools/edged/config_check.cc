@@ -2,7 +2,9 @@
 #include "tools/edged/config_check.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <fstream>
 #include <set>
 
 #include "proto/net/tls.h"
@@ -133,6 +135,14 @@ bool is_http_url(const std::string& url) {
   return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
 }
 
+bool is_proxy_url(const std::string& url) {
+  constexpr std::array kSchemes{
+      "http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"};
+  return std::any_of(kSchemes.begin(), kSchemes.end(), [&](const char* scheme) {
+    return url.starts_with(scheme) && url.size() > std::string_view(scheme).size();
+  });
+}
+
 void check_upstream_and_mail(const Config& config, ReadContext& context) {
   if (!is_http_url(config.upstream.url)) {
     context.complain("upstream.url",
@@ -145,6 +155,14 @@ void check_upstream_and_mail(const Config& config, ReadContext& context) {
     if (!fields.empty()) context.complain("upstream.fields", fields);
     const std::string url = upstream::check_url_template(config.upstream.url);
     if (!url.empty()) context.complain("upstream.url", url);
+  }
+  const std::string& ca = config.upstream.tls_ca;
+  if (!ca.empty() && !std::ifstream(ca)) {
+    context.complain("upstream.tls_ca", "could not read " + quoted(ca));
+  }
+  if (!config.upstream.proxy.empty() && !is_proxy_url(config.upstream.proxy)) {
+    context.complain("upstream.proxy",
+                     "is not a proxy's URL, as http://HOST:PORT or socks5h://HOST:PORT");
   }
   if (config.upstream.timeout.count() == 0) context.complain("upstream.timeout", "is 0");
   if (config.mail.transport != "maildir") {

@@ -101,6 +101,8 @@ void read_upstream(const Json& json, ReadContext& context, bool lenient, Upstrea
   reader.choice("type", {"scraper", "json"}, upstream.type);
   reader.text("url", upstream.url);
   reader.text("token", upstream.token);
+  reader.text("tls_ca", upstream.tls_ca);
+  reader.text("proxy", upstream.proxy);
   if (const Json* fields = reader.object("fields")) {
     read_json_fields(*fields, context, lenient, upstream.fields);
   }

@@ -32,6 +32,13 @@ upstream::ScraperOptions scraper_options(const config::Config& config) {
   return {config.upstream.url, config.upstream.token, config.upstream.timeout};
 }
 
+upstream::HttpClientOptions http_client_options(const config::Config& config) {
+  upstream::HttpClientOptions options;
+  options.ca_file = config.upstream.tls_ca;
+  options.proxy = config.upstream.proxy;
+  return options;
+}
+
 std::unique_ptr<upstream::AttemptSource> make_source(upstream::HttpClient& client,
                                                      const config::Config& config) {
   const config::Upstream& from = config.upstream;
@@ -126,7 +133,7 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
       kv(kv_client.get(),
          {.ns = config.worker_namespace_id(), .state_ttl = state_ttl(config, clock.wall_now())},
          metrics),
-      http_client(executor, {}),
+      http_client(executor, http_client_options(config)),
       source(make_source(http_client, config)),
       fetcher(executor, *source, fetcher_options(config), clock, metrics),
       transport(config.maildir_path()),
@@ -141,7 +148,12 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
              }),
       run_store(pool, run_store_options(config, std::move(worker_name))),
       class_monitor(executor,
-                    {run_store, kv, fetcher, clock, [this] { outbox.wake(); }},
+                    {run_store,
+                     kv,
+                     fetcher,
+                     clock,
+                     [this] { outbox.wake(); },
+                     [this] { return fetcher.figures(); }},
                     monitor_options(config),
                     metrics) {}
 

@@ -42,6 +42,7 @@ Run::Run(boost::asio::any_io_executor executor,
       renewal_(executor_) {
   summary_.run_id = begun_.id;
   summary_.sections = begun_.sections.size();
+  if (tools_.upstream_figures) asked_before_ = tools_.upstream_figures();
 }
 
 // A task's exception is a bug or exhausted memory: it leaves the event loop and ends the process.
@@ -218,6 +219,7 @@ RunEnd Run::describe_end(const Status& outcome) {
   summary_.sql_statements =
       counter_.statements + tools_.store.messages_per_statement();  // with the one that stores this
   summary_.seconds = std::chrono::duration<double>(steady_clock::now() - started_).count();
+  if (tools_.upstream_figures) summary_.upstream = tools_.upstream_figures().since(asked_before_);
   RunEnd end;
   end.succeeded = outcome.ok();
   end.error = outcome.message();

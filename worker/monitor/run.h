@@ -21,6 +21,7 @@
 #include "worker/monitor/kv_states.h"
 #include "worker/monitor/run_store.h"
 #include "worker/monitor/run_summary.h"
+#include "worker/upstream/fetcher_figures.h"
 #include "worker/upstream/section_source.h"
 
 namespace edged::monitor {
@@ -44,6 +45,8 @@ struct RunTools {
   upstream::SectionSource& source;
   const Clock& clock;
   std::function<void()> on_mails;  // mails were written
+  // What `source` has asked so far, for the summary; empty: not told.
+  std::function<upstream::FetcherFigures()> upstream_figures{};
 };
 
 // `counter` and `started` include what beginning the run took.
@@ -91,6 +94,7 @@ class Run : public std::enable_shared_from_this<Run> {
   BegunRun begun_;
   db::StatementCounter counter_;
   RunSummary summary_;
+  upstream::FetcherFigures asked_before_;
   std::chrono::steady_clock::time_point started_;
 
   std::map<std::string, StoredState> fresh_;

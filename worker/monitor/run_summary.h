@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "worker/upstream/fetcher_figures.h"
 
 namespace edged::monitor {
 
@@ -20,6 +23,7 @@ struct RunSummary {
   std::uint64_t kv_hits = 0;
   std::uint64_t kv_misses = 0;
   double seconds = 0;
+  std::optional<upstream::FetcherFigures> upstream;  // what was asked during the run
 };
 
 // An object without "notifications", which finish_run adds from the database.

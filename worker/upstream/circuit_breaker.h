@@ -56,4 +56,17 @@ class CircuitBreaker {
   std::chrono::milliseconds opened_at_{0};
 };
 
+// "closed", "half-open", "open".
+constexpr const char* circuit_state_name(CircuitBreaker::State state) {
+  switch (state) {
+    case CircuitBreaker::State::kClosed:
+      return "closed";
+    case CircuitBreaker::State::kHalfOpen:
+      return "half-open";
+    case CircuitBreaker::State::kOpen:
+      break;
+  }
+  return "open";
+}
+
 }  // namespace edged::upstream

@@ -146,9 +146,17 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
                             cancellation.cancelled() != asio::cancellation_type::none;
       if (hopeless) co_return std::move(attempt.result);
       retries_.add();
+      ++done_.retries;
       asio::steady_timer timer(executor_, wait);
       co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     }
+  }
+
+  FetcherFigures figures() {
+    FetcherFigures now = done_;
+    now.window = window_.limit();
+    now.circuit = breaker_.state();
+    return now;
   }
 
   void stop() {
@@ -184,6 +192,7 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
   asio::awaitable<Result<Permit>> acquire() {
     if (const Status refused = refusal(); !refused.ok()) {
       refused_.add();
+      ++done_.refused;
       co_return refused;
     }
     if (waiters_.empty() && has_room()) {
@@ -227,6 +236,7 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
         first->permit.emplace(admit());
       } else {
         refused_.add();
+        ++done_.refused;
         first->refusal = refused;
       }
       first->timer.cancel();
@@ -261,6 +271,7 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
     breaker_.report(circuit, outcome ? verdict_of(*outcome) : CircuitBreaker::Verdict::kNeutral);
     if (outcome) {
       requests_[static_cast<std::size_t>(*outcome)]->add();
+      ++done_.requests[static_cast<std::size_t>(*outcome)];
       latency_.observe(clock_.boot_now() - started);
       if (pushes_back(*outcome)) window_.pushed_back(rate, retry_after);
       if (verdict_of(*outcome) == CircuitBreaker::Verdict::kSuccess) window_.succeeded(rate);
@@ -298,6 +309,7 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
   std::list<std::shared_ptr<Waiter>> waiters_;
   int in_flight_ = 0;
   bool stopped_ = false;
+  FetcherFigures done_;
   Gauge& in_flight_gauge_;
   Gauge& waiting_gauge_;
   Gauge& window_gauge_;
@@ -314,6 +326,10 @@ Fetcher::Fetcher(asio::any_io_executor executor,
                  const Clock& clock,
                  MetricsRegistry& metrics)
     : impl_(std::make_shared<Impl>(std::move(executor), source, options, clock, metrics)) {}
+
+FetcherFigures Fetcher::figures() const {
+  return impl_->figures();
+}
 
 Fetcher::~Fetcher() {
   impl_->stop();

@@ -22,6 +22,7 @@
 #include "proto/base/metrics.h"
 #include "worker/upstream/attempt.h"
 #include "worker/upstream/circuit_breaker.h"
+#include "worker/upstream/fetcher_figures.h"
 
 namespace edged::upstream {
 
@@ -49,6 +50,8 @@ class Fetcher final : public SectionSource {
 
   boost::asio::awaitable<Result<SectionObservation>> fetch(SectionKey section,
                                                            std::string run_id) override;
+
+  FetcherFigures figures() const;
 
  private:
   class Impl;

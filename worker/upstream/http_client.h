@@ -42,7 +42,8 @@ struct HttpClientOptions {
   std::size_t body_bytes_max = 1 << 20;
   long redirects_max = 3;
   std::chrono::milliseconds connect_timeout{10'000};
-  std::string ca_file;  // empty: the system's
+  std::string ca_file;  // PEM; empty: the system's
+  std::string proxy;    // "http://HOST:PORT", "socks5h://…"; empty: what the environment says
 };
 
 class HttpClient {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a fetcher has done since it was made, and how it is now. Value type; any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "worker/upstream/attempt.h"
+#include "worker/upstream/circuit_breaker.h"
+
+namespace edged::upstream {
+
+struct FetcherFigures {
+  std::array<std::uint64_t, kOutcomeCount> requests{};  // by outcome
+  std::uint64_t retries = 0;
+  std::uint64_t refused = 0;  // fetches answered without asking
+  int window = 0;             // requests that may be under way at once, now
+  CircuitBreaker::State circuit = CircuitBreaker::State::kClosed;
+
+  // What was done between `earlier` and this; window and circuit are this one's.
+  FetcherFigures since(const FetcherFigures& earlier) const {
+    FetcherFigures change = *this;
+    for (std::size_t i = 0; i < requests.size(); ++i) change.requests[i] -= earlier.requests[i];
+    change.retries -= earlier.retries;
+    change.refused -= earlier.refused;
+    return change;
+  }
+};
+
+}  // namespace edged::upstream

@@ -32,6 +32,7 @@ EDGES = {
     "worker/mail": ["worker/db", "proto/base"],
     "worker/mirror": ["worker/db", "proto/net", "proto/base"],
     "worker/monitor": [*WORKER, "proto"],
+    "worker/status": ["proto/net", "proto/base"],
     "tools": ["proto", "kvstore", "worker", "tools"],
     "tests": ["proto", "kvstore", "worker", "tools", "tests"],
 }

@@ -3,31 +3,8 @@
 
 #include <boost/json.hpp>
 #include <cmath>
-#include <utility>
 
 namespace edged::monitor {
-namespace {
-
-// Outcomes that did not occur are left out.
-boost::json::object describe(const upstream::FetcherFigures& figures) {
-  boost::json::object outcomes;
-  std::uint64_t requests = 0;
-  for (std::size_t i = 0; i < figures.requests.size(); ++i) {
-    requests += figures.requests[i];
-    if (figures.requests[i] == 0) continue;
-    outcomes[upstream::outcome_name(static_cast<upstream::Outcome>(i))] = figures.requests[i];
-  }
-  boost::json::object object;
-  object["requests"] = requests;
-  object["outcomes"] = std::move(outcomes);
-  object["retries"] = figures.retries;
-  object["refused"] = figures.refused;
-  object["window"] = figures.window;
-  object["circuit"] = upstream::circuit_state_name(figures.circuit);
-  return object;
-}
-
-}  // namespace
 
 std::string to_json(const RunSummary& summary) {
   boost::json::object object;

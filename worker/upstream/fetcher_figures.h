@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <boost/json/fwd.hpp>
 #include <cstdint>
 
 #include "worker/upstream/attempt.h"
@@ -26,5 +27,8 @@ struct FetcherFigures {
     return change;
   }
 };
+
+// An object, as the summary of a run has it (docs/class-monitor.md).
+boost::json::object describe(const FetcherFigures& figures);
 
 }  // namespace edged::upstream

@@ -3,9 +3,12 @@
 an upstream that misbehaves."""
 
 import json
+import os
+import time
 import unittest
+import urllib.request
 
-from replay_case import DATABASE, NAMESPACE_ID, Faults, ReplayCase
+from replay_case import DATABASE, NAMESPACE_ID, DeploymentError, Faults, ReplayCase
 
 TICKS = 12
 FALLBACK = "[KV] KV namespace not available, falling back to PostgreSQL"
@@ -47,6 +50,46 @@ class WithoutKvTest(ReplayCase):
             self.settle()
         self.assert_told_as_expected(TICKS)
         self.assertEqual(serve.log.read_text().count(FALLBACK), 1)
+
+
+class FullNodeTest(ReplayCase):
+    def test_a_node_that_is_full_is_told_once_and_is_used_again_by_itself(self):
+        self.deploy(node={"data_dir": str(self.directory / "full"), "disk_quota": "64MiB", "listen": "127.0.0.1:0",
+                          "http": "127.0.0.1:0"})
+        self.deployment.node_dir = self.directory / "full"
+        serve = self.serve()
+        filler = self.deployment.directory / "filler"
+        filler.write_bytes(os.urandom(20 << 20))
+        refused = 0
+        while refused < 3:  # compaction may make room for one more
+            try:
+                self.deployment.kvctl("--ns", NAMESPACE_ID, "put", "filler%d" % time.time_ns(), "--path", filler)
+                refused = 0
+            except DeploymentError as error:
+                self.assertIn("quota", str(error))
+                refused += 1
+                time.sleep(1)
+        for _ in range(TICKS // 2):
+            self.settle()
+        log = serve.log.read_text()
+        # Said once for each time that the node itself says it, since compaction may make room for a while.
+        told = log.count("[KV] KV namespace takes no writes, falling back to PostgreSQL")
+        self.assertTrue(1 <= told <= log.count("writes are refused"), log)
+        self.deployment.kvctl("namespace", "clear", NAMESPACE_ID, "--yes")
+        for _ in range(TICKS // 2, TICKS):
+            self.settle()
+        self.deployment.wait_for("the node's recovery", lambda: self.settled_with_hits(), serve, 60)
+        self.assertEqual(self.metric("edged_worker_kv_available"), 1)
+        self.assertGreaterEqual(serve.log.read_text().count("available again"), 1)
+        self.assert_told_as_expected(self.upstream.frame)
+
+    def settled_with_hits(self):
+        return self.settle()["kv_hits"] > 0
+
+    def metric(self, name):
+        with urllib.request.urlopen("http://%s/metrics" % self.deployment.worker_address(), timeout=5) as page:
+            lines = page.read().decode().splitlines()
+        return float(next(line for line in lines if line.startswith(name + " ")).split()[1])
 
 
 class MisbehavingUpstreamTest(ReplayCase):

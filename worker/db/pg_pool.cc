@@ -92,7 +92,8 @@ class PgPool::Impl {
 
   void close() {
     closed_ = true;
-    metrics_.connections.add(-static_cast<std::int64_t>(idle_.size()));
+    // Frames of statements may outlive the metrics: nothing is counted after this.
+    metrics_.connections.add(-static_cast<std::int64_t>(idle_.size() + lent_.size()));
     idle_.clear();
     for (PgConnection* connection : lent_) connection->abandon();
     while (!waiters_.empty()) call_next_waiter();
@@ -250,7 +251,7 @@ class PgPool::Impl {
       call_next_waiter();
       return;
     }
-    metrics_.connections.add(-1);
+    if (!closed_) metrics_.connections.add(-1);
     connection.reset();
     free_place();
   }

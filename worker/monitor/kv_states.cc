@@ -13,6 +13,7 @@ namespace {
 using boost::asio::awaitable;
 
 constexpr std::chrono::milliseconds kMirrorPatience{1'000};
+constexpr std::chrono::seconds kLeftAlone{10};
 
 std::string state_key(const std::string& class_nbr) {
   return "class_state:" + class_nbr;
@@ -44,7 +45,7 @@ KvStates::KvStates(net::Client* client, KvStatesOptions options, MetricsRegistry
 awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<WatchedSection> sections,
                                                              std::string position) {
   std::map<std::string, StoredState> fresh;
-  if (!configured() || sections.empty()) co_return fresh;
+  if (!configured() || sections.empty() || !worth_asking()) co_return fresh;
   std::vector<std::string> keys;
   for (const WatchedSection& section : sections) keys.push_back(state_key(section.class_nbr));
   Result<Entries> entries = Entries();
@@ -59,7 +60,7 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   } else {
     entries = co_await client_->multi_get(options_.ns, std::move(keys));
   }
-  note(entries ? Status() : entries.error());
+  note(Call::kRead, entries ? Status() : entries.error());
   if (!entries) co_return fresh;
   seen_.clear();
   for (std::size_t i = 0; i < sections.size() && i < entries->size(); ++i) {
@@ -103,13 +104,13 @@ void KvStates::note_seen(const std::string& key, const std::optional<net::KvEntr
 // A run that was late may meet what a newer one has stored: looks again at what was not as it had
 // been seen, and leaves what is newer.
 awaitable<void> KvStates::write(std::vector<StoredState> states) {
-  if (!configured() || mirrored_.states || states.empty()) co_return;
+  if (!configured() || mirrored_.states || states.empty() || !worth_asking()) co_return;
   states = co_await put_newer(std::move(states));
   if (states.empty()) co_return;
   std::vector<std::string> keys;
   for (const StoredState& stored : states) keys.push_back(state_key(stored.state.class_nbr));
   const auto entries = co_await client_->multi_get(options_.ns, keys);
-  note(entries ? Status() : entries.error());
+  note(Call::kRead, entries ? Status() : entries.error());
   if (!entries) co_return;
   for (std::size_t i = 0; i < keys.size(); ++i) note_seen(keys[i], (*entries)[i]);
   (void)co_await put_newer(std::move(states));  // what changes twice meanwhile is another's
@@ -145,16 +146,16 @@ awaitable<std::vector<StoredState>> KvStates::put_newer(std::vector<StoredState>
       worst = result.error();
     }
   }
-  note(worst);
+  note(Call::kWrite, worst);
   co_return contested;
 }
 
 awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
                                        std::vector<std::string> resets) {
-  if (!configured() || mirrored_.claims) co_return;
+  if (!configured() || mirrored_.claims || !worth_asking()) co_return;
   for (const std::string& reset : resets) {
     const Status status = co_await client_->remove(options_.ns, "notif:" + reset);
-    note(status);
+    note(Call::kWrite, status);
     if (!status.ok()) co_return;
   }
   if (claims.empty()) co_return;
@@ -167,20 +168,32 @@ awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
     items.push_back(std::move(item));
   }
   const auto results = co_await client_->multi_put(options_.ns, std::move(items));
-  note(first_failure(results));
+  note(Call::kWrite, first_failure(results));
 }
 
-// Logs the way down and the way up once each, however many calls and keys are concerned.
-void KvStates::note(const Status& status) {
+bool KvStates::worth_asking() const {
+  return std::chrono::steady_clock::now() >= slow_until_;
+}
+
+// Logs the way down and the way up once each, however many calls and keys are concerned. A node
+// that is full still reads: that it can be read does not mean that it is well again.
+void KvStates::note(Call call, const Status& status) {
   if (!status.ok()) failures_.add();
-  if (status.ok() == available_) return;
-  available_ = status.ok();
-  available_gauge_.set(available_ ? 1 : 0);
-  if (available_) {
+  if (status.code() == Code::kDeadlineExceeded) {
+    slow_until_ = std::chrono::steady_clock::now() + kLeftAlone;
+  }
+  const bool was_available = read_ok_ && write_ok_;
+  (call == Call::kRead ? read_ok_ : write_ok_) = status.ok();
+  const bool available = read_ok_ && write_ok_;
+  if (available == was_available) return;
+  available_gauge_.set(available ? 1 : 0);
+  if (available) {
     log::info("[KV] KV namespace available again");
     return;
   }
-  log::warn("[KV] KV namespace not available, falling back to PostgreSQL");
+  log::warn(call == Call::kRead
+                ? "[KV] KV namespace not available, falling back to PostgreSQL"
+                : "[KV] KV namespace takes no writes, falling back to PostgreSQL");
   log::warn("[KV] the reason: " + status.message());
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The job's use of the KV node: class_state:{class_nbr} and notif:{class_watch_id}:{type}. In the
 // classic flow the job writes both itself; where a mirror keeps them, it only reads. Nothing here
-// fails the job: a node that is missing, dead, slow or lacks the namespace reads as misses, is
-// logged once until it answers again, and is counted. On the executor's thread.
+// fails the job: a node that is missing, dead, slow, full or lacks the namespace reads as misses, is
+// logged once until it answers again, and is counted. One that let a call time out is left alone
+// for 10 s, so that a run waits for it once. On the executor's thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -65,13 +66,17 @@ class KvStates {
   };
   void note_seen(const std::string& key, const std::optional<net::KvEntry>& entry);
   boost::asio::awaitable<std::vector<StoredState>> put_newer(std::vector<StoredState> states);
-  void note(const Status& status);
+  enum class Call { kRead, kWrite };
+  // False: the node did not answer in time a moment ago, and is not waited for again.
+  bool worth_asking() const;
+  void note(Call call, const Status& status);
 
   net::Client* client_;
   KvStatesOptions options_;
   MirroredKeys mirrored_;
   std::map<std::string, Seen> seen_;  // by key; of the sections of the last runs
-  bool available_ = true;
+  bool read_ok_ = true, write_ok_ = true;  // the last of each
+  std::chrono::steady_clock::time_point slow_until_{};
   Gauge& available_gauge_;
   Counter& failures_;
 };

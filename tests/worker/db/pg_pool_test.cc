@@ -324,6 +324,29 @@ TEST_F(PgPoolTest, WaitingForAConnectionIsBounded) {
   EXPECT_EQ(codes, (std::vector<Code>{Code::kUnavailable, Code::kOk}));
 }
 
+// As when a program ends: the frame of a statement goes with the io_context, after all it counted
+// in.
+TEST_F(PgPoolTest, AStatementUnderWayMayOutliveTheMetrics) {
+  auto context = std::make_unique<asio::io_context>();
+  auto registry = std::make_unique<MetricsRegistry>();
+  auto pool = std::make_unique<PgPool>(context->get_executor(), options(1), *registry);
+  auto statement = [](PgPool* target) -> asio::awaitable<void> {
+    (void)co_await target->execute("select pg_sleep(30)", {});
+  };
+  asio::co_spawn(*context, statement(pool.get()), asio::detached);
+  asio::co_spawn(*context, statement(pool.get()), asio::detached);
+  while (
+      cluster_.value("postgres",
+                     "select count(*) from pg_stat_activity where query like '%pg_sleep(30)' and "
+                     "datname = '" +
+                         database_ + "'") == "0") {
+    context->poll();
+  }
+  pool.reset();
+  registry.reset();
+  context.reset();
+}
+
 TEST_F(PgPoolTest, DestructionEndsStatementsUnderWay) {
   auto pool = std::make_unique<PgPool>(io_.get_executor(), options(1), metrics_);
   ASSERT_EQ(value(*pool, "select 1"), "1");

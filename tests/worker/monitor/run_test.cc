@@ -122,12 +122,18 @@ TEST_F(RunWithoutNodeTest, ANodeThatNeverAnswersCostsItsTimeOutAndNothingElse) {
                        ClassMonitorOptions{},
                        metrics_);
   add_watch("student@example.edu");
+  for (int section = 20'000; section < 20'300; ++section) {  // several batches
+    add_watch("other" + std::to_string(section) + "@example.edu", std::to_string(section));
+    source_.say(std::to_string(section), open_seats(1));
+  }
   for (const std::int64_t seats : {0, 3}) {
     source_.say(kSection, open_seats(seats));
     const auto summary = try_tick(monitor);
     ASSERT_TRUE(summary) << summary.error().to_string();
   }
   EXPECT_EQ(mails(), Strings{"seat_available student@example.edu"});
+  // It was waited for once, not once a batch and not by the second run.
+  EXPECT_NE(metrics_.render().find("\nedged_worker_kv_failures_total 1\n"), std::string::npos);
 }
 
 TEST_F(RunWithNodeTest, ANodeThatComesBackWithOldEntriesIsNotBelieved) {

@@ -191,9 +191,8 @@ void KvStates::note(Call call, const Status& status) {
     log::info("[KV] KV namespace available again");
     return;
   }
-  log::warn(call == Call::kRead
-                ? "[KV] KV namespace not available, falling back to PostgreSQL"
-                : "[KV] KV namespace takes no writes, falling back to PostgreSQL");
+  log::warn(call == Call::kRead ? "[KV] KV namespace not available, falling back to PostgreSQL"
+                                : "[KV] KV namespace takes no writes, falling back to PostgreSQL");
   log::warn("[KV] the reason: " + status.message());
 }
 

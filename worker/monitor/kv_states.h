@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The job's use of the KV node: class_state:{class_nbr} and notif:{class_watch_id}:{type}. In the
 // classic flow the job writes both itself; where a mirror keeps them, it only reads. Nothing here
-// fails the job: a node that is missing, dead, slow, full or lacks the namespace reads as misses, is
-// logged once until it answers again, and is counted. One that let a call time out is left alone
+// fails the job: a node that is missing, dead, slow, full or lacks the namespace reads as misses,
+// is logged once until it answers again, and is counted. One that let a call time out is left alone
 // for 10 s, so that a run waits for it once. On the executor's thread.
 #pragma once
 
@@ -74,7 +74,7 @@ class KvStates {
   net::Client* client_;
   KvStatesOptions options_;
   MirroredKeys mirrored_;
-  std::map<std::string, Seen> seen_;  // by key; of the sections of the last runs
+  std::map<std::string, Seen> seen_;       // by key; of the sections of the last runs
   bool read_ok_ = true, write_ok_ = true;  // the last of each
   std::chrono::steady_clock::time_point slow_until_{};
   Gauge& available_gauge_;

@@ -4,6 +4,7 @@
 
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
+#include "tools/edged/parse_error.h"
 
 int main(int argc, char** argv) {
   int exit_code = edged::kExitDone;
@@ -27,7 +28,7 @@ int main(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? edged::kExitDone : edged::kExitUsage;
+    return edged::report_parse_error(program, error);
   }
   return exit_code;
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "tools/edged/exit_code.h"
+#include "tools/edged/parse_error.h"
 #include "tools/kvctl/commands.h"
 
 int main(int argc, char** argv) {
@@ -40,7 +41,7 @@ int main(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? edged::kExitDone : edged::kExitUsage;
+    return edged::report_parse_error(program, error);
   }
   if (std::fflush(stdout) != 0 && exit_code == edged::kExitDone) {
     std::fprintf(stderr, "kvctl: could not write the output\n");

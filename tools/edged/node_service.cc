@@ -133,15 +133,13 @@ class Node {
 
   // Until SIGTERM or SIGINT.
   void run(const std::function<void()>& reload) {
-    boost::asio::signal_set stop(io_, SIGTERM, SIGINT);
-    boost::asio::signal_set hup(io_, SIGHUP);
-    stop.async_wait([&](boost::system::error_code error, int) {
+    end_.async_wait([&](boost::system::error_code error, int) {
       if (error) return;
-      hup.cancel();
+      hangup_.cancel();
       begin_drain();
     });
     std::function<void()> wait_hup = [&] {
-      hup.async_wait([&](boost::system::error_code error, int) {
+      hangup_.async_wait([&](boost::system::error_code error, int) {
         if (error) return;
         reload();
         reload_tokens();
@@ -201,6 +199,9 @@ class Node {
   access::AccessTable& access_;
   const std::shared_ptr<net::ServerTls> tls_;  // null: none
   boost::asio::io_context io_{1};
+  // From here on signals wait for run(): who reads ports.json may send one at once.
+  boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
+  boost::asio::signal_set hangup_{io_, SIGHUP};
   std::unique_ptr<storage::Store> store_;
   server::Server server_;
   std::atomic<bool> draining_{false};
@@ -240,6 +241,7 @@ int serve_store(const config::Config& config,
 }  // namespace
 
 int run_node(const config::Config& config, std::function<void()> reload) {
+  std::signal(SIGHUP, SIG_IGN);  // there is nothing to reload yet
   ::mallopt(M_ARENA_MAX,
             2);  // an arena per thread costs an idle node megabytes and gains it nothing
   const DescriptorPlan plan = raise_descriptor_limit();

@@ -19,10 +19,10 @@ TEST_F(ConfigTest, ReadsEveryKey) {
     "kv_namespaces": [ { "binding": "KV", "id": "0f2ac74b498b48028cb68387c421e279",
                          "preview_id": "06779da6940b431db6e566b4846d64db" } ],
     "postgres": { "url": "${DATABASE_URL}", "pool_size": 7, "connect_timeout": "1s",
-                  "statement_timeout": "2s" },
+                  "statement_timeout": "2s", "session_state": false },
     "triggers": { "crons": ["5 * * * *"] },
     "jobs": { "class-monitor": { "crons": ["@hourly"], "time_zone": "UTC", "misfire": "last",
-              "overlap": "forbid", "jitter": "3s", "touch_last_checked": false,
+              "overlap": "forbid", "jitter": "3s", "touch_last_checked": false, "past_term_after": "30d",
               "instructor_placeholders": ["To Be Named"] } },
     "worker": { "http": "127.0.0.1:4", "state_dir": "/s", "node": "127.0.0.1:5",
                 "node_timeout": "300ms", "cron_secret": "x${CRON_SECRET}y",
@@ -34,7 +34,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
     "queues": { "producers": [ { "queue": "email", "binding": "Q" } ],
                 "consumers": [ { "queue": "email", "max_batch_size": 9, "max_batch_timeout": 5,
                                  "max_retries": 3, "dead_letter_queue": "dlq" } ] },
-    "mirror": { "mode": "logical", "namespace": "KV", "slot": "s_1", "publication": "P",
+    "mirror": { "mode": "logical", "namespace": "KV", "url": "postgres://direct", "slot": "s_1", "publication": "P",
                 "temporary_slot": true, "heartbeat": "2s", "rules": [
       { "table": "t", "key": "k:{a}", "value": { "row": true }, "ttl": "1h" },
       { "table": "s.u", "key": "l:{b}", "value": { "const": "" }, "expires": "e" },
@@ -57,6 +57,9 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config.postgres.pool_size, 7);
   EXPECT_EQ(config.postgres.connect_timeout, std::chrono::seconds(1));
   EXPECT_EQ(config.postgres.statement_timeout, std::chrono::seconds(2));
+  EXPECT_FALSE(config.postgres.session_state);
+  EXPECT_EQ(config.mirror.url, "postgres://direct");
+  EXPECT_EQ(config.class_monitor.past_term_after, std::chrono::days(30));
   EXPECT_EQ(config.class_monitor_crons(), std::vector<std::string>{"@hourly"});
   EXPECT_EQ(config.class_monitor.misfire, "last");
   EXPECT_EQ(config.class_monitor.jitter, std::chrono::seconds(3));

@@ -31,5 +31,34 @@ TEST_F(ConfigTest, ReadsWhereThingsAreInAnAnswer) {
       << wrong;
 }
 
+TEST_F(ConfigTest, ReadsHowTheUpstreamIsReached) {
+  const std::string basics =
+      R"({ "postgres": { "url": "p" }, "worker": { "cron_secret": "s" }, "upstream": { "url": "http://u", )";
+  const Loaded loaded = load(basics + R"("proxy": "socks5h://127.0.0.1:1080", "tls_ca": "/dev/null",
+      "defaults": { "instructor": "Staff", "location": "" } } })");
+  ASSERT_EQ(complaints(loaded), "");
+  EXPECT_EQ(loaded.config.upstream.proxy, "socks5h://127.0.0.1:1080");
+  EXPECT_EQ(loaded.config.upstream.tls_ca, "/dev/null");
+  EXPECT_EQ(loaded.config.upstream.defaults.instructor, "Staff");
+  EXPECT_EQ(loaded.config.upstream.defaults.location, "");
+  EXPECT_FALSE(loaded.config.upstream.defaults.title);
+  for (const char* wrong : {R"("proxy": "127.0.0.1:1080")",
+                            R"("tls_ca": "/no/such/file")",
+                            R"("defaults": { "seats_available": "3" })"}) {
+    EXPECT_NE(complaints(load(basics + wrong + " } }")), "") << wrong;
+  }
+}
+
+TEST_F(ConfigTest, AMirrorBehindAPoolerNeedsAnAddressOfItsOwn) {
+  const std::string text =
+      R"({ "worker": { "cron_secret": "s" }, "upstream": { "url": "http://u" },
+           "kv_namespaces": [ { "binding": "KV", "id": "0f2ac74b498b48028cb68387c421e279" } ],
+           "postgres": { "url": "p", "session_state": false }, "mirror": { "mode": "logical", )";
+  const std::string rules =
+      R"("rules": [ { "table": "t", "key": "k:{a}", "value": { "row": true } } ] } })";
+  EXPECT_NE(complaints(load(text + rules)).find("mirror.url: is missing"), std::string::npos);
+  EXPECT_EQ(complaints(load(text + R"("url": "direct", )" + rules)), "");
+}
+
 }  // namespace
 }  // namespace edged::config

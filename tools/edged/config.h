@@ -75,7 +75,8 @@ struct Upstream {
   std::string token;
   std::string tls_ca;  // PEM file; empty: the system's authorities
   std::string proxy;   // empty: what the environment says (https_proxy, http_proxy, no_proxy)
-  upstream::JsonFields fields;  // of type "json"
+  upstream::JsonFields fields;      // of type "json"
+  upstream::JsonDefaults defaults;  // the same
   int concurrency = 10;
   int retries = 2;
   std::chrono::milliseconds timeout{90'000};

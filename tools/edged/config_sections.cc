@@ -96,6 +96,23 @@ void read_json_fields(const Json& json,
   reader.finish();
 }
 
+void read_json_defaults(const Json& json,
+                        ReadContext& context,
+                        bool lenient,
+                        upstream::JsonDefaults& defaults) {
+  ObjectReader reader(json, "upstream.defaults", context, lenient);
+  const auto read = [&](const char* key, std::optional<std::string>& value) {
+    if (json.find(key) != nullptr) reader.text(key, value.emplace());
+  };
+  read("subject", defaults.subject);
+  read("catalog_nbr", defaults.catalog_nbr);
+  read("title", defaults.title);
+  read("instructor", defaults.instructor);
+  read("location", defaults.location);
+  read("meeting_times", defaults.meeting_times);
+  reader.finish();
+}
+
 void read_upstream(const Json& json, ReadContext& context, bool lenient, Upstream& upstream) {
   ObjectReader reader(json, "upstream", context, lenient);
   reader.choice("type", {"scraper", "json"}, upstream.type);
@@ -105,6 +122,9 @@ void read_upstream(const Json& json, ReadContext& context, bool lenient, Upstrea
   reader.text("proxy", upstream.proxy);
   if (const Json* fields = reader.object("fields")) {
     read_json_fields(*fields, context, lenient, upstream.fields);
+  }
+  if (const Json* defaults = reader.object("defaults")) {
+    read_json_defaults(*defaults, context, lenient, upstream.defaults);
   }
   reader.integer("concurrency", 1, 10'000, upstream.concurrency);
   reader.integer("retries", 0, 10, upstream.retries);

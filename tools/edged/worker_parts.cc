@@ -43,7 +43,7 @@ std::unique_ptr<upstream::AttemptSource> make_source(upstream::HttpClient& clien
                                                      const config::Config& config) {
   const config::Upstream& from = config.upstream;
   if (from.type == "json") {
-    upstream::JsonOptions options{from.url, from.token, from.fields, from.timeout};
+    upstream::JsonOptions options{from.url, from.token, from.fields, from.defaults, from.timeout};
     return std::make_unique<upstream::JsonSource>(client, std::move(options));
   }
   return std::make_unique<upstream::ScraperSource>(client, scraper_options(config));

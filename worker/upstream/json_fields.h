@@ -3,6 +3,7 @@
 // configuration has them. Pure; any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,12 @@ struct JsonFields {
   std::string subject, catalog_nbr, title, instructor, location, meeting_times;
   std::string seats_available, seats_capacity, non_reserved_seats;
   std::string seats_taken;  // without seats_available: capacity minus this is available
+};
+
+// What a section has of which the answer does not tell the field: an API that leaves the instructor
+// out where nobody is assigned needs {instructor: "Staff"}, since what is missing is unknown.
+struct JsonDefaults {
+  std::optional<std::string> subject, catalog_nbr, title, instructor, location, meeting_times;
 };
 
 // Of the fields or the URL: empty if a source can be made of them, else why not. Pure.

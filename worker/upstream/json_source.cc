@@ -49,7 +49,21 @@ bool is_wanted(const json::value& section, const JsonFields& fields, const Secti
   return fields.term.empty() || text_at(section, fields.term) == key.term;
 }
 
-SectionObservation observe(const json::value& section, const JsonFields& fields) {
+void fill_in(SectionObservation& seen, const JsonDefaults& defaults) {
+  const auto fill = [](std::optional<std::string>& field, const std::optional<std::string>& value) {
+    if (!field) field = value;
+  };
+  fill(seen.subject, defaults.subject);
+  fill(seen.catalog_nbr, defaults.catalog_nbr);
+  fill(seen.title, defaults.title);
+  fill(seen.instructor, defaults.instructor);
+  fill(seen.location, defaults.location);
+  fill(seen.meeting_times, defaults.meeting_times);
+}
+
+SectionObservation observe(const json::value& section,
+                           const JsonFields& fields,
+                           const JsonDefaults& defaults) {
   SectionObservation seen;
   seen.subject = filled_at(section, fields.subject);
   seen.catalog_nbr = filled_at(section, fields.catalog_nbr);
@@ -65,6 +79,7 @@ SectionObservation observe(const json::value& section, const JsonFields& fields)
   if (fields.seats_available.empty() && taken && seen.seats_capacity) {
     seen.seats_available = *seen.seats_capacity - *taken;
   }
+  fill_in(seen, defaults);
   return seen;
 }
 
@@ -104,19 +119,20 @@ std::string expand_url(std::string_view url, const SectionKey& section) {
 
 Result<SectionObservation> parse_json_answer(std::string_view body,
                                              const JsonFields& fields,
-                                             const SectionKey& section) {
+                                             const SectionKey& section,
+                                             const JsonDefaults& defaults) {
   json::error_code error;
   const json::value answer = json::parse(body, error);
   if (error) return not_understood("not JSON: " + error.message());
   const Status none(Code::kNotFound, "the upstream's answer has no such section");
   if (fields.list.empty()) {
     if (!answer.is_object()) return not_understood("not a JSON object");
-    return is_wanted(answer, fields, section) ? Result(observe(answer, fields)) : none;
+    return is_wanted(answer, fields, section) ? Result(observe(answer, fields, defaults)) : none;
   }
   const json::value* const list = at(answer, fields.list);
   if (list == nullptr || !list->is_array()) return not_understood("no list at " + fields.list);
   for (const json::value& one : list->get_array()) {
-    if (is_wanted(one, fields, section)) return observe(one, fields);
+    if (is_wanted(one, fields, section)) return observe(one, fields, defaults);
   }
   return none;
 }
@@ -136,7 +152,7 @@ boost::asio::awaitable<Attempt> JsonSource::attempt(SectionKey section, std::str
   request.timeout = options_.timeout;
   const Result<HttpAnswer> answer = co_await client_.perform(std::move(request));
   co_return judge_answer(answer, [&](std::string_view body) {
-    return parse_json_answer(body, options_.fields, section);
+    return parse_json_answer(body, options_.fields, section, options_.defaults);
   });
 }
 

@@ -18,6 +18,7 @@ struct JsonOptions {
   std::string url;    // "https://host/classes?term={term}&number={class_nbr}"
   std::string token;  // sent as bearer token; empty: none
   JsonFields fields;
+  JsonDefaults defaults{};
   std::chrono::milliseconds timeout{90'000};
 };
 
@@ -37,10 +38,11 @@ class JsonSource final : public AttemptSource {
 std::string expand_url(std::string_view url, const SectionKey& section);
 
 // Errors: kNotFound: the answer has no such section; kCorruption: it is not JSON, or the list is
-// none. Each field is judged alone: what is missing, null or of no use is unknown; a blank
-// instructor or an empty list of them is "": nobody is assigned. Pure.
+// none. Each field is judged alone: what is missing, null or of no use is its default, else
+// unknown; a blank instructor or an empty list of them is "": nobody is assigned. Pure.
 Result<SectionObservation> parse_json_answer(std::string_view body,
                                              const JsonFields& fields,
-                                             const SectionKey& section);
+                                             const SectionKey& section,
+                                             const JsonDefaults& defaults = {});
 
 }  // namespace edged::upstream

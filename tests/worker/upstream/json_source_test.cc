@@ -83,6 +83,17 @@ TEST(JsonSourceTest, ReadsTheShapeOfBanner) {
   ASSERT_TRUE(first) << first.error().to_string();
   EXPECT_EQ(first->seats_available, -2) << "judged by the monitor";
   EXPECT_FALSE(first->instructor);
+  JsonDefaults defaults;
+  defaults.instructor = "Staff";
+  defaults.location = "online";
+  const auto filled = parse_json_answer(body, fields, {"30443", "202430"}, defaults);
+  ASSERT_TRUE(filled);
+  EXPECT_EQ(filled->instructor, "Staff") << "so that an assignment can be seen";
+  EXPECT_EQ(filled->location, "online");
+  EXPECT_EQ(filled->title, "Calculus");
+  const auto named = parse_json_answer(body, fields, {"30444", "202430"}, defaults);
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->instructor, "Doe, Jane");
   const auto second = parse_json_answer(body, fields, {"30444", "202430"});
   ASSERT_TRUE(second);
   EXPECT_EQ(second->instructor, "Doe, Jane");

@@ -39,7 +39,7 @@ ClassMonitor::ClassMonitor(boost::asio::any_io_executor executor,
     : executor_(std::move(executor)),
       tools_(std::move(tools)),
       options_(options),
-      finished_(executor_),
+      finished_(executor_, steady_clock::time_point::max()),
       take_over_(executor_),
       succeeded_(metrics.counter("edged_job_runs_total",
                                  "Runs of a job by result",
@@ -106,7 +106,6 @@ awaitable<void> ClassMonitor::execute(std::shared_ptr<Run> run) {
 
 awaitable<Result<std::string>> ClassMonitor::wait(std::int64_t run_id) {
   while (current_ && current_->id() == run_id) {
-    finished_.expires_after(std::chrono::hours(1));
     co_await finished_.async_wait(kAwait);
   }
   if (const auto known = outcomes_.find(run_id); known != outcomes_.end()) co_return known->second;
@@ -141,8 +140,11 @@ awaitable<bool> ClassMonitor::drain(std::chrono::milliseconds timeout) {
   stopping_ = true;
   take_over_.cancel();
   const auto deadline = steady_clock::now() + timeout;
+  boost::asio::steady_timer limit(executor_, deadline);
+  limit.async_wait([this](const boost::system::error_code& error) {
+    if (!error) finished_.cancel();
+  });
   while (current_ && steady_clock::now() < deadline) {
-    finished_.expires_at(deadline);
     co_await finished_.async_wait(kAwait);
   }
   co_return current_ == nullptr;

@@ -60,7 +60,8 @@ class ClassMonitor final : public worker::JobRunner {
   ClassMonitorOptions options_;
   bool stopping_ = false;
   std::shared_ptr<Run> current_;
-  boost::asio::steady_timer finished_;  // cancelled when current_ ends
+  // Never expires: cancelled when current_ ends. Setting it anew would wake all others.
+  boost::asio::steady_timer finished_;
   boost::asio::steady_timer take_over_;
   std::map<std::int64_t, Result<std::string>> outcomes_;  // of this process's last runs
   std::set<std::string> reported_;                        // sections whose older terms were logged

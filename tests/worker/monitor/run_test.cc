@@ -246,6 +246,25 @@ TEST_F(RunWithoutNodeTest, EightWorkersWithTheSameTransitionMailOnce) {
       Strings{"50|50"});
 }
 
+// Those who wait for a run of this process must not wake each other.
+TEST_F(RunWithoutNodeTest, SeveralWhoWaitForARunDoNotSpin) {
+  add_watch("student@example.edu");
+  source_.delay = std::chrono::milliseconds(200);
+  const auto id = wait_for(monitor_->start(clock_.wall_now(), worker::Cause::kManual));
+  ASSERT_TRUE(id);
+  int waiting = 3;
+  const auto wait = [&]() -> boost::asio::awaitable<void> {
+    const auto outcome = co_await monitor_->wait(*id);
+    EXPECT_TRUE(outcome);
+    --waiting;
+  };
+  for (int i = 0; i < 3; ++i) boost::asio::co_spawn(io_, wait(), boost::asio::detached);
+  io_.restart();
+  int steps = 0;
+  while (waiting > 0 && io_.run_one() > 0) ++steps;
+  EXPECT_LT(steps, 1000);
+}
+
 // merge() decides whether PostgreSQL is asked, so it must agree with what PostgreSQL would store.
 TEST_F(RunWithoutNodeTest, MergeAgreesWithTheStatement) {
   const unsigned seed = std::random_device{}();

@@ -177,8 +177,8 @@ awaitable<void> WorkerService::begin_work() {
   options.misfire =
       worker::parse_misfire(config_.class_monitor.misfire).value_or(worker::Misfire::kNone);
   options.jitter_max = config_.class_monitor.jitter;
-  const auto last = co_await parts_.class_monitor.last_run();
-  if (last && *last) options.last_tick = (*last)->due_at;
+  const auto last = co_await parts_.class_monitor.newest_runs(1);
+  if (last && !last->empty()) options.last_tick = last->front().due_at;
   ticker_ = std::make_unique<worker::Ticker>(
       io_.get_executor(), std::move(options), parts_.clock, [this](WallTime due_at) {
         return run_tick(due_at);
@@ -250,7 +250,9 @@ awaitable<void> WorkerService::run_tick(WallTime due_at) {
   Backoff backoff({std::chrono::milliseconds(1000), std::chrono::milliseconds(30'000)},
                   static_cast<std::uint64_t>(to_unix_ms(due_at)));
   while (!stopping_) {
-    const auto id = co_await parts_.class_monitor.start(due_at, worker::Cause::kSchedule);
+    worker::StartRequest request;
+    request.due_at = due_at;
+    const auto id = co_await parts_.class_monitor.start(std::move(request));
     if (id) {
       (void)co_await parts_.class_monitor.wait(*id);  // the job logs its outcome
       co_return;

@@ -86,7 +86,7 @@ std::vector<std::string> MonitorTest::query(const std::string& sql, db::PgParame
 
 Result<std::string> MonitorTest::try_tick(ClassMonitor& monitor) {
   clock_.advance(std::chrono::hours(1));
-  const auto id = wait_for(monitor.start(clock_.wall_now(), worker::Cause::kSchedule));
+  const auto id = wait_for(monitor.start({clock_.wall_now(), worker::Cause::kSchedule, ""}));
   if (!id) return id.error();
   return wait_for(monitor.wait(*id));
 }

@@ -166,12 +166,12 @@ TEST_F(RunWithoutNodeTest, ARestartedWorkerTakesItsRunOverAtOnce) {
   add_watch("student@example.edu");
   see(0);
   const auto dead = wait_for(stores_.front()->begin(
-      clock_.wall_now() + std::chrono::hours(1), "schedule", clock_.wall_now(), nullptr));
+      {clock_.wall_now() + std::chrono::hours(1), "schedule", ""}, clock_.wall_now(), nullptr));
   ASSERT_TRUE(dead && *dead);
   source_.say(kSection, open_seats(3));
   const auto restarted = make_monitor();  // the same worker, another process
   auto taken = wait_for(
-      restarted->start(clock_.wall_now() + std::chrono::hours(2), worker::Cause::kSchedule));
+      restarted->start({clock_.wall_now() + std::chrono::hours(2), worker::Cause::kSchedule, ""}));
   ASSERT_TRUE(taken);
   EXPECT_EQ(*taken, (*dead)->id);
   ASSERT_TRUE(wait_for(restarted->wait(*taken)));
@@ -180,16 +180,16 @@ TEST_F(RunWithoutNodeTest, ARestartedWorkerTakesItsRunOverAtOnce) {
 
 TEST_F(RunWithoutNodeTest, AnotherWorkerTakesARunOverOnlyWhenItsLeaseHasRunOut) {
   add_watch("student@example.edu");
-  const auto dead =
-      wait_for(stores_.front()->begin(clock_.wall_now(), "schedule", clock_.wall_now(), nullptr));
+  const auto dead = wait_for(
+      stores_.front()->begin({clock_.wall_now(), "schedule", ""}, clock_.wall_now(), nullptr));
   ASSERT_TRUE(dead && *dead);
   const auto other = make_monitor("worker-b");
-  EXPECT_EQ(
-      wait_for(other->start(clock_.wall_now() + std::chrono::hours(1), worker::Cause::kSchedule))
-          .code(),
-      Code::kConflict);
+  EXPECT_EQ(wait_for(other->start(
+                         {clock_.wall_now() + std::chrono::hours(1), worker::Cause::kSchedule, ""}))
+                .code(),
+            Code::kConflict);
   clock_.advance(std::chrono::seconds(61));
-  const auto taken = wait_for(other->start(clock_.wall_now(), worker::Cause::kSchedule));
+  const auto taken = wait_for(other->start({clock_.wall_now(), worker::Cause::kSchedule, ""}));
   ASSERT_TRUE(taken);
   EXPECT_EQ(*taken, (*dead)->id);
   // The first worker was not dead but slow: what it brings now is ignored, and it cannot end the
@@ -250,7 +250,7 @@ TEST_F(RunWithoutNodeTest, EightWorkersWithTheSameTransitionMailOnce) {
 TEST_F(RunWithoutNodeTest, SeveralWhoWaitForARunDoNotSpin) {
   add_watch("student@example.edu");
   source_.delay = std::chrono::milliseconds(200);
-  const auto id = wait_for(monitor_->start(clock_.wall_now(), worker::Cause::kManual));
+  const auto id = wait_for(monitor_->start({clock_.wall_now(), worker::Cause::kManual, ""}));
   ASSERT_TRUE(id);
   int waiting = 3;
   const auto wait = [&]() -> boost::asio::awaitable<void> {

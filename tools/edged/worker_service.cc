@@ -177,8 +177,15 @@ awaitable<void> WorkerService::begin_work() {
   options.misfire =
       worker::parse_misfire(config_.class_monitor.misfire).value_or(worker::Misfire::kNone);
   options.jitter_max = config_.class_monitor.jitter;
-  const auto last = co_await parts_.class_monitor.newest_runs(1);
-  if (last && !last->empty()) options.last_tick = last->front().due_at;
+  while (!stopping_) {
+    const auto last = co_await parts_.class_monitor.last_tick();
+    if (last) options.last_tick = *last;
+    if (last) break;
+    log::error("cannot work yet: " + last.error().message());
+    pause_.expires_after(backoff.next());
+    co_await pause_.async_wait(kAwait);
+  }
+  if (stopping_) co_return;
   ticker_ = std::make_unique<worker::Ticker>(
       io_.get_executor(), std::move(options), parts_.clock, [this](WallTime due_at) {
         return run_tick(due_at);

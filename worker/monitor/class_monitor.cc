@@ -177,6 +177,11 @@ awaitable<Result<std::vector<worker::RunRecord>>> ClassMonitor::newest_runs(int 
   co_return runs;
 }
 
+awaitable<Result<std::optional<WallTime>>> ClassMonitor::last_tick() {
+  auto tick = co_await tools_.store.last_tick(tools_.clock.wall_now());
+  co_return tick;
+}
+
 awaitable<void> ClassMonitor::take_over_once() {
   if (current_ || stopping_) co_return;
   BeginRequest request;

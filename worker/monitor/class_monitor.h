@@ -43,6 +43,9 @@ class ClassMonitor final : public worker::JobRunner {
 
   boost::asio::awaitable<Result<std::vector<worker::RunRecord>>> newest_runs(int limit) override;
 
+  // The latest tick up to now that has a run. What the schedule names after it was missed.
+  boost::asio::awaitable<Result<std::optional<WallTime>>> last_tick();
+
   // Looks once for a run whose worker died, and takes it over.
   boost::asio::awaitable<void> take_over_once();
   // The same at once and then at every interval, until drain().

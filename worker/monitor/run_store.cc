@@ -281,6 +281,15 @@ awaitable<Result<std::optional<std::int64_t>>> RunStore::run_of_key(std::string 
   co_return std::optional<std::int64_t>(Row(*result, 0).integer("id"));
 }
 
+awaitable<Result<std::optional<WallTime>>> RunStore::last_tick(WallTime now) {
+  db::PgParameters parameters{options_.job, format_rfc3339(now)};
+  const auto result =
+      co_await pool_.execute(std::string(sql::monitor::kLastTick), std::move(parameters));
+  if (!result) co_return result.error().with_context("could not read the last tick");
+  if (result->rows() == 0) co_return std::optional<WallTime>();
+  co_return std::optional<WallTime>(from_unix_ms(Row(*result, 0).integer("due_at_ms")));
+}
+
 awaitable<Result<std::vector<worker::RunRecord>>> RunStore::newest_runs(int limit) {
   db::PgParameters parameters{options_.job, std::to_string(limit)};
   const auto result =

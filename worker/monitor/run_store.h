@@ -125,6 +125,8 @@ class RunStore {
                                       db::StatementCounter* counter);
   // kNotFound if there is no such run.
   Awaitable<Result<worker::RunRecord>> record(std::int64_t run_id);
+  // The latest tick up to `now` that has a run; nothing: none.
+  Awaitable<Result<std::optional<WallTime>>> last_tick(WallTime now);
   // The newest runs of any cause, the newest first.
   Awaitable<Result<std::vector<worker::RunRecord>>> newest_runs(int limit);
 

@@ -276,3 +276,11 @@ select id, cause, status, attempts, summary::text as summary, error,
        floor(extract(epoch from started_at) * 1000)::bigint as started_at_ms,
        floor(extract(epoch from finished_at) * 1000)::bigint as finished_at_ms
 from edged.cron_runs where job = $1 order by id desc limit $2::integer;
+
+-- name: last_tick
+-- $1 job, $2 now. The latest tick up to now that has a run; a tick of the future was run by a clock that
+-- was wrong. No row: none.
+select floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms
+from edged.cron_runs
+where job = $1 and due_at <= $2::timestamptz and cause = 'schedule'
+order by due_at desc limit 1;

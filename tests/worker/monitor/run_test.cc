@@ -265,6 +265,25 @@ TEST_F(RunWithoutNodeTest, SeveralWhoWaitForARunDoNotSpin) {
   EXPECT_LT(steps, 1000);
 }
 
+TEST_F(RunWithoutNodeTest, TheLastTickIsTheLatestUpToNowThatHasARun) {
+  const auto last_tick = [this] { return wait_for(monitor_->last_tick()); };
+  ASSERT_TRUE(last_tick());
+  EXPECT_EQ(*last_tick(), std::nullopt);
+  (void)tick();
+  const WallTime first = clock_.wall_now();
+  (void)tick();
+  const WallTime second = clock_.wall_now();
+  EXPECT_EQ(*last_tick(), second);
+  // A run by hand is no tick.
+  clock_.advance(std::chrono::minutes(30));
+  const auto by_hand = wait_for(monitor_->start({clock_.wall_now(), worker::Cause::kManual, ""}));
+  ASSERT_TRUE(by_hand && wait_for(monitor_->wait(*by_hand)));
+  EXPECT_EQ(*last_tick(), second);
+  // Nor is one of the future, which a wrong clock has run.
+  clock_.step_wall(-std::chrono::minutes(45));
+  EXPECT_EQ(*last_tick(), first);
+}
+
 // merge() decides whether PostgreSQL is asked, so it must agree with what PostgreSQL would store.
 TEST_F(RunWithoutNodeTest, MergeAgreesWithTheStatement) {
   const unsigned seed = std::random_device{}();

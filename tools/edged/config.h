@@ -52,6 +52,7 @@ struct ClassMonitorJob {
   std::string misfire = "none";    // none, last
   std::string overlap = "forbid";  // forbid
   std::chrono::milliseconds jitter{0};
+  std::optional<std::chrono::milliseconds> history{std::chrono::days(90)};  // absent: forever
   bool touch_last_checked = true;
   std::vector<std::string> instructor_placeholders;  // beside those that are built in
 };

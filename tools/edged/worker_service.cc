@@ -186,6 +186,7 @@ awaitable<void> WorkerService::begin_work() {
     co_await pause_.async_wait(kAwait);
   }
   if (stopping_) co_return;
+  if (parts_.history) spawn(parts_.history->run());
   ticker_ = std::make_unique<worker::Ticker>(
       io_.get_executor(), std::move(options), parts_.clock, [this](WallTime due_at) {
         return run_tick(due_at);
@@ -289,6 +290,7 @@ awaitable<void> WorkerService::wait_for_end() {
   const bool finished = co_await parts_.class_monitor.drain(kDrainTimeout);
   if (!finished) log::warn("a run goes on; the next start of this worker takes it over");
   parts_.outbox.stop();
+  if (parts_.history) parts_.history->stop();
   co_await http_.drain(std::chrono::milliseconds(1000));
   for (int i = 0; mirroring_ && i < 100; ++i) {
     pause_.expires_after(std::chrono::milliseconds(10));

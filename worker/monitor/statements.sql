@@ -284,3 +284,42 @@ select floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms
 from edged.cron_runs
 where job = $1 and due_at <= $2::timestamptz and cause = 'schedule'
 order by due_at desc limit 1;
+
+-- name: delete_old_mails
+-- Deletes mails that are over. Neither one that may still be sent, nor one of a run that is under way:
+-- finish_run counts those, and a repeated apply_results must find them. A clock that is ahead of
+-- PostgreSQL's deletes nothing early. $1 now, $2 age in seconds, $3 number of rows
+with old as materialized (
+    select m.id from edged.mails m
+    where m.finished_at < least($1::timestamptz, now()) - make_interval(secs => $2::double precision)
+      and m.status in ('sent', 'dropped', 'dead')
+      and not exists (select from edged.cron_runs r where r.id = m.run_id and r.status = 'running')
+    order by m.finished_at
+    limit $3::integer
+    for update of m skip locked
+), deleted as (
+    delete from edged.mails m using old where m.id = old.id returning 1
+)
+select count(*) from deleted;
+
+-- name: delete_old_runs
+-- Deletes runs that are over, but neither the newest nor that of the latest tick, which says what was
+-- missed. $1 now, $2 age in seconds, $3 number of rows, $4 job
+with old as materialized (
+    select r.id from edged.cron_runs r
+    where r.job = $4
+      and r.finished_at < least($1::timestamptz, now()) - make_interval(secs => $2::double precision)
+      and r.status <> 'running'
+      and r.id is distinct from
+          (select n.id from edged.cron_runs n where n.job = $4 order by n.id desc limit 1)
+      and r.id is distinct from
+          (select n.id from edged.cron_runs n
+           where n.job = $4 and n.cause = 'schedule' and n.due_at <= least($1::timestamptz, now())
+           order by n.due_at desc limit 1)
+    order by r.finished_at
+    limit $3::integer
+    for update of r skip locked
+), deleted as (
+    delete from edged.cron_runs r using old where r.id = old.id returning 1
+)
+select count(*) from deleted;

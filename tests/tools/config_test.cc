@@ -101,6 +101,17 @@ TEST_F(ConfigTest, FillsDefaults) {
   EXPECT_EQ(loaded.config.worker_namespace_id(), "");
 }
 
+TEST_F(ConfigTest, HistoryIsADurationOrForever) {
+  const auto history_of = [this](const std::string& text) {
+    const Loaded loaded = load(with_worker(R"("jobs": { "class-monitor": { )" + text + " } }"));
+    EXPECT_EQ(complaints(loaded), "");
+    return loaded.config.class_monitor.history;
+  };
+  EXPECT_EQ(history_of(""), std::chrono::days(90));
+  EXPECT_EQ(history_of(R"("history": "24h")"), std::chrono::hours(24));
+  EXPECT_EQ(history_of(R"("history": "forever")"), std::nullopt);
+}
+
 TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
   struct Case {
     const char* name;
@@ -126,6 +137,15 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
       {"section of another kind",
        R"("node": [])",
        "edged.jsonc:4:1: node: expected an object, found an array\n"},
+      {"a history that forgets claims",
+       R"("jobs": { "class-monitor": { "history": "23h" } })",
+       "jobs.class-monitor.history: is less than 24h: while a notification's claim lasts, its mail "
+       "must be known\n"},
+      {"a history that is no duration",
+       R"("jobs": { "class-monitor": { "history": "always" } })",
+       "jobs.class-monitor.history: \"always\" is not a duration such as \"250ms\", \"5s\" or "
+       "\"1h\", and not "
+       "\"forever\" either\n"},
       {"duration without unit",
        R"("mail": { "valid_for": "5" })",
        "edged.jsonc:4:11: mail.valid_for: \"5\" has no unit of time. Use ms, s, m, h or d\n"},

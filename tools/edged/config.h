@@ -53,6 +53,7 @@ struct ClassMonitorJob {
   std::string misfire = "none";    // none, last
   std::string overlap = "forbid";  // forbid
   std::chrono::milliseconds jitter{0};
+  std::optional<std::chrono::milliseconds> history{std::chrono::days(90)};  // absent: forever
   bool touch_last_checked = true;
   std::chrono::milliseconds past_term_after{std::chrono::days(180)};  // 0: never
   std::vector<std::string> instructor_placeholders;  // beside those that are built in

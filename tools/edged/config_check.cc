@@ -17,6 +17,8 @@ namespace {
 constexpr std::uint64_t kMemoryBudgetBytesMin = 8ULL << 20;  // storage's own lower bound
 // A log and the tables it becomes must fit.
 constexpr std::uint64_t kDiskQuotaBytesMin = 64ULL << 20;
+// As long as a claim of notifications_sent lasts.
+constexpr std::chrono::hours kHistoryMin{24};
 constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un's sun_path less its end
 
 std::string quoted(const std::string& text) {
@@ -124,6 +126,11 @@ void check_crons(const Config& config, ReadContext& context) {
     if (schedule && !schedule->warning().empty()) {
       context.warnings.push_back(place + ": " + schedule->warning());
     }
+  }
+  if (job.history && *job.history < kHistoryMin) {
+    context.complain(
+        "jobs.class-monitor.history",
+        "is less than 24h: while a notification's claim lasts, its mail must be known");
   }
   if (crons.empty()) {
     context.warnings.push_back(

@@ -145,6 +145,25 @@ void ObjectReader::duration(std::string_view key, std::chrono::milliseconds& out
   if (!parsed) context_.complain(path_of(key), parsed.error().message());
 }
 
+void ObjectReader::duration_or(std::string_view key,
+                               std::string_view word,
+                               std::optional<std::chrono::milliseconds>& out) {
+  if (!has(key)) return ignore(key);
+  std::string written;
+  const std::size_t errors_before = context_.errors.size();
+  text(key, written);
+  if (context_.errors.size() != errors_before) return;
+  const auto parsed = parse_duration(written);
+  if (parsed) {
+    out = *parsed;
+  } else if (written == word) {
+    out.reset();
+  } else {
+    context_.complain(path_of(key),
+                      parsed.error().message() + ", and not \"" + std::string(word) + "\" either");
+  }
+}
+
 void ObjectReader::size(std::string_view key, std::uint64_t& out) {
   if (!has(key)) return ignore(key);
   std::string written;

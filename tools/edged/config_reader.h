@@ -52,6 +52,10 @@ class ObjectReader {
   void boolean(std::string_view key, bool& out);
   void integer(std::string_view key, int min, int max, int& out);
   void duration(std::string_view key, std::chrono::milliseconds& out);
+  // A duration, or `word`, which is nothing.
+  void duration_or(std::string_view key,
+                   std::string_view word,
+                   std::optional<std::chrono::milliseconds>& out);
   void size(std::string_view key, std::uint64_t& out);
   void text_list(std::string_view key, std::vector<std::string>& out);
   // Null if absent or of another kind.

@@ -54,6 +54,7 @@ void read_jobs(const Json& json, ReadContext& context, bool lenient, ClassMonito
     reader.choice("misfire", {"none", "last"}, job.misfire);
     reader.choice("overlap", {"forbid"}, job.overlap);
     reader.duration("jitter", job.jitter);
+    reader.duration_or("history", "forever", job.history);
     reader.boolean("touch_last_checked", job.touch_last_checked);
     reader.duration("past_term_after", job.past_term_after);
     reader.text_list("instructor_placeholders", job.instructor_placeholders);

@@ -2,24 +2,31 @@
 #include <memory>
 
 #include "tools/edged/commands.h"
+#include "tools/edged/cron_history.h"
 #include "tools/edged/cron_once.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
 
 namespace edged {
+namespace {
 
-void add_cron_command(CLI::App& program, int& exit_code) {
+void add_run_command(CLI::App& cron, int& exit_code) {
   struct Arguments {
     Flags flags;
     CronOnceOptions once;
     bool no_mail = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* cron = program.add_subcommand("cron", "Run scheduled jobs by hand");
-  cron->require_subcommand(1);
-  CLI::App* command = cron->add_subcommand("run", "Run one job now and print its summary");
+  CLI::App* command = cron.add_subcommand("run", "Run one job now and print its summary");
   command->add_option("name", arguments->once.job, "The job, for example class-monitor")
       ->required();
+  command
+      ->add_option("--idempotency-key",
+                   arguments->once.idempotency_key,
+                   "If a run was started with this key before, wait for that one and print its "
+                   "summary instead")
+      ->type_name("KEY")
+      ->check([](const std::string& key) { return key.empty() ? "is empty" : ""; });
   command->add_flag("--json", arguments->once.json, "Print the summary as one JSON object");
   command->add_flag("--no-mail", arguments->no_mail, "Leave the mails it causes queued");
   add_file_flags(*command, arguments->flags);
@@ -30,6 +37,36 @@ void add_cron_command(CLI::App& program, int& exit_code) {
     const auto config = load_or_report(arguments->flags, "cron", config::Scope::kWorker);
     exit_code = config ? run_cron_once(*config, arguments->once) : static_cast<int>(kExitUsage);
   });
+}
+
+void add_history_command(CLI::App& cron, int& exit_code) {
+  struct Arguments {
+    Flags flags;
+    CronHistoryOptions history;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      cron.add_subcommand("history", "Print the last runs of a job, the newest first");
+  command->add_option("name", arguments->history.job, "The job, for example class-monitor")
+      ->required();
+  command->add_option("--limit", arguments->history.limit, "How many, 20 unless given")
+      ->check(CLI::Range(1, worker::kHistoryLimitMax));
+  command->add_flag("--json", arguments->history.json, "Print them as one JSON object");
+  add_file_flags(*command, arguments->flags);
+  command->callback([arguments, &exit_code] {
+    const auto config = load_or_report(arguments->flags, "cron", config::Scope::kWorker);
+    exit_code =
+        config ? run_cron_history(*config, arguments->history) : static_cast<int>(kExitUsage);
+  });
+}
+
+}  // namespace
+
+void add_cron_command(CLI::App& program, int& exit_code) {
+  CLI::App* cron = program.add_subcommand("cron", "Run scheduled jobs by hand, and see their runs");
+  cron->require_subcommand(1);
+  add_run_command(*cron, exit_code);
+  add_history_command(*cron, exit_code);
 }
 
 }  // namespace edged

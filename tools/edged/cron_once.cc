@@ -26,6 +26,7 @@ using std::chrono::steady_clock;
 constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::seconds kMailPatience{30};
 constexpr std::chrono::milliseconds kMailPause{200};
+constexpr std::chrono::hours kDrainTimeout{1};
 
 int exit_code(const Status& status) {
   switch (status.code()) {
@@ -83,10 +84,26 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
   const Result<MirrorChoice> choice = co_await choose_mirror(config, parts.pool);
   if (!choice) co_return fail(choice.error());
   if (choice->logical) parts.set_mirrored(mirrored_keys(config.mirror));
-  const auto id =
-      co_await parts.class_monitor.start(parts.clock.wall_now(), worker::Cause::kManual);
+  worker::StartRequest request;
+  request.cause = worker::Cause::kManual;
+  request.idempotency_key = options.idempotency_key;
+  if (!request.idempotency_key.empty()) {
+    // There may be no worker that would end a dead run, which this one would be refused for; nor
+    // one that takes over the key's run if its worker dies while it is waited for.
+    co_await parts.class_monitor.take_over_once();
+    co_await parts.class_monitor.rest();
+    auto rethrow = [](std::exception_ptr error) {
+      if (error) std::rethrow_exception(error);
+    };
+    boost::asio::co_spawn(co_await boost::asio::this_coro::executor,
+                          parts.class_monitor.take_over_abandoned(),
+                          rethrow);
+  }
+  request.due_at = parts.clock.wall_now();
+  const auto id = co_await parts.class_monitor.start(std::move(request));
   if (!id) co_return fail(id.error());
   const auto summary = co_await parts.class_monitor.wait(*id);
+  (void)co_await parts.class_monitor.drain(kDrainTimeout);  // of a run taken over meanwhile
   if (!summary) co_return fail(summary.error());
   Status delivered;
   if (options.deliver_mail) {
@@ -102,6 +119,10 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
 int run_cron_once(const config::Config& config, const CronOnceOptions& options) {
   if (options.job != "class-monitor") {
     std::cerr << "edged cron run: no such job: \"" << options.job << "\". Jobs: class-monitor\n";
+    return 2;
+  }
+  if (!options.idempotency_key.empty() && !worker::is_idempotency_key(options.idempotency_key)) {
+    std::cerr << "edged cron run: --idempotency-key is not 1 to 255 printable ASCII characters\n";
     return 2;
   }
   boost::asio::io_context io(1);

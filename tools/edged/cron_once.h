@@ -11,11 +11,13 @@ namespace edged {
 struct CronOnceOptions {
   std::string job;
   bool json = false;
-  bool deliver_mail = true;  // --no-mail leaves the mails queued
+  bool deliver_mail = true;     // --no-mail leaves the mails queued
+  std::string idempotency_key;  // empty: none
 };
 
-// Prints the run's summary on stdout. The exit code: 0 done, 1 failed or already running, 2 no such
-// job, 4 PostgreSQL cannot be reached.
+// Prints the run's summary on stdout; with a key that has a run already, that run's, once it is
+// over. A run whose worker has died is taken over. The exit code: 0 done, 1 failed or already
+// running, 2 no such job or no key, 4 PostgreSQL cannot be reached.
 int run_cron_once(const config::Config& config, const CronOnceOptions& options);
 
 }  // namespace edged

@@ -92,6 +92,18 @@ monitor::ClassMonitorOptions monitor_options(const config::Config& config) {
   return options;
 }
 
+std::unique_ptr<monitor::HistoryKeeper> make_history_keeper(boost::asio::any_io_executor executor,
+                                                            db::PgPool& pool,
+                                                            const Clock& clock,
+                                                            const config::Config& config,
+                                                            MetricsRegistry& metrics) {
+  if (!config.class_monitor.history) return nullptr;
+  monitor::HistoryKeeperOptions options;
+  options.history = *config.class_monitor.history;
+  return std::make_unique<monitor::HistoryKeeper>(
+      std::move(executor), pool, clock, std::move(options), metrics);
+}
+
 // Open now, by the rule of docs/class-monitor.md: the seats that are not reserved, where they are
 // known and the watch does not want the others too.
 awaitable<Result<bool>> still_open(upstream::SectionSource* source, mail::OpenQuestion question) {
@@ -155,7 +167,8 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
                      [this] { outbox.wake(); },
                      [this] { return fetcher.figures(); }},
                     monitor_options(config),
-                    metrics) {}
+                    metrics),
+      history(make_history_keeper(executor, pool, clock, config, metrics)) {}
 
 void WorkerParts::set_mirrored(monitor::MirroredKeys mirrored) {
   if (mirrored.states) run_store.set_mirrored();

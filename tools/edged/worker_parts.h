@@ -16,6 +16,7 @@
 #include "worker/mail/maildir.h"
 #include "worker/mail/outbox.h"
 #include "worker/monitor/class_monitor.h"
+#include "worker/monitor/history_keeper.h"
 #include "worker/upstream/fetcher.h"
 #include "worker/upstream/http_client.h"
 #include "worker/upstream/json_source.h"
@@ -52,6 +53,7 @@ class WorkerParts {
   mail::OutboxDelivery outbox;
   monitor::RunStore run_store;
   monitor::ClassMonitor class_monitor;
+  std::unique_ptr<monitor::HistoryKeeper> history;  // null: it is kept forever
 };
 
 }  // namespace edged

@@ -179,8 +179,16 @@ awaitable<void> WorkerService::begin_work() {
   options.misfire =
       worker::parse_misfire(config_.class_monitor.misfire).value_or(worker::Misfire::kNone);
   options.jitter_max = config_.class_monitor.jitter;
-  const auto last = co_await parts_.class_monitor.last_run();
-  if (last && *last) options.last_tick = (*last)->due_at;
+  while (!stopping_) {
+    const auto last = co_await parts_.class_monitor.last_tick();
+    if (last) options.last_tick = *last;
+    if (last) break;
+    log::error("cannot work yet: " + last.error().message());
+    pause_.expires_after(backoff.next());
+    co_await pause_.async_wait(kAwait);
+  }
+  if (stopping_) co_return;
+  if (parts_.history) spawn(parts_.history->run());
   ticker_ = std::make_unique<worker::Ticker>(
       io_.get_executor(), std::move(options), parts_.clock, [this](WallTime due_at) {
         return run_tick(due_at);
@@ -252,7 +260,9 @@ awaitable<void> WorkerService::run_tick(WallTime due_at) {
   Backoff backoff({std::chrono::milliseconds(1000), std::chrono::milliseconds(30'000)},
                   static_cast<std::uint64_t>(to_unix_ms(due_at)));
   while (!stopping_) {
-    const auto id = co_await parts_.class_monitor.start(due_at, worker::Cause::kSchedule);
+    worker::StartRequest request;
+    request.due_at = due_at;
+    const auto id = co_await parts_.class_monitor.start(std::move(request));
     if (id) {
       (void)co_await parts_.class_monitor.wait(*id);  // the job logs its outcome
       co_return;
@@ -282,6 +292,7 @@ awaitable<void> WorkerService::wait_for_end() {
   const bool finished = co_await parts_.class_monitor.drain(kDrainTimeout);
   if (!finished) log::warn("a run goes on; the next start of this worker takes it over");
   parts_.outbox.stop();
+  if (parts_.history) parts_.history->stop();
   co_await http_.drain(std::chrono::milliseconds(1000));
   for (int i = 0; mirroring_ && i < 100; ++i) {
     pause_.expires_after(std::chrono::milliseconds(10));

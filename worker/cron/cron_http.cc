@@ -3,16 +3,20 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
 #include <memory>
 #include <utility>
 
 #include "proto/http/request.h"
+#include "worker/cron/run_json.h"
 
 namespace edged::worker {
 namespace json = boost::json;
 using boost::asio::awaitable;
 
 namespace {
+
+constexpr std::string_view kPrefix = "/cron/";
 
 struct Routes {
   std::string secret;
@@ -52,25 +56,6 @@ json::value time_or_null(const std::optional<WallTime>& time) {
   return time ? json::value(format_rfc3339(*time)) : json::value(nullptr);
 }
 
-// A text that should be JSON; if it is not, the text itself.
-json::value parsed_or_text(const std::string& text) {
-  boost::system::error_code error;
-  json::value value = json::parse(text, error);
-  return error ? json::value(text) : value;
-}
-
-json::value describe(const RunRecord& run) {
-  json::object object{{"run_id", run.run_id},
-                      {"cause", run.cause},
-                      {"status", run.status},
-                      {"due_at", format_rfc3339(run.due_at)},
-                      {"started_at", format_rfc3339(run.started_at)},
-                      {"finished_at", time_or_null(run.finished_at)}};
-  if (!run.summary_json.empty()) object["summary"] = parsed_or_text(run.summary_json);
-  if (!run.error.empty()) object["error"] = run.error;
-  return object;
-}
-
 // Nothing if the caller may go on.
 std::optional<http::Response> refuse(const Routes& routes, const http::Request& request) {
   if (routes.secret.empty()) {
@@ -86,17 +71,33 @@ std::optional<http::Response> refuse(const Routes& routes, const http::Request& 
   return response;
 }
 
+// Null: there is no such job.
+const CronJob* find_job(const Routes& routes, std::string_view name) {
+  const auto job = std::find_if(
+      routes.jobs.begin(), routes.jobs.end(), [&](const CronJob& j) { return j.name == name; });
+  return job == routes.jobs.end() ? nullptr : &*job;
+}
+
+http::Response no_job(std::string_view name) {
+  return error_response(404, "no job \"" + std::string(name) + "\"");
+}
+
 awaitable<http::Response> trigger(std::shared_ptr<const Routes> routes, http::Request request) {
   std::optional<http::Response> refused = refuse(*routes, request);
   if (refused) co_return std::move(*refused);
-  const std::string name = request.path.substr(std::string_view("/cron/").size());
-  const auto job = std::find_if(
-      routes->jobs.begin(), routes->jobs.end(), [&](const CronJob& j) { return j.name == name; });
-  if (job == routes->jobs.end()) co_return error_response(404, "no job \"" + name + "\"");
+  const std::string name = request.path.substr(kPrefix.size());
+  const CronJob* job = find_job(*routes, name);
+  if (job == nullptr) co_return no_job(name);
+  StartRequest start{routes->clock.wall_now(), Cause::kManual, {}};
+  if (const auto key = request.headers.find("idempotency-key"); key != request.headers.end()) {
+    if (!is_idempotency_key(key->second)) {
+      co_return error_response(400, "Idempotency-Key is not 1 to 255 printable ASCII characters");
+    }
+    start.idempotency_key = key->second;
+  }
   const auto wait = request.query.find("wait");
   const bool waits = wait != request.query.end() && wait->second != "0";
-  Result<std::int64_t> started =
-      co_await job->runner->start(routes->clock.wall_now(), Cause::kManual);
+  Result<std::int64_t> started = co_await job->runner->start(std::move(start));
   if (!started) co_return error_response(started.error());
   if (!waits) co_return json_response(202, {{"run_id", *started}});
   Result<std::string> summary = co_await job->runner->wait(*started);
@@ -117,19 +118,63 @@ awaitable<http::Response> list(std::shared_ptr<const Routes> routes) {
                         {"crons", json::value_from(job.schedules)},
                         {"time_zone", job.time_zone},
                         {"next_due_at", time_or_null(job.next_due())}};
-    Result<std::optional<RunRecord>> last = co_await job.runner->last_run();
+    Result<std::vector<RunRecord>> last = co_await job.runner->newest_runs(1);
     if (!last) {
       object["last_run"] = nullptr;
       object["last_run_error"] = last.error().message();
+    } else if (last->empty()) {
+      object["last_run"] = nullptr;
     } else {
-      object["last_run"] = *last ? describe(**last) : json::value(nullptr);
+      object["last_run"] = describe_run(last->front());
     }
     jobs.push_back(std::move(object));
   }
   co_return json_response(200, {{"jobs", std::move(jobs)}});
 }
 
+// Nothing if the text is no number in 1..kHistoryLimitMax.
+std::optional<int> parse_limit(std::string_view text) {
+  int limit = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, limit);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+  if (limit < 1 || limit > kHistoryLimitMax) return std::nullopt;
+  return limit;
+}
+
+// Everything that is asked for by GET below /cron/.
+awaitable<http::Response> tell_runs(std::shared_ptr<const Routes> routes, http::Request request) {
+  constexpr std::string_view kEnd = "/runs";
+  std::string_view name = std::string_view(request.path).substr(kPrefix.size());
+  if (!name.ends_with(kEnd)) {
+    if (find_job(*routes, name) == nullptr) co_return no_job(name);
+    http::Response response = error_response(405, "GET is not known here, POST starts the job");
+    response.headers.emplace_back("Allow", "POST");
+    co_return response;
+  }
+  name.remove_suffix(kEnd.size());
+  const CronJob* job = find_job(*routes, name);
+  if (job == nullptr) co_return no_job(name);
+  int limit = kHistoryLimitDefault;
+  if (const auto given = request.query.find("limit"); given != request.query.end()) {
+    const std::optional<int> parsed = parse_limit(given->second);
+    if (!parsed) {
+      co_return error_response(400, "limit is not in 1-" + std::to_string(kHistoryLimitMax));
+    }
+    limit = *parsed;
+  }
+  Result<std::vector<RunRecord>> runs = co_await job->runner->newest_runs(limit);
+  if (!runs) co_return error_response(runs.error());
+  co_return json_response(200, describe_history(*runs));
+}
+
 }  // namespace
+
+bool is_idempotency_key(std::string_view text) {
+  constexpr std::size_t kBytesMax = 255;
+  return !text.empty() && text.size() <= kBytesMax &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
 
 bool bearer_matches(std::string_view header, std::string_view secret) {
   constexpr std::string_view kScheme = "Bearer ";
@@ -151,7 +196,10 @@ void add_cron_routes(http::Server& server,
                      const Clock& clock) {
   auto routes = std::make_shared<const Routes>(Routes{std::move(secret), std::move(jobs), clock});
   server.route("GET", "/cron", [routes](http::Request) { return list(routes); });
-  server.route("POST", "/cron/", [routes](http::Request request) {
+  server.route("GET", std::string(kPrefix), [routes](http::Request request) {
+    return tell_runs(routes, std::move(request));
+  });
+  server.route("POST", std::string(kPrefix), [routes](http::Request request) {
     return trigger(routes, std::move(request));
   });
 }

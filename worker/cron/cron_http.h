@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The worker's HTTP routes for jobs: GET /cron lists them, POST /cron/NAME starts one.
-// docs/jobs.md, "Triggering by HTTP". The executor's thread.
+// The worker's HTTP routes for jobs: GET /cron lists them, POST /cron/NAME starts one, GET
+// /cron/NAME/runs tells its last runs. docs/jobs.md, "Triggering by HTTP". The executor's thread.
 #pragma once
 
 #include <functional>

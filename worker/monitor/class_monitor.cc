@@ -23,11 +23,19 @@ Status already_running() {
   return Status(Code::kConflict, "class-monitor is already running, or has run for this tick");
 }
 
+std::string cause_text(worker::Cause cause) {
+  return cause == worker::Cause::kSchedule ? "schedule" : "manual";
+}
+
+// The same whether this process ran it or its row tells.
+Status failure_of(std::int64_t run_id, const std::string& error) {
+  return Status(Code::kInternal,
+                "run " + std::to_string(run_id) + " failed" + (error.empty() ? "" : ": " + error));
+}
+
 Result<std::string> outcome_of(const worker::RunRecord& record) {
   if (record.status == "succeeded") return record.summary_json;
-  return Status(Code::kInternal,
-                "run " + std::to_string(record.run_id) + " failed" +
-                    (record.error.empty() ? "" : ": " + record.error));
+  return failure_of(record.run_id, record.error);
 }
 
 }  // namespace
@@ -39,7 +47,7 @@ ClassMonitor::ClassMonitor(boost::asio::any_io_executor executor,
     : executor_(std::move(executor)),
       tools_(std::move(tools)),
       options_(options),
-      finished_(executor_),
+      finished_(executor_, steady_clock::time_point::max()),
       take_over_(executor_),
       succeeded_(metrics.counter("edged_job_runs_total",
                                  "Runs of a job by result",
@@ -55,32 +63,64 @@ ClassMonitor::ClassMonitor(boost::asio::any_io_executor executor,
                                           "When a run last succeeded, as Unix time")),
       run_seconds_(metrics.histogram("edged_monitor_run_seconds", "How long runs took")) {}
 
-awaitable<Result<std::int64_t>> ClassMonitor::start(WallTime due_at, worker::Cause cause) {
-  auto id = co_await begin(due_at, cause == worker::Cause::kSchedule ? "schedule" : "manual");
+awaitable<Result<std::int64_t>> ClassMonitor::start(worker::StartRequest request) {
+  BeginRequest begin_request;
+  begin_request.due_at = request.due_at;
+  begin_request.cause = cause_text(request.cause);
+  begin_request.idempotency_key = std::move(request.idempotency_key);
+  auto id = co_await begin(std::move(begin_request));
   co_return id;
 }
 
-awaitable<Result<std::int64_t>> ClassMonitor::begin(std::optional<WallTime> due_at,
-                                                    std::string cause) {
+// drain() waits for what is counted here: it must not overlook a run that has just been written.
+awaitable<Result<std::int64_t>> ClassMonitor::begin(BeginRequest request) {
   if (stopping_) co_return Status(Code::kUnavailable, "the worker is stopping");
-  if (current_) co_return already_running();
+  ++beginning_;
+  auto id = co_await begin_now(std::move(request));
+  --beginning_;
+  finished_.cancel();
+  co_return id;
+}
+
+awaitable<Result<std::int64_t>> ClassMonitor::begin_now(BeginRequest request) {
+  const bool keyed = !request.idempotency_key.empty();
+  if (current_ && !keyed) co_return already_running();
+  if (current_) {
+    auto known = co_await find_run_of(std::move(request.idempotency_key));
+    co_return known;
+  }
   const auto started = steady_clock::now();
   db::StatementCounter counter;
-  auto begun = co_await tools_.store.begin(due_at, cause, tools_.clock.wall_now(), &counter);
+  auto begun = co_await tools_.store.begin(request, tools_.clock.wall_now(), &counter);
   if (!begun) co_return begun.error();
-  if (!*begun) co_return already_running();
-  if ((*begun)->resumed) {
-    log::warn("took over run " + std::to_string((*begun)->id) + ", whose worker had died");
+  if (!*begun && keyed) {
+    // Another worker may have begun the key's run at the same moment.
+    auto known = co_await find_run_of(std::move(request.idempotency_key));
+    co_return known;
   }
+  if (!*begun) co_return already_running();
+  const std::int64_t id = (*begun)->id;
+  if ((*begun)->known) co_return id;
+  if ((*begun)->resumed) {
+    log::warn("took over run " + std::to_string(id) + ", whose worker had died");
+  }
+  const bool of_key = (*begun)->of_key;
   report_terms(**begun);
   current_ =
       std::make_shared<Run>(executor_, tools_, options_.run, std::move(**begun), counter, started);
-  const std::int64_t id = current_->id();
   auto rethrow = [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);
   };
   boost::asio::co_spawn(executor_, execute(current_), rethrow);
+  if (!of_key) co_return already_running();
   co_return id;
+}
+
+awaitable<Result<std::int64_t>> ClassMonitor::find_run_of(std::string idempotency_key) {
+  const auto known = co_await tools_.store.run_of_key(std::move(idempotency_key));
+  if (!known) co_return known.error();
+  if (!*known) co_return already_running();
+  co_return **known;
 }
 
 awaitable<void> ClassMonitor::execute(std::shared_ptr<Run> run) {
@@ -90,26 +130,39 @@ awaitable<void> ClassMonitor::execute(std::shared_ptr<Run> run) {
   run_seconds_.observe(steady_clock::now() - started);
   sections_checked_.add(summary.fetched + summary.absent);
   sections_failed_.add(summary.failed);
+  const Status failure = outcome ? Status() : failure_of(run->id(), outcome.error().message());
   if (outcome) {
     succeeded_.add();
     last_success_seconds_.set(to_unix_ms(tools_.clock.wall_now()) / 1000);
     log::info("run " + std::to_string(run->id()) + " is done: " + *outcome);
   } else {
     failed_.add();
-    log::error("run " + std::to_string(run->id()) + " failed: " + outcome.error().message());
+    log::error(failure.message());
   }
-  outcomes_.insert_or_assign(run->id(), std::move(outcome));
-  if (outcomes_.size() > kOutcomesKept) outcomes_.erase(outcomes_.begin());
+  unrecorded_.erase(run->id());
+  if (run->recorded()) {
+    if (!outcome) outcome = failure;
+    outcomes_.insert_or_assign(run->id(), std::move(outcome));
+    if (outcomes_.size() > kOutcomesKept) outcomes_.erase(outcomes_.begin());
+  } else if (outcome.error().code() != Code::kConflict) {
+    unrecorded_.emplace(run->id(), outcome.error());
+    if (unrecorded_.size() > kOutcomesKept) unrecorded_.erase(unrecorded_.begin());
+  }
   current_.reset();
   finished_.cancel();
 }
 
+// A run whose end could not be written is told as that to those who waited for it. Whoever asks
+// later asks PostgreSQL, since another worker may have ended it.
 awaitable<Result<std::string>> ClassMonitor::wait(std::int64_t run_id) {
+  bool was_here = false;
   while (current_ && current_->id() == run_id) {
-    finished_.expires_after(std::chrono::hours(1));
+    was_here = true;
     co_await finished_.async_wait(kAwait);
   }
   if (const auto known = outcomes_.find(run_id); known != outcomes_.end()) co_return known->second;
+  const auto failed = unrecorded_.find(run_id);
+  if (was_here && failed != unrecorded_.end()) co_return failed->second;
   while (true) {
     const auto record = co_await tools_.store.record(run_id);
     if (!record) co_return record.error();
@@ -119,21 +172,37 @@ awaitable<Result<std::string>> ClassMonitor::wait(std::int64_t run_id) {
   }
 }
 
-awaitable<Result<std::optional<worker::RunRecord>>> ClassMonitor::last_run() {
-  auto record = co_await tools_.store.last_run();
-  co_return record;
+awaitable<Result<std::vector<worker::RunRecord>>> ClassMonitor::newest_runs(int limit) {
+  auto runs = co_await tools_.store.newest_runs(limit);
+  co_return runs;
+}
+
+awaitable<Result<std::optional<WallTime>>> ClassMonitor::last_tick() {
+  auto tick = co_await tools_.store.last_tick(tools_.clock.wall_now());
+  co_return tick;
+}
+
+awaitable<void> ClassMonitor::take_over_once() {
+  if (current_ || stopping_) co_return;
+  BeginRequest request;
+  request.cause = cause_text(worker::Cause::kSchedule);
+  const auto taken = co_await begin(std::move(request));
+  if (!taken && taken.code() != Code::kConflict && !stopping_) {
+    log::warn("could not look for abandoned runs: " + taken.error().message());
+  }
 }
 
 awaitable<void> ClassMonitor::take_over_abandoned() {
   while (!stopping_) {
-    if (!current_) {
-      const auto taken = co_await begin(std::nullopt, "schedule");
-      if (!taken && taken.code() != Code::kConflict && !stopping_) {
-        log::warn("could not look for abandoned runs: " + taken.error().message());
-      }
-    }
+    co_await take_over_once();
     take_over_.expires_after(options_.take_over_interval);
     co_await take_over_.async_wait(kAwait);
+  }
+}
+
+awaitable<void> ClassMonitor::rest() {
+  while (current_ || beginning_ > 0) {
+    co_await finished_.async_wait(kAwait);
   }
 }
 
@@ -141,11 +210,14 @@ awaitable<bool> ClassMonitor::drain(std::chrono::milliseconds timeout) {
   stopping_ = true;
   take_over_.cancel();
   const auto deadline = steady_clock::now() + timeout;
-  while (current_ && steady_clock::now() < deadline) {
-    finished_.expires_at(deadline);
+  boost::asio::steady_timer limit(executor_, deadline);
+  limit.async_wait([this](const boost::system::error_code& error) {
+    if (!error) finished_.cancel();
+  });
+  while ((current_ || beginning_ > 0) && steady_clock::now() < deadline) {
     co_await finished_.async_wait(kAwait);
   }
-  co_return current_ == nullptr;
+  co_return current_ == nullptr&& beginning_ == 0;
 }
 
 void ClassMonitor::report_terms(const BegunRun& begun) {

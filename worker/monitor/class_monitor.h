@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "proto/base/metrics.h"
 #include "worker/cron/job_runner.h"
@@ -33,25 +34,34 @@ class ClassMonitor final : public worker::JobRunner {
                ClassMonitorOptions options,
                MetricsRegistry& metrics);
 
-  // Starts the run of a tick and returns its id while it goes on. kConflict: the tick was run
-  // already, or a run is under way. kUnavailable: PostgreSQL does not answer.
-  boost::asio::awaitable<Result<std::int64_t>> start(WallTime due_at, worker::Cause cause) override;
+  // Starts the run of a tick and returns its id while it goes on; with a key that has a run, that
+  // run's id. kConflict: the tick was run already, or another run is under way. kUnavailable:
+  // PostgreSQL does not answer.
+  boost::asio::awaitable<Result<std::int64_t>> start(worker::StartRequest request) override;
 
-  // The summary of a run of this fleet, as JSON, once it is over.
   boost::asio::awaitable<Result<std::string>> wait(std::int64_t run_id) override;
 
-  boost::asio::awaitable<Result<std::optional<worker::RunRecord>>> last_run() override;
+  boost::asio::awaitable<Result<std::vector<worker::RunRecord>>> newest_runs(int limit) override;
 
-  // Looks for runs to take over, at once and then at every interval, until stop().
+  // The latest tick up to now that has a run. What the schedule names after it was missed.
+  boost::asio::awaitable<Result<std::optional<WallTime>>> last_tick();
+
+  // Looks once for a run whose worker died, and takes it over.
+  boost::asio::awaitable<void> take_over_once();
+  // The same at once and then at every interval, until drain().
   boost::asio::awaitable<void> take_over_abandoned();
+
+  // Returns once no run of this process is under way.
+  boost::asio::awaitable<void> rest();
 
   // Starts no more runs and waits for the one under way. False if it still goes on at `timeout`:
   // another process of this worker takes it over.
   boost::asio::awaitable<bool> drain(std::chrono::milliseconds timeout);
 
  private:
-  boost::asio::awaitable<Result<std::int64_t>> begin(std::optional<WallTime> due_at,
-                                                     std::string cause);
+  boost::asio::awaitable<Result<std::int64_t>> begin(BeginRequest request);
+  boost::asio::awaitable<Result<std::int64_t>> begin_now(BeginRequest request);
+  boost::asio::awaitable<Result<std::int64_t>> find_run_of(std::string idempotency_key);
   boost::asio::awaitable<void> execute(std::shared_ptr<Run> run);
   void report_terms(const BegunRun& begun);
 
@@ -59,12 +69,15 @@ class ClassMonitor final : public worker::JobRunner {
   RunTools tools_;
   ClassMonitorOptions options_;
   bool stopping_ = false;
+  int beginning_ = 0;  // begin statements under way
   std::shared_ptr<Run> current_;
-  boost::asio::steady_timer finished_;  // cancelled when current_ ends
+  // Never expires: cancelled when current_ ends, or a begin. Setting it anew would wake all others.
+  boost::asio::steady_timer finished_;
   boost::asio::steady_timer take_over_;
   std::map<std::int64_t, Result<std::string>> outcomes_;  // of this process's last runs
-  std::string past_terms_;                                // as they were logged last
-  std::set<std::string> reported_;                        // sections whose older terms were logged
+  std::map<std::int64_t, Status> unrecorded_;  // the same, of those whose end was not written
+  std::string past_terms_;                     // as they were logged last
+  std::set<std::string> reported_;             // sections whose older terms were logged
 
   Counter& succeeded_;
   Counter& failed_;

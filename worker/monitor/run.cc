@@ -79,6 +79,7 @@ awaitable<Result<std::string>> Run::execute() {
     co_return Status(Code::kConflict,
                      "run " + std::to_string(begun_.id) + " was taken over by another worker");
   }
+  recorded_ = true;
   const std::string summary = *closed->summary;
   if (outcome.ok()) {
     co_await settle_confirmed(std::move(*closed));

@@ -63,6 +63,8 @@ class Run : public std::enable_shared_from_this<Run> {
   boost::asio::awaitable<Result<std::string>> execute();
 
   std::int64_t id() const { return begun_.id; }
+  // True if execute() wrote the run's end: it is over for everybody.
+  bool recorded() const { return recorded_; }
   const RunSummary& summary() const { return summary_; }
 
  private:
@@ -102,6 +104,7 @@ class Run : public std::enable_shared_from_this<Run> {
   std::size_t pullers_ = 0;  // coroutines that still ask
   bool stopped_ = false;     // ask no more: the run was lost or cannot be stored
   bool done_ = false;
+  bool recorded_ = false;
   std::string first_failure_;
 
   std::vector<CheckedSection> pending_;

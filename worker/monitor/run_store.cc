@@ -128,6 +128,7 @@ worker::RunRecord read_record(const Row& row) {
   record.run_id = row.integer("id");
   record.cause = row.text("cause");
   record.status = row.text("status");
+  record.attempts = row.integer("attempts");
   record.due_at = from_unix_ms(row.integer("due_at_ms"));
   record.started_at = from_unix_ms(row.integer("started_at_ms"));
   if (const auto finished = row.optional_integer("finished_at_ms")) {
@@ -143,20 +144,22 @@ worker::RunRecord read_record(const Row& row) {
 RunStore::RunStore(db::PgPool& pool, RunStoreOptions options)
     : pool_(pool), options_(std::move(options)) {}
 
-awaitable<Result<std::optional<BegunRun>>> RunStore::begin(std::optional<WallTime> due_at,
-                                                           std::string cause,
+awaitable<Result<std::optional<BegunRun>>> RunStore::begin(BeginRequest request,
                                                            WallTime now,
                                                            db::StatementCounter* counter) {
   std::optional<std::string> due;
-  if (due_at) due = format_rfc3339(*due_at);
+  if (request.due_at) due = format_rfc3339(*request.due_at);
+  std::optional<std::string> key;
+  if (!request.idempotency_key.empty()) key = std::move(request.idempotency_key);
   db::PgParameters parameters{options_.job,
                               due,
-                              cause,
+                              request.cause,
                               options_.worker,
                               options_.process,
                               format_rfc3339(now),
                               std::to_string(options_.lease.count()),
                               mirrored_ ? "true" : "false",
+                              key,
                               std::to_string(options_.past_term_after.count())};
   const auto result =
       co_await pool_.execute(std::string(sql::monitor::kBeginRun), std::move(parameters), counter);
@@ -168,6 +171,8 @@ awaitable<Result<std::optional<BegunRun>>> RunStore::begin(std::optional<WallTim
   run.id = first.integer("run_id");
   run.epoch = first.integer("run_epoch");
   run.resumed = first.boolean("resumed");
+  run.known = first.boolean("known");
+  run.of_key = first.boolean("of_key");
   run.position = first.text("position");
   run.past_terms = first.text("past_terms");
   for (int i = 0; i < result->rows(); ++i) {
@@ -269,13 +274,32 @@ awaitable<Result<worker::RunRecord>> RunStore::record(std::int64_t run_id) {
   co_return read_record(Row(*result, 0));
 }
 
-awaitable<Result<std::optional<worker::RunRecord>>> RunStore::last_run() {
-  db::PgParameters parameters{options_.job};
+awaitable<Result<std::optional<std::int64_t>>> RunStore::run_of_key(std::string idempotency_key) {
+  db::PgParameters parameters{options_.job, std::move(idempotency_key)};
   const auto result =
-      co_await pool_.execute(std::string(sql::monitor::kLastRun), std::move(parameters));
+      co_await pool_.execute(std::string(sql::monitor::kRunOfKey), std::move(parameters));
+  if (!result) co_return result.error().with_context("could not look for the key's run");
+  if (result->rows() == 0) co_return std::optional<std::int64_t>();
+  co_return std::optional<std::int64_t>(Row(*result, 0).integer("id"));
+}
+
+awaitable<Result<std::optional<WallTime>>> RunStore::last_tick(WallTime now) {
+  db::PgParameters parameters{options_.job, format_rfc3339(now)};
+  const auto result =
+      co_await pool_.execute(std::string(sql::monitor::kLastTick), std::move(parameters));
+  if (!result) co_return result.error().with_context("could not read the last tick");
+  if (result->rows() == 0) co_return std::optional<WallTime>();
+  co_return std::optional<WallTime>(from_unix_ms(Row(*result, 0).integer("due_at_ms")));
+}
+
+awaitable<Result<std::vector<worker::RunRecord>>> RunStore::newest_runs(int limit) {
+  db::PgParameters parameters{options_.job, std::to_string(limit)};
+  const auto result =
+      co_await pool_.execute(std::string(sql::monitor::kNewestRuns), std::move(parameters));
   if (!result) co_return result.error();
-  if (result->rows() == 0) co_return std::optional<worker::RunRecord>();
-  co_return std::optional<worker::RunRecord>(read_record(Row(*result, 0)));
+  std::vector<worker::RunRecord> runs;
+  for (int i = 0; i < result->rows(); ++i) runs.push_back(read_record(Row(*result, i)));
+  co_return runs;
 }
 
 }  // namespace edged::monitor

@@ -27,10 +27,19 @@ struct WatchedSection {
   std::optional<std::int64_t> settled_epoch;  // of the run that last settled its state
 };
 
+struct BeginRequest {
+  std::optional<WallTime> due_at;  // nothing: only a run whose worker died is taken over
+  std::string cause;               // edged.cron_runs.cause
+  std::string idempotency_key;     // empty: none
+};
+
 struct BegunRun {
   std::int64_t id = 0;
   std::int64_t epoch = 0;
   bool resumed = false;  // taken over from a worker that died
+  // The request's key has this run already: nothing was begun, and nothing below is filled.
+  bool known = false;
+  bool of_key = true;  // false: what was taken over is not the run of the request's key
   // Where a mirror has all that was listed: PostgreSQL's text; empty: no mirror keeps the states.
   std::string position;
   std::string past_terms;  // whose watches are left alone, "2254, 2257"; empty: none
@@ -98,12 +107,13 @@ class RunStore {
   template <typename T>
   using Awaitable = boost::asio::awaitable<T>;
 
-  // Nothing: the tick was run already, or a run is under way. Without `due_at` only a run whose
-  // worker died is taken over.
-  Awaitable<Result<std::optional<BegunRun>>> begin(std::optional<WallTime> due_at,
-                                                   std::string cause,
+  // Nothing: the tick was run already, or a run is under way. With a key also if another worker
+  // begins the key's run at this moment: asked again, the answer is that run.
+  Awaitable<Result<std::optional<BegunRun>>> begin(BeginRequest request,
                                                    WallTime now,
                                                    db::StatementCounter* counter);
+  // The run that the key has; nothing: none.
+  Awaitable<Result<std::optional<std::int64_t>>> run_of_key(std::string idempotency_key);
   // False: the run was taken over.
   Awaitable<Result<bool>> renew_lease(std::int64_t run_id, std::int64_t epoch, WallTime now);
   // Safe to repeat with the same run and epoch after an unknown outcome.
@@ -120,8 +130,10 @@ class RunStore {
                                       db::StatementCounter* counter);
   // kNotFound if there is no such run.
   Awaitable<Result<worker::RunRecord>> record(std::int64_t run_id);
-  // Nothing if the job never ran.
-  Awaitable<Result<std::optional<worker::RunRecord>>> last_run();
+  // The latest tick up to `now` that has a run; nothing: none.
+  Awaitable<Result<std::optional<WallTime>>> last_tick(WallTime now);
+  // The newest runs of any cause, the newest first.
+  Awaitable<Result<std::vector<worker::RunRecord>>> newest_runs(int limit);
 
  private:
   db::PgPool& pool_;

@@ -4,33 +4,45 @@
 -- name: begin_run
 -- Takes over a run whose worker died, or starts the tick's run, and lists the watched sections with the
 -- epoch that last settled each. No row: the tick was run already, or another run is under way.
+-- A key that has a run starts none: the row names that run, as known. What was taken over may be a run
+-- of another key; of_key says so.
 -- $1 job, $2 due_at (null: only take over), $3 cause, $4 worker, $5 process, $6 now, $7 lease in seconds,
 -- $8 whether a mirror keeps the states: then `position` is one behind all that this statement saw, and
--- the message in the stream brings the mirror there. $9 seconds after the last new watch of a term at which the
--- term is taken to be past and its watches are left alone; 0: never.
-with taken_over as (
+-- the message in the stream brings the mirror there. $9 idempotency key or null. $10 seconds after the last new
+-- watch of a term at which the term is taken to be past and its watches are left alone; 0: never.
+with known as materialized (
+    select id, epoch, status from edged.cron_runs
+    where $9::text is not null and job = $1 and idempotency_key = $9::text
+), taken_over as (
     update edged.cron_runs
     set epoch = nextval('edged.run_epoch'), attempts = attempts + 1, worker = $4, process = $5,
         lease_until = $6::timestamptz + make_interval(secs => $7::double precision)
     where job = $1 and status = 'running'
       and (lease_until <= $6::timestamptz or (worker = $4 and process <> $5))
-    returning id, epoch
+      and not exists (select from known where known.status <> 'running')
+    returning id, epoch, idempotency_key
 ), started as (
-    insert into edged.cron_runs (job, due_at, cause, status, epoch, worker, process, lease_until, started_at)
+    insert into edged.cron_runs (job, due_at, cause, status, epoch, worker, process, lease_until, started_at,
+        idempotency_key)
     select $1, $2::timestamptz, $3, 'running', nextval('edged.run_epoch'), $4, $5,
-           $6::timestamptz + make_interval(secs => $7::double precision), $6::timestamptz
-    where $2::timestamptz is not null and not exists (select from taken_over)
+           $6::timestamptz + make_interval(secs => $7::double precision), $6::timestamptz, $9::text
+    where $2::timestamptz is not null
+      and not exists (select from taken_over) and not exists (select from known)
     on conflict do nothing
     returning id, epoch
 ), run as (
-    select id, epoch, true as resumed from taken_over
+    select id, epoch, true as resumed, false as known,
+           $9::text is null or idempotency_key is not distinct from $9::text as of_key
+    from taken_over
     union all
-    select id, epoch, false from started
+    select id, epoch, false, false, true from started
+    union all
+    select id, epoch, false, true, true from known where not exists (select from taken_over)
 ), past as materialized (
     select term from public.class_watches
-    where $9::double precision > 0
+    where $10::double precision > 0
     group by term
-    having max(created_at) < $6::timestamptz - make_interval(secs => $9::double precision)
+    having max(created_at) < $6::timestamptz - make_interval(secs => $10::double precision)
 ), watched as (
     -- class_nbr is unique over all terms: the newest term is monitored, the others are reported.
     select distinct on (w.class_nbr) w.class_nbr, w.term, w.subject, w.catalog_nbr,
@@ -46,13 +58,18 @@ with taken_over as (
                'at', (extract(epoch from clock_timestamp()) * 1000)::bigint)::text)::text as position
     where $8::boolean
 )
-select run.id as run_id, run.epoch as run_epoch, run.resumed, watched.*, c.epoch as settled_epoch,
-       mirror.position, (select string_agg(term, ', ' order by term) from past) as past_terms
+select run.id as run_id, run.epoch as run_epoch, run.resumed, run.known, run.of_key, watched.*,
+       c.epoch as settled_epoch, mirror.position,
+       (select string_agg(term, ', ' order by term) from past) as past_terms
 from run
-left join mirror on true
-left join watched on true
+left join mirror on not run.known
+left join watched on not run.known
 left join edged.section_checks c on c.class_nbr = watched.class_nbr
 order by watched.class_nbr;
+
+-- name: run_of_key
+-- $1 job, $2 idempotency key
+select id from edged.cron_runs where job = $1 and idempotency_key = $2;
 
 -- name: renew_lease
 -- $1 run id, $2 epoch, $3 now, $4 lease in seconds. No row: the run was taken over.
@@ -269,16 +286,63 @@ select i.class_nbr, null from confirmed i where i.class_nbr not in (select class
 
 -- name: run_record
 -- $1 run id
-select id, cause, status, summary::text as summary, error,
+select id, cause, status, attempts, summary::text as summary, error,
        floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms,
        floor(extract(epoch from started_at) * 1000)::bigint as started_at_ms,
        floor(extract(epoch from finished_at) * 1000)::bigint as finished_at_ms
 from edged.cron_runs where id = $1::bigint;
 
--- name: last_run
--- $1 job
-select id, cause, status, summary::text as summary, error,
+-- name: newest_runs
+-- $1 job, $2 how many. The newest first.
+select id, cause, status, attempts, summary::text as summary, error,
        floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms,
        floor(extract(epoch from started_at) * 1000)::bigint as started_at_ms,
        floor(extract(epoch from finished_at) * 1000)::bigint as finished_at_ms
-from edged.cron_runs where job = $1 order by id desc limit 1;
+from edged.cron_runs where job = $1 order by id desc limit $2::integer;
+
+-- name: last_tick
+-- $1 job, $2 now. The latest tick up to now that has a run; a tick of the future was run by a clock that
+-- was wrong. No row: none.
+select floor(extract(epoch from due_at) * 1000)::bigint as due_at_ms
+from edged.cron_runs
+where job = $1 and due_at <= $2::timestamptz and cause = 'schedule'
+order by due_at desc limit 1;
+
+-- name: delete_old_mails
+-- Deletes mails that are over. Neither one that may still be sent, nor one of a run that is under way:
+-- finish_run counts those, and a repeated apply_results must find them. A clock that is ahead of
+-- PostgreSQL's deletes nothing early. $1 now, $2 age in seconds, $3 number of rows
+with old as materialized (
+    select m.id from edged.mails m
+    where m.finished_at < least($1::timestamptz, now()) - make_interval(secs => $2::double precision)
+      and m.status in ('sent', 'dropped', 'dead')
+      and not exists (select from edged.cron_runs r where r.id = m.run_id and r.status = 'running')
+    order by m.finished_at
+    limit $3::integer
+    for update of m skip locked
+), deleted as (
+    delete from edged.mails m using old where m.id = old.id returning 1
+)
+select count(*) from deleted;
+
+-- name: delete_old_runs
+-- Deletes runs that are over, but neither the newest nor that of the latest tick, which says what was
+-- missed. $1 now, $2 age in seconds, $3 number of rows, $4 job
+with old as materialized (
+    select r.id from edged.cron_runs r
+    where r.job = $4
+      and r.finished_at < least($1::timestamptz, now()) - make_interval(secs => $2::double precision)
+      and r.status <> 'running'
+      and r.id is distinct from
+          (select n.id from edged.cron_runs n where n.job = $4 order by n.id desc limit 1)
+      and r.id is distinct from
+          (select n.id from edged.cron_runs n
+           where n.job = $4 and n.cause = 'schedule' and n.due_at <= least($1::timestamptz, now())
+           order by n.due_at desc limit 1)
+    order by r.finished_at
+    limit $3::integer
+    for update of r skip locked
+), deleted as (
+    delete from edged.cron_runs r using old where r.id = old.id returning 1
+)
+select count(*) from deleted;

@@ -25,23 +25,29 @@ class FixedClock final : public Clock {
 };
 
 struct ScriptedRunner final : JobRunner {
-  asio::awaitable<Result<std::int64_t>> start(WallTime due_at, Cause cause) override {
-    due = due_at;
-    manual = cause == Cause::kManual;
+  asio::awaitable<Result<std::int64_t>> start(StartRequest request) override {
+    due = request.due_at;
+    manual = request.cause == Cause::kManual;
+    key = request.idempotency_key;
     co_return started;
   }
   asio::awaitable<Result<std::string>> wait(std::int64_t run_id) override {
     waited_for = run_id;
     co_return summary;
   }
-  asio::awaitable<Result<std::optional<RunRecord>>> last_run() override { co_return last; }
+  asio::awaitable<Result<std::vector<RunRecord>>> newest_runs(int limit) override {
+    asked_for = limit;
+    co_return runs;
+  }
 
   Result<std::int64_t> started = std::int64_t{7};
   Result<std::string> summary = std::string(R"({"sections":3})");
-  Result<std::optional<RunRecord>> last = std::optional<RunRecord>();
+  Result<std::vector<RunRecord>> runs = std::vector<RunRecord>();
   WallTime due{};
   bool manual = false;
+  std::string key = "none was asked for";
   std::int64_t waited_for = 0;
+  int asked_for = 0;
 };
 
 struct Answer {
@@ -77,7 +83,10 @@ class CronHttpTest : public testing::Test {
     thread = std::thread([this] { context.run(); });
   }
 
-  Answer ask(const std::string& method_and_target, const std::string& authorization = "") {
+  // `more`: further header lines, each with its end.
+  Answer ask(const std::string& method_and_target,
+             const std::string& authorization = "",
+             const std::string& more = "") {
     const std::string address = server->address();
     asio::io_context client_context;
     tcp::socket socket(client_context);
@@ -85,7 +94,7 @@ class CronHttpTest : public testing::Test {
                     static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))});
     std::string bytes = method_and_target + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n";
     if (!authorization.empty()) bytes += "Authorization: " + authorization + "\r\n";
-    asio::write(socket, asio::buffer(bytes + "\r\n"));
+    asio::write(socket, asio::buffer(bytes + more + "\r\n"));
     std::string response;
     boost::system::error_code ended;
     asio::read(socket, asio::dynamic_buffer(response), ended);
@@ -181,7 +190,39 @@ TEST_F(CronHttpTest, UnknownJobsAndMethods) {
   start();
   EXPECT_EQ(ask("POST /cron/unknown", "Bearer s3cret").status, 404);
   EXPECT_EQ(ask("POST /cron/", "Bearer s3cret").status, 404);
-  EXPECT_EQ(ask("GET /cron/class-monitor").status, 405);
+  const Answer wrong_method = ask("GET /cron/class-monitor");
+  EXPECT_EQ(wrong_method.status, 405);
+  EXPECT_NE(wrong_method.header.find("Allow: POST\r\n"), std::string::npos);
+  EXPECT_EQ(ask("GET /cron/unknown").status, 404);
+  EXPECT_EQ(ask("PUT /cron/class-monitor").status, 405);
+  EXPECT_EQ(ask("POST /cron/class-monitor/runs", "Bearer s3cret").status, 404);
+}
+
+TEST_F(CronHttpTest, PassesTheIdempotencyKeyOn) {
+  start();
+  EXPECT_EQ(ask("POST /cron/class-monitor", "Bearer s3cret").status, 202);
+  EXPECT_EQ(runner.key, "");
+  const auto ask_with = [this](const std::string& key) {
+    return ask("POST /cron/class-monitor", "Bearer s3cret", "idempotency-KEY: " + key + "\r\n");
+  };
+  EXPECT_EQ(ask_with("  a key ~!").status, 202);
+  EXPECT_EQ(runner.key, "a key ~!");
+  EXPECT_EQ(ask_with(std::string(255, 'k')).status, 202);
+  EXPECT_EQ(runner.key, std::string(255, 'k'));
+}
+
+TEST_F(CronHttpTest, RefusesAKeyThatIsNone) {
+  start();
+  const std::string without_a_key = runner.key;
+  for (const std::string& key :
+       {std::string(), std::string(256, 'k'), std::string("caf\xc3\xa9"), std::string("a\tb")}) {
+    const Answer answer =
+        ask("POST /cron/class-monitor", "Bearer s3cret", "Idempotency-Key: " + key + "\r\n");
+    EXPECT_EQ(answer.status, 400) << key;
+    EXPECT_TRUE(answer.body.as_object().contains("error"));
+  }
+  EXPECT_EQ(runner.key, without_a_key);
+  EXPECT_EQ(ask("POST /cron/class-monitor", "", "Idempotency-Key:\r\n").status, 401);
 }
 
 TEST_F(CronHttpTest, ListsJobs) {
@@ -192,7 +233,7 @@ TEST_F(CronHttpTest, ListsJobs) {
   run.due_at = run.started_at = kNow;
   run.finished_at = kNow + std::chrono::seconds(2);
   run.summary_json = R"({"sections":3})";
-  runner.last = std::optional<RunRecord>(run);
+  runner.runs = std::vector<RunRecord>{run};
   start();
   const Answer answer = ask("GET /cron");
   EXPECT_EQ(answer.status, 200);
@@ -205,13 +246,62 @@ TEST_F(CronHttpTest, ListsJobs) {
 }
 
 TEST_F(CronHttpTest, ListsJobsWithoutTheirHistoryIfItCannotBeRead) {
-  runner.last = Status(Code::kUnavailable, "could not reach postgresql");
+  runner.runs = Status(Code::kUnavailable, "could not reach postgresql");
   start();
   const Answer answer = ask("GET /cron");
   EXPECT_EQ(answer.status, 200);
   const json::object& job = answer.body.at("jobs").at(0).as_object();
   EXPECT_TRUE(job.at("last_run").is_null());
   EXPECT_EQ(job.at("last_run_error"), "could not reach postgresql");
+}
+
+TEST_F(CronHttpTest, TellsTheLastRuns) {
+  RunRecord going;
+  going.run_id = 8;
+  going.cause = "manual";
+  going.status = "running";
+  going.attempts = 2;
+  going.due_at = going.started_at = kNow;
+  RunRecord failed = going;
+  failed.run_id = 7;
+  failed.status = "failed";
+  failed.attempts = 1;
+  failed.finished_at = kNow + std::chrono::milliseconds(2500);
+  failed.error = "PostgreSQL was away";
+  runner.runs = std::vector<RunRecord>{going, failed};
+  start();
+  const Answer answer = ask("GET /cron/class-monitor/runs");
+  EXPECT_EQ(answer.status, 200);
+  const json::value expected = json::parse(R"({"runs":[
+      {"run_id":8,"cause":"manual","status":"running","due_at":"2026-11-24T00:00:00.000Z",
+       "started_at":"2026-11-24T00:00:00.000Z","finished_at":null,
+       "attempts":2,"duration_seconds":null},
+      {"run_id":7,"cause":"manual","status":"failed","due_at":"2026-11-24T00:00:00.000Z",
+       "started_at":"2026-11-24T00:00:00.000Z","finished_at":"2026-11-24T00:00:02.500Z",
+       "error":"PostgreSQL was away","attempts":1,"duration_seconds":2.5}]})");
+  EXPECT_EQ(answer.body, expected) << answer.body;
+  EXPECT_EQ(runner.asked_for, 20);
+}
+
+TEST_F(CronHttpTest, HistoryHasALimit) {
+  start();
+  EXPECT_EQ(ask("GET /cron/class-monitor/runs?limit=1").status, 200);
+  EXPECT_EQ(runner.asked_for, 1);
+  EXPECT_EQ(ask("GET /cron/class-monitor/runs?limit=100").status, 200);
+  EXPECT_EQ(runner.asked_for, 100);
+  for (const char* limit : {"0", "101", "-1", "", "ten", "1.5", "5x", "99999999999"}) {
+    EXPECT_EQ(ask(std::string("GET /cron/class-monitor/runs?limit=") + limit).status, 400) << limit;
+  }
+  EXPECT_EQ(ask("GET /cron/unknown/runs").status, 404);
+  EXPECT_EQ(ask("GET /cron/class-monitor/runs/1").status, 404);
+}
+
+TEST_F(CronHttpTest, HistoryThatCannotBeReadIsUnavailable) {
+  runner.runs = Status(Code::kUnavailable, "could not reach postgresql");
+  start();
+  const Answer answer = ask("GET /cron/class-monitor/runs");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_NE(answer.header.find("Retry-After: "), std::string::npos);
 }
 
 }  // namespace

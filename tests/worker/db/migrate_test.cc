@@ -51,7 +51,8 @@ class MigrateTest : public testing::Test {
 TEST_F(MigrateTest, AppliesOnceAndSaysSo) {
   const Result<MigrateReport> first = run(options());
   ASSERT_TRUE(first) << first.error().to_string();
-  EXPECT_THAT(first.value().applied, ElementsAre("0001_edged_schema", "0002_mirror_heartbeats"));
+  EXPECT_THAT(first.value().applied,
+              ElementsAre("0001_edged_schema", "0002_mirror_heartbeats", "0003_run_history"));
   EXPECT_EQ(first.value().version, embedded_migrations().back().version);
   EXPECT_EQ(cluster_.value(database_, "select min(length(checksum)) from edged.schema_migrations"),
             "64");

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/worker/monitor/monitor_fixture.h"
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "proto/base/check.h"
@@ -13,6 +16,10 @@ awaitable<Result<upstream::SectionObservation>> ScriptedSource::fetch(upstream::
                                                                       std::string) {
   asked.push_back(section.class_nbr);
   if (before_answer) before_answer(section.class_nbr);
+  if (delay.count() > 0) {
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, delay);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
   const auto answer = answers_.find(section.class_nbr);
   if (answer == answers_.end()) co_return Status(Code::kNotFound, "section not found");
   co_return answer->second;
@@ -79,7 +86,7 @@ std::vector<std::string> MonitorTest::query(const std::string& sql, db::PgParame
 
 Result<std::string> MonitorTest::try_tick(ClassMonitor& monitor) {
   clock_.advance(std::chrono::hours(1));
-  const auto id = wait_for(monitor.start(clock_.wall_now(), worker::Cause::kSchedule));
+  const auto id = wait_for(monitor.start({clock_.wall_now(), worker::Cause::kSchedule, ""}));
   if (!id) return id.error();
   return wait_for(monitor.wait(*id));
 }

@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,6 +38,7 @@ class ScriptedSource final : public upstream::SectionSource {
   void forget(const std::string& class_nbr) { answers_.erase(class_nbr); }
 
   std::vector<std::string> asked;
+  std::chrono::milliseconds delay{0};  // of each answer
   // Called before each answer, for tests that interfere in the middle of a run.
   std::function<void(const std::string& class_nbr)> before_answer;
 

@@ -172,12 +172,12 @@ TEST_F(RunWithoutNodeTest, ARestartedWorkerTakesItsRunOverAtOnce) {
   add_watch("student@example.edu");
   see(0);
   const auto dead = wait_for(stores_.front()->begin(
-      clock_.wall_now() + std::chrono::hours(1), "schedule", clock_.wall_now(), nullptr));
+      {clock_.wall_now() + std::chrono::hours(1), "schedule", ""}, clock_.wall_now(), nullptr));
   ASSERT_TRUE(dead && *dead);
   source_.say(kSection, open_seats(3));
   const auto restarted = make_monitor();  // the same worker, another process
   auto taken = wait_for(
-      restarted->start(clock_.wall_now() + std::chrono::hours(2), worker::Cause::kSchedule));
+      restarted->start({clock_.wall_now() + std::chrono::hours(2), worker::Cause::kSchedule, ""}));
   ASSERT_TRUE(taken);
   EXPECT_EQ(*taken, (*dead)->id);
   ASSERT_TRUE(wait_for(restarted->wait(*taken)));
@@ -186,16 +186,16 @@ TEST_F(RunWithoutNodeTest, ARestartedWorkerTakesItsRunOverAtOnce) {
 
 TEST_F(RunWithoutNodeTest, AnotherWorkerTakesARunOverOnlyWhenItsLeaseHasRunOut) {
   add_watch("student@example.edu");
-  const auto dead =
-      wait_for(stores_.front()->begin(clock_.wall_now(), "schedule", clock_.wall_now(), nullptr));
+  const auto dead = wait_for(
+      stores_.front()->begin({clock_.wall_now(), "schedule", ""}, clock_.wall_now(), nullptr));
   ASSERT_TRUE(dead && *dead);
   const auto other = make_monitor("worker-b");
-  EXPECT_EQ(
-      wait_for(other->start(clock_.wall_now() + std::chrono::hours(1), worker::Cause::kSchedule))
-          .code(),
-      Code::kConflict);
+  EXPECT_EQ(wait_for(other->start(
+                         {clock_.wall_now() + std::chrono::hours(1), worker::Cause::kSchedule, ""}))
+                .code(),
+            Code::kConflict);
   clock_.advance(std::chrono::seconds(61));
-  const auto taken = wait_for(other->start(clock_.wall_now(), worker::Cause::kSchedule));
+  const auto taken = wait_for(other->start({clock_.wall_now(), worker::Cause::kSchedule, ""}));
   ASSERT_TRUE(taken);
   EXPECT_EQ(*taken, (*dead)->id);
   // The first worker was not dead but slow: what it brings now is ignored, and it cannot end the
@@ -250,6 +250,44 @@ TEST_F(RunWithoutNodeTest, EightWorkersWithTheSameTransitionMailOnce) {
   EXPECT_EQ(
       query("select count(*), count(distinct class_nbr) from edged.mails where status = 'pending'"),
       Strings{"50|50"});
+}
+
+// Those who wait for a run of this process must not wake each other.
+TEST_F(RunWithoutNodeTest, SeveralWhoWaitForARunDoNotSpin) {
+  add_watch("student@example.edu");
+  source_.delay = std::chrono::milliseconds(200);
+  const auto id = wait_for(monitor_->start({clock_.wall_now(), worker::Cause::kManual, ""}));
+  ASSERT_TRUE(id);
+  int waiting = 3;
+  const auto wait = [&]() -> boost::asio::awaitable<void> {
+    const auto outcome = co_await monitor_->wait(*id);
+    EXPECT_TRUE(outcome);
+    --waiting;
+  };
+  for (int i = 0; i < 3; ++i) boost::asio::co_spawn(io_, wait(), boost::asio::detached);
+  io_.restart();
+  int steps = 0;
+  while (waiting > 0 && io_.run_one() > 0) ++steps;
+  EXPECT_LT(steps, 1000);
+}
+
+TEST_F(RunWithoutNodeTest, TheLastTickIsTheLatestUpToNowThatHasARun) {
+  const auto last_tick = [this] { return wait_for(monitor_->last_tick()); };
+  ASSERT_TRUE(last_tick());
+  EXPECT_EQ(*last_tick(), std::nullopt);
+  (void)tick();
+  const WallTime first = clock_.wall_now();
+  (void)tick();
+  const WallTime second = clock_.wall_now();
+  EXPECT_EQ(*last_tick(), second);
+  // A run by hand is no tick.
+  clock_.advance(std::chrono::minutes(30));
+  const auto by_hand = wait_for(monitor_->start({clock_.wall_now(), worker::Cause::kManual, ""}));
+  ASSERT_TRUE(by_hand && wait_for(monitor_->wait(*by_hand)));
+  EXPECT_EQ(*last_tick(), second);
+  // Nor is one of the future, which a wrong clock has run.
+  clock_.step_wall(-std::chrono::minutes(45));
+  EXPECT_EQ(*last_tick(), first);
 }
 
 // merge() decides whether PostgreSQL is asked, so it must agree with what PostgreSQL would store.

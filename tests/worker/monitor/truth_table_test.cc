@@ -128,12 +128,12 @@ TEST_P(TruthTableTest, Row9TwoWorkersOneTick) {
   clock_.advance(std::chrono::hours(1));
   const auto other = make_monitor("worker-b");
   const WallTime due = clock_.wall_now();
-  const auto first = wait_for(monitor_->start(due, worker::Cause::kSchedule));
-  const auto second = wait_for(other->start(due, worker::Cause::kSchedule));
+  const auto first = wait_for(monitor_->start({due, worker::Cause::kSchedule, ""}));
+  const auto second = wait_for(other->start({due, worker::Cause::kSchedule, ""}));
   ASSERT_TRUE(first);
   EXPECT_EQ(second.code(), Code::kConflict);
   ASSERT_TRUE(wait_for(monitor_->wait(*first)));
-  const auto third = wait_for(other->start(due, worker::Cause::kSchedule));
+  const auto third = wait_for(other->start({due, worker::Cause::kSchedule, ""}));
   EXPECT_EQ(third.code(), Code::kConflict);
   EXPECT_EQ(mails(), Strings{kSeatMail});
 }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/cron_history.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <exception>
+#include <vector>
+
+#include "tools/edged/exit_code.h"
+#include "tools/edged/worker_parts.h"
+#include "worker/db/schema_check.h"
+
+namespace edged {
+namespace {
+
+constexpr std::size_t kColumns = 10;
+using Line = std::array<std::string, kColumns>;
+constexpr std::array<const char*, kColumns> kTitles{"ID",
+                                                    "DUE",
+                                                    "CAUSE",
+                                                    "STATUS",
+                                                    "SECTIONS",
+                                                    "CHANGED",
+                                                    "NOTIFICATIONS",
+                                                    "STATEMENTS",
+                                                    "SECONDS",
+                                                    "ERROR"};
+// Numbers stand to the right.
+constexpr std::array<bool, kColumns> kRight{
+    true, false, false, false, true, true, true, true, true, false};
+
+// co_spawn wants a result that can be made of nothing, which a Result cannot.
+boost::asio::awaitable<void> read_into(db::PgPool& pool,
+                                       monitor::RunStore& store,
+                                       int limit,
+                                       Result<std::vector<worker::RunRecord>>* runs) {
+  const Status schema = co_await db::check_schema(pool);
+  if (!schema.ok()) {
+    *runs = schema;
+    co_return;
+  }
+  *runs = co_await store.newest_runs(limit);
+}
+
+std::string seconds_of(const worker::RunRecord& run) {
+  const std::optional<double> seconds = worker::duration_seconds(run);
+  if (!seconds) return "-";
+  std::array<char, 32> text{};
+  (void)std::snprintf(text.data(), text.size(), "%.3f", *seconds);
+  return text.data();
+}
+
+// A number of the summary; "-" if it does not say.
+std::string figure(const boost::json::value& summary, std::string_view name) {
+  const boost::json::object* object = summary.if_object();
+  const boost::json::value* found = object == nullptr ? nullptr : object->if_contains(name);
+  return found == nullptr ? "-" : boost::json::serialize(*found);
+}
+
+// An error is told on one line.
+std::string one_line(std::string text) {
+  std::replace_if(
+      text.begin(),
+      text.end(),
+      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; },
+      ' ');
+  return text;
+}
+
+Line line_of(const worker::RunRecord& run) {
+  boost::system::error_code ignored;
+  const boost::json::value summary = boost::json::parse(run.summary_json, ignored);
+  std::string status = run.status;
+  if (run.attempts > 1) status += " (attempt " + std::to_string(run.attempts) + ")";
+  return {std::to_string(run.run_id),
+          format_rfc3339(run.due_at),
+          run.cause,
+          status,
+          figure(summary, "sections"),
+          figure(summary, "changed"),
+          figure(summary, "notifications"),
+          figure(summary, "sql_statements"),
+          seconds_of(run),
+          one_line(run.error)};
+}
+
+void print_table(const std::vector<worker::RunRecord>& runs) {
+  std::vector<Line> lines(1);
+  std::copy(kTitles.begin(), kTitles.end(), lines.front().begin());
+  for (const worker::RunRecord& run : runs) lines.push_back(line_of(run));
+  std::array<std::size_t, kColumns> widths{};
+  for (const Line& line : lines) {
+    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], line[i].size());
+  }
+  for (const Line& line : lines) {
+    std::string text;
+    for (std::size_t i = 0; i < kColumns; ++i) {
+      const std::string padding(widths[i] - line[i].size(), ' ');
+      if (i > 0) text += "  ";
+      text += kRight[i] ? padding + line[i] : line[i] + padding;
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    std::printf("%s\n", text.c_str());
+  }
+}
+
+}  // namespace
+
+int run_cron_history(const config::Config& config, const CronHistoryOptions& options) {
+  if (options.job != "class-monitor") {
+    std::fprintf(stderr,
+                 "edged cron history: no such job: \"%s\". Jobs: class-monitor\n",
+                 options.job.c_str());
+    return kExitUsage;
+  }
+  boost::asio::io_context io(1);
+  WorkerParts parts(io.get_executor(), config, "edged cron history");
+  Result<std::vector<worker::RunRecord>> runs = Status(Code::kInternal, "did not end");
+  auto finish = [&io](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+    io.stop();
+  };
+  boost::asio::co_spawn(io, read_into(parts.pool, parts.run_store, options.limit, &runs), finish);
+  io.run();
+  if (!runs) {
+    std::fprintf(stderr, "edged cron history: %s\n", runs.error().message().c_str());
+    return exit_code_of(runs.error().code());
+  }
+  if (options.json) {
+    std::printf("%s\n", boost::json::serialize(worker::describe_history(*runs)).c_str());
+  } else {
+    print_table(*runs);
+  }
+  return kExitDone;
+}
+
+}  // namespace edged

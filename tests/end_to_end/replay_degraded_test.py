@@ -25,6 +25,32 @@ class PlainReplayTest(ReplayCase):
                            sum(one["kv_misses"] for one in summaries[1:]))
         self.assertEqual(serve.stop(), 0)
 
+    def test_the_worker_publishes_its_status(self):
+        self.deploy(crons=["@hourly"])
+        serve = self.serve()
+        self.deployment.wait_for(
+            "the status", lambda: self.status("status:job:class-monitor")["next_due_at"], serve)
+        status = self.status("status:job:class-monitor")
+        self.assertEqual(status["name"], "class-monitor")
+        self.assertIsNone(status["last_run"])
+        listed = json.loads(self.deployment.kvctl("--ns", "edged-system", "list", "--prefix", "status:", "--json"))
+        keys = [item["key"] for item in listed["keys"]]
+        self.assertEqual(len(keys), 2)
+        worker = self.status(next(key for key in keys if key.startswith("status:worker:")))
+        self.assertEqual(worker["http"], self.deployment.worker_address())
+        self.assertEqual(worker["upstream"]["circuit"], "closed")
+        run = self.settle()
+        status = self.deployment.wait_for("the run in it", lambda: self.status("status:job:class-monitor")["last_run"],
+                                          serve, 40)
+        self.assertEqual(status["run_id"], run["run_id"])
+        self.assertEqual(status["summary"]["fetched"], run["fetched"])
+
+    def status(self, key):
+        try:
+            return json.loads(self.deployment.kvctl("--ns", "edged-system", "get", key))
+        except DeploymentError:
+            return {"next_due_at": None, "last_run": None}
+
     def test_cron_run_in_the_foreground_tells_the_same(self):
         self.deploy()
         for tick in range(TICKS):

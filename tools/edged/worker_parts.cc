@@ -165,7 +165,10 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
                      fetcher,
                      clock,
                      [this] { outbox.wake(); },
-                     [this] { return fetcher.figures(); }},
+                     [this] { return fetcher.figures(); },
+                     [this] {
+                       if (on_run_end) on_run_end();
+                     }},
                     monitor_options(config),
                     metrics),
       history(make_history_keeper(executor, pool, clock, config, metrics)) {}

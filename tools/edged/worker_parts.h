@@ -5,6 +5,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -53,6 +54,7 @@ class WorkerParts {
   mail::OutboxDelivery outbox;
   monitor::RunStore run_store;
   monitor::ClassMonitor class_monitor;
+  std::function<void()> on_run_end;  // may be set at any time
   std::unique_ptr<monitor::HistoryKeeper> history;  // null: it is kept forever
 };
 

@@ -28,6 +28,7 @@
 #include "worker/db/schema_check.h"
 #include "worker/mirror/applier.h"
 #include "worker/mirror/mirror.h"
+#include "worker/status/status_publisher.h"
 
 namespace edged {
 namespace {
@@ -57,6 +58,8 @@ class WorkerService {
   Result<std::vector<worker::Schedule>> parse_schedules() const;
   Status listen();
   Status readiness() const;
+  boost::json::object describe() const;
+  awaitable<worker::StatusDocuments> collect_status();
   void spawn(awaitable<void> task);
   awaitable<void> begin_work();
   awaitable<bool> begin_mirror();
@@ -77,7 +80,10 @@ class WorkerService {
   boost::asio::steady_timer pause_;
   Status schema_{Code::kUnavailable, "the database was not checked yet"};
   std::vector<worker::Schedule> schedules_;
+  worker::CronJob job_;
   std::unique_ptr<worker::Ticker> ticker_;
+  std::unique_ptr<worker::StatusPublisher> status_;
+  const WallTime started_at_ = SystemClock().wall_now();
   std::unique_ptr<net::Client> mirror_client_;
   std::unique_ptr<mirror::Mirror> mirror_;
   bool mirroring_ = false;
@@ -118,6 +124,14 @@ Status WorkerService::start() {
     log::warn("[KV] KV namespace not available, falling back to PostgreSQL");
     log::warn("[KV] the reason: no kv_namespaces are configured");
   }
+  if (parts_.kv_client != nullptr) {
+    status_ = std::make_unique<worker::StatusPublisher>(
+        io_.get_executor(), *parts_.kv_client, worker::StatusOptions{}, [this] {
+          return collect_status();
+        });
+    parts_.on_run_end = [this] { status_->wake(); };
+    spawn(status_->run());
+  }
   spawn(begin_work());
   spawn(wait_for_end());
   spawn(wait_for_hangup());
@@ -126,13 +140,12 @@ Status WorkerService::start() {
 
 Status WorkerService::listen() {
   http::add_health_routes(http_, parts_.metrics, [this] { return readiness(); });
-  worker::CronJob job;
-  job.name = kJob;
-  job.schedules = config_.class_monitor_crons();
-  job.time_zone = config_.class_monitor.time_zone;
-  job.next_due = [this] { return ticker_ ? ticker_->next_due() : std::optional<WallTime>(); };
-  job.runner = &parts_.class_monitor;
-  worker::add_cron_routes(http_, config_.worker.cron_secret, {job}, parts_.clock);
+  job_.name = kJob;
+  job_.schedules = config_.class_monitor_crons();
+  job_.time_zone = config_.class_monitor.time_zone;
+  job_.next_due = [this] { return ticker_ ? ticker_->next_due() : std::optional<WallTime>(); };
+  job_.runner = &parts_.class_monitor;
+  worker::add_cron_routes(http_, config_.worker.cron_secret, {job_}, parts_.clock);
   const Status status = http_.listen();
   if (!status.ok()) return status;
   log::info("worker HTTP on " + http_.address());
@@ -146,6 +159,32 @@ Status WorkerService::readiness() const {
   if (!schema_.ok()) return schema_;
   if (!parts_.pool.healthy()) return Status(Code::kUnavailable, "PostgreSQL does not answer");
   return {};
+}
+
+// This worker, as dashboards see it.
+boost::json::object WorkerService::describe() const {
+  const Status ready = readiness();
+  boost::json::object object;
+  object["worker"] = state_dir_.worker_name();
+  object["version"] = EDGED_VERSION;
+  object["at"] = format_rfc3339(parts_.clock.wall_now());
+  object["started_at"] = format_rfc3339(started_at_);
+  object["http"] = http_.address();
+  object["ready"] = ready.ok();
+  if (!ready.ok()) object["why"] = ready.message();
+  object["postgres"] = parts_.pool.healthy();
+  object["mirror"] = mirror_ ? "logical" : "off";
+  object["upstream"] = upstream::describe(parts_.fetcher.figures());
+  return object;
+}
+
+awaitable<worker::StatusDocuments> WorkerService::collect_status() {
+  worker::StatusDocuments documents;
+  documents.emplace_back("status:worker:" + state_dir_.worker_name(),
+                         boost::json::serialize(describe()));
+  boost::json::object job = co_await worker::describe_job(&job_);
+  documents.emplace_back("status:job:" + job_.name, boost::json::serialize(job));
+  co_return documents;
 }
 
 // Waits until the database is there and fit, then starts the outbox, take-overs and the schedule.
@@ -195,6 +234,7 @@ awaitable<void> WorkerService::begin_work() {
       });
   ticker_->start();
   log::info("ready");
+  if (status_) status_->wake();
 }
 
 // Decides how the node gets its rows. False: PostgreSQL does not say.
@@ -288,6 +328,7 @@ awaitable<void> WorkerService::wait_for_end() {
   pause_.cancel();
   hangup_.cancel();
   if (ticker_) ticker_->stop();
+  if (status_) status_->stop();
   if (mirror_) mirror_->stop();
   const bool finished = co_await parts_.class_monitor.drain(kDrainTimeout);
   if (!finished) log::warn("a run goes on; the next start of this worker takes it over");

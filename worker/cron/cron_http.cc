@@ -114,19 +114,7 @@ awaitable<http::Response> trigger(std::shared_ptr<const Routes> routes, http::Re
 awaitable<http::Response> list(std::shared_ptr<const Routes> routes) {
   json::array jobs;
   for (const CronJob& job : routes->jobs) {
-    json::object object{{"name", job.name},
-                        {"crons", json::value_from(job.schedules)},
-                        {"time_zone", job.time_zone},
-                        {"next_due_at", time_or_null(job.next_due())}};
-    Result<std::vector<RunRecord>> last = co_await job.runner->newest_runs(1);
-    if (!last) {
-      object["last_run"] = nullptr;
-      object["last_run_error"] = last.error().message();
-    } else if (last->empty()) {
-      object["last_run"] = nullptr;
-    } else {
-      object["last_run"] = describe_run(last->front());
-    }
+    json::object object = co_await describe_job(&job);
     jobs.push_back(std::move(object));
   }
   co_return json_response(200, {{"jobs", std::move(jobs)}});
@@ -169,6 +157,23 @@ awaitable<http::Response> tell_runs(std::shared_ptr<const Routes> routes, http::
 }
 
 }  // namespace
+
+awaitable<json::object> describe_job(const CronJob* job) {
+  json::object object{{"name", job->name},
+                      {"crons", json::value_from(job->schedules)},
+                      {"time_zone", job->time_zone},
+                      {"next_due_at", time_or_null(job->next_due())}};
+  Result<std::vector<RunRecord>> last = co_await job->runner->newest_runs(1);
+  if (!last) {
+    object["last_run"] = nullptr;
+    object["last_run_error"] = last.error().message();
+  } else if (last->empty()) {
+    object["last_run"] = nullptr;
+  } else {
+    object["last_run"] = describe_run(last->front());
+  }
+  co_return object;
+}
 
 bool is_idempotency_key(std::string_view text) {
   constexpr std::size_t kBytesMax = 255;

@@ -3,6 +3,8 @@
 // /cron/NAME/runs tells its last runs. docs/jobs.md, "Triggering by HTTP". The executor's thread.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,6 +24,9 @@ struct CronJob {
   std::function<std::optional<WallTime>()> next_due;
   JobRunner* runner = nullptr;
 };
+
+// As GET /cron lists it, its last run included. The job outlives the call.
+boost::asio::awaitable<boost::json::object> describe_job(const CronJob* job);
 
 // An empty `secret` lets no one in: POST is answered 503. `clock` and the runners outlive the
 // server.

@@ -149,6 +149,7 @@ awaitable<void> ClassMonitor::execute(std::shared_ptr<Run> run) {
     if (unrecorded_.size() > kOutcomesKept) unrecorded_.erase(unrecorded_.begin());
   }
   current_.reset();
+  if (tools_.on_end) tools_.on_end();
   finished_.cancel();
 }
 

@@ -47,6 +47,7 @@ struct RunTools {
   std::function<void()> on_mails;  // mails were written
   // What `source` has asked so far, for the summary; empty: not told.
   std::function<upstream::FetcherFigures()> upstream_figures{};
+  std::function<void()> on_end{};  // a run has ended
 };
 
 // `counter` and `started` include what beginning the run took.

@@ -21,6 +21,7 @@ StatusPublisher::StatusPublisher(boost::asio::any_io_executor executor,
 
 awaitable<void> StatusPublisher::run() {
   while (!stopped_) {
+    woken_ = false;
     Status published = co_await publish();
     if (published.code() == Code::kNamespaceNotFound) {
       published = co_await create_namespace();
@@ -28,9 +29,15 @@ awaitable<void> StatusPublisher::run() {
     }
     if (stopped_) break;
     note(published);
+    if (woken_) continue;
     timer_.expires_after(options_.interval);
     co_await timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
   }
+}
+
+void StatusPublisher::wake() {
+  woken_ = true;
+  timer_.cancel();
 }
 
 void StatusPublisher::stop() {

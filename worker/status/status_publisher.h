@@ -41,6 +41,7 @@ class StatusPublisher {
   // Publishes at once and at every interval, until stop(). Creates the namespace if the node lacks
   // it.
   boost::asio::awaitable<void> run();
+  void wake();  // publishes now: something has changed
   void stop();
 
  private:
@@ -52,6 +53,7 @@ class StatusPublisher {
   StatusOptions options_;
   Collect collect_;
   boost::asio::steady_timer timer_;
+  bool woken_ = false;
   bool stopped_ = false;
   bool published_ = true;  // the last time
 };

@@ -99,6 +99,19 @@ TEST_F(StatusPublisherTest, ANodeThatComesBackGetsItAgain) {
   publisher->stop();
 }
 
+TEST_F(StatusPublisherTest, ItIsWoken) {
+  options_.interval = std::chrono::hours(1);
+  const auto publisher = start();
+  run_until_collected(1);
+  publisher->wake();  // in the midst of the first
+  run_until_collected(1);
+  io_.restart();
+  io_.run_for(50ms);
+  publisher->wake();
+  run_until_collected(1);
+  publisher->stop();
+}
+
 TEST_F(StatusPublisherTest, StoppingEndsIt) {
   const auto publisher = start();
   run_until_collected(2);

@@ -54,7 +54,7 @@ class WorkerParts {
   mail::OutboxDelivery outbox;
   monitor::RunStore run_store;
   monitor::ClassMonitor class_monitor;
-  std::function<void()> on_run_end;  // may be set at any time
+  std::function<void()> on_run_end;                 // may be set at any time
   std::unique_ptr<monitor::HistoryKeeper> history;  // null: it is kept forever
 };
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from tools.replay import history, mailbox, verdict  # noqa: E402
+from tools.replay import history, mailbox, verdict  # noqa: E402, F401
 from tools.replay.cluster import Cluster  # noqa: E402
 from tools.replay.deployment import (  # noqa: E402
     MIRROR, MIRROR_SETTINGS, NAMESPACE_ID, Deployment, DeploymentError, seed_sql)

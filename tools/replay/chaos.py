@@ -96,7 +96,7 @@ class Chaos:
         self._in_a_run(lambda state: self._stop("node", 5))
 
     def _stop_worker(self):
-        self._in_a_run(lambda state: self._stop(state, 3))
+        self._in_a_run(lambda state: self._stop(state, 1.5))  # the upstream's time-out is 2 s
 
     def _bounce_postgres(self, mode):
         port = self.cluster.port

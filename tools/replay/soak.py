@@ -188,6 +188,7 @@ class Replay:
                 "workers": self.options.workers or 1, "ticks": self.ticks, "sections": len(self.history.sections),
                 "asked": self.upstream.requests, "runs": runs, "take_overs": taken_over,
                 "kv_hits": self.hits, "kv_misses": self.misses, "mails": sum(self.told.mails.values()),
+                "recorded_only": int(self.sql(verdict.REFUSED)[0][0]),
                 "events": dict(sorted(self.chaos.counts.items())), "seconds": round(seconds, 1)}
 
 

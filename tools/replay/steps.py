@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kills a process at exactly the n-th step of what it does, seen from outside.
+"""Kills a process at a given step of what it does, seen from outside.
 
 A step is a boundary of a message: a request held before it is passed on or just passed on, an answer held
 before the process gets it or just given; and a file that appears. `Steps` counts them and kills; the proxies
@@ -21,39 +21,43 @@ HELLO_BYTES, HEADER_BYTES = 16, 24
 
 
 class Steps:
-    """`arm(n, kill)` counts from 1 and calls `kill` at step n, once; nothing is counted until then.
+    """Numbers the steps of each kind: "before with input as, 2" is the second of its kind.
 
-    `reach(label)` may be called on any thread; True: the process is dead now, and a message that was held
-    must not go on.
+    `arm(step, kill)` begins to count; at `step`, if it comes, `kill` is called, once. `reach(kind)` may be called on
+    any thread; True: the process is dead now, and a message that was held must not go on.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._target, self._kill = 0, None
-        self.count, self.killed_at = 0, None
-        self.labels = Counter()
+        self._armed, self._target, self._kill = False, None, None
+        self._counts = Counter()
+        self.killed_at = None
+        self.seen = []  # the steps that ever came, in the order of their first time
 
-    def arm(self, target, kill):
+    def arm(self, step, kill):
         with self._lock:
-            self._target, self._kill = target, kill
-            self.count, self.killed_at = 0, None
+            self._armed, self._target, self._kill = True, step, kill
+            self._counts.clear()
+            self.killed_at = None
 
     def disarm(self):
-        """No step is counted any more. The label at which the process was killed, or None."""
+        """Nothing is counted any more. The step at which the process was killed, or None."""
         with self._lock:
-            self._target = 0
+            self._armed = False
             return self.killed_at
 
-    def reach(self, label):
+    def reach(self, kind):
         with self._lock:
-            if self._target == 0:
+            if not self._armed:
                 return False
-            self.count += 1
-            if self.count != self._target:
+            self._counts[kind] += 1
+            step = "%s, %d" % (kind, self._counts[kind])
+            if step not in self.seen:
+                self.seen.append(step)
+            if step != self._target:
                 return False
             self._kill()
-            self._target, self.killed_at = 0, label
-            self.labels[label] += 1
+            self._armed, self.killed_at = False, step
             return True
 
 

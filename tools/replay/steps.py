@@ -24,10 +24,12 @@ class Steps:
     """Numbers the steps of each kind: "before with input as, 2" is the second of its kind.
 
     `arm(step, kill)` begins to count; at `step`, if it comes, `kill` is called, once. `reach(kind)` may be called on
-    any thread; True: the process is dead now, and a message that was held must not go on.
+    any thread; True: the process is dead now, and a message that was held must not go on. Of each kind no more
+    than the first `most` are steps.
     """
 
-    def __init__(self):
+    def __init__(self, most=1000):
+        self._most = most
         self._lock = threading.Lock()
         self._armed, self._target, self._kill = False, None, None
         self._counts = Counter()
@@ -51,6 +53,8 @@ class Steps:
             if not self._armed:
                 return False
             self._counts[kind] += 1
+            if self._counts[kind] > self._most:
+                return False
             step = "%s, %d" % (kind, self._counts[kind])
             if step not in self.seen:
                 self.seen.append(step)

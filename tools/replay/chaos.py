@@ -14,20 +14,23 @@ HIT_SECONDS = 5
 RUN_SECONDS = 200
 BACKENDS = ("select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() "
             "and datname = current_database()")
-# The misbehaviours of an upstream, and the most that each may be likely for one question.
+# The misbehaviours of an upstream, and the most that each may be likely for one question. Few answers may stay
+# away in one run: those that do are its last, and ten failures in a row open the circuit for two minutes.
+STALLS_MAX = 6
 MISBEHAVIOURS = {"unavailable": 0.25, "too_many": 0.03, "rubbish": 0.25, "cut": 0.25, "reset": 0.25,
-                 "stall": 0.02, "partial": 0.5}
+                 "stall": 1.0, "partial": 0.5}
 
 
 class Chaos:
     """`strike` lets one event happen; `counts` says how often each did."""
 
-    # Weights. "outage" opens the upstream's circuit, which stays open for two minutes.
+    # Weights. The long events are for a patient user: "outage" opens the upstream's circuit for two minutes,
+    # "sleep_past_lease" waits for the end of a run's lease.
     EVENTS = {"kill_worker": 10, "kill_node": 8, "kill_both": 4, "kill_starting_worker": 4,
               "stop_node": 5, "stop_worker": 4, "crash_postgres": 6, "restart_postgres": 3,
               "terminate_backends": 8, "clear_namespace": 5, "all_at_once": 6, "unavailable": 4,
               "too_many": 3, "rubbish": 4, "cut": 4, "reset": 4, "stall": 4, "partial": 4, "mixed": 4}
-    LONG_EVENTS = {"outage": 1}
+    LONG_EVENTS = {"outage": 1, "sleep_past_lease": 2}
 
     def __init__(self, fleet, cluster, database, upstream, random, only=None, long_events=False):
         self.fleet, self.cluster, self.database = fleet, cluster, database
@@ -36,8 +39,9 @@ class Chaos:
         self._weights = {**self.EVENTS, **(self.LONG_EVENTS if long_events else {})}
         self.counts = {}
 
-    def strike(self):
-        name = self.only or self.random.choices(list(self._weights), self._weights.values())[0]
+    def strike(self, schedule):
+        """`schedule` chooses the event, the object's own chance its moment."""
+        name = self.only or schedule.choices(list(self._weights), self._weights.values())[0]
         self.counts[name] = self.counts.get(name, 0) + 1
         if name in MISBEHAVIOURS:
             self._misbehave({name: self.random.uniform(0.3, 1) * MISBEHAVIOURS[name]})
@@ -45,9 +49,10 @@ class Chaos:
             getattr(self, "_" + name)()
         return name
 
-    def _in_a_run(self, action):
-        """Triggers a run and does `action` at a random moment of it, or a little after its end."""
-        state = self.random.choice(self.fleet.states)
+    def _in_a_run(self, action, waits=True):
+        """Triggers a run and does `action` at a random moment of it, or a little after its end. `waits`: for the
+        run's end."""
+        state = self.random.choice(self.fleet.awake())
         self.upstream.set_faults(Faults(delay_seconds=self.random.choice([0.0, 0.01, 0.03])))
         until = self.upstream.requests + self.random.randint(1, len(self.upstream.history.sections))
         pause = self.random.choice([0.0, 0.0, self.random.uniform(0, 0.3)])
@@ -60,6 +65,8 @@ class Chaos:
         action(state)
         self.fleet.revive()
         self.upstream.set_faults(Faults())
+        if not waits:
+            return
         run.join(RUN_SECONDS)
         if run.is_alive():
             raise DeploymentError("a run did not end within %d s" % RUN_SECONDS)
@@ -122,7 +129,7 @@ class Chaos:
 
     def _all_at_once(self):
         """Every worker is triggered at the same moment; with one worker, by as many requests."""
-        states = self.fleet.states * (8 if len(self.fleet.states) == 1 else 1)
+        states = self.fleet.awake() * (8 if len(self.fleet.states) == 1 else 1)
         barrier = threading.Barrier(len(states))
 
         def trigger(state):
@@ -135,13 +142,22 @@ class Chaos:
             thread.join(RUN_SECONDS)
 
     def _misbehave(self, probabilities):
-        state = self.random.choice(self.fleet.states)
+        if "stall" in probabilities:
+            probabilities["stall"] *= STALLS_MAX / len(self.upstream.history.sections)
+        state = self.random.choice(self.fleet.awake())
         self.upstream.set_faults(Faults(seed=self.random.randint(1, 1 << 30), **probabilities))
         self.fleet.trigger(state, RUN_SECONDS)
         self.upstream.set_faults(Faults())
 
     def _mixed(self):
         self._misbehave({name: most / len(MISBEHAVIOURS) for name, most in MISBEHAVIOURS.items()})
+
+    def _sleep_past_lease(self):
+        """A worker stands still in the middle of a run until another has taken the run over and gone on to
+        other frames. What it knows then is old. It needs another worker."""
+        if len(self.fleet.awake()) < 2:
+            return
+        self._in_a_run(lambda state: self.fleet.put_to_sleep(state, self.random.uniform(75, 100)), waits=False)
 
     def _outage(self):
         self._misbehave({"unavailable": 1.0})

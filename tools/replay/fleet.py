@@ -7,6 +7,7 @@ while processes are dead, starting or stopped; those that need one wait for it.
 
 import os
 import signal
+import time
 
 from .deployment import DeploymentError
 
@@ -18,7 +19,7 @@ class Fleet:
 
     def __init__(self, deployment, workers=None):
         self.deployment, self.workers = deployment, workers
-        self._processes = {}
+        self._processes, self._asleep = {}, {}
         self._configs = {"worker": deployment.config}
         self.states = ["worker"] if workers is None else ["worker%d" % i for i in range(workers)]
 
@@ -63,6 +64,21 @@ class Fleet:
     def go_on(self, pid):
         self._signal(pid, signal.SIGCONT)
 
+    def put_to_sleep(self, state, seconds):
+        """SIGSTOP of a worker for that long; what is done meanwhile is done by the others."""
+        self._asleep[state] = self.stop(state), time.monotonic() + seconds
+
+    def awake(self):
+        """The state names of the workers that can be asked."""
+        return [state for state in self.states if state not in self._asleep]
+
+    def wake(self, everyone=False):
+        """Lets those go on that have slept long enough. True: somebody was woken."""
+        due = [state for state, (_, until) in self._asleep.items() if everyone or time.monotonic() >= until]
+        for state in due:
+            self.go_on(self._asleep.pop(state)[0])
+        return bool(due)
+
     @staticmethod
     def _signal(pid, number):
         try:
@@ -90,7 +106,7 @@ class Fleet:
         self.wait_for_workers()
 
     def wait_for_workers(self):
-        for state in self.states:
+        for state in self.awake():
             self.deployment.wait_for("the worker", lambda: self.deployment.get(
                 self.deployment.worker_address(state), "/healthz") == 200, None, BACK_SECONDS)
 

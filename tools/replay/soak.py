@@ -51,7 +51,8 @@ def arguments():
     parser.add_argument("--mirror", action="store_true", help="states come through the mirror")
     parser.add_argument("--only", choices=sorted({**Chaos.EVENTS, **Chaos.LONG_EVENTS}), metavar="EVENT")
     parser.add_argument("--every", type=int, default=3, help="an event about every so many frames (3)")
-    parser.add_argument("--long", action="store_true", help="also outages of the upstream: two minutes each")
+    parser.add_argument("--long", action="store_true", help="also outages of the upstream and, with several workers, "
+                        "one that stands still past its lease: one or two minutes each")
     parser.add_argument("--canary", action="store_true",
                         help="spoil a state behind the worker's back; exit 1 if that goes unnoticed")
     parser.add_argument("--programs", type=Path, default=ROOT / "build" / "release" / "bin")
@@ -73,7 +74,8 @@ class Replay:
 
     def __init__(self, options, directory):
         self.options, self.directory = options, directory
-        self.random = random.Random(options.seed)
+        # Two: how often a run has to be repeated must not change which events come.
+        self.schedule, self.random = random.Random(options.seed), random.Random(options.seed)
         self.history = read_history(options)
         self.expectation = verdict.Expectation(self.history)
         self.expected = self.expectation.told_until(0)
@@ -121,8 +123,8 @@ class Replay:
             if now - told_at > TELL_SECONDS:
                 told_at = now
                 print("frame %d, %.0f s, events %s" % (tick, now - begin, json.dumps(self.chaos.counts)), flush=True)
-            if tick > 0 and self.random.randrange(self.options.every) == 0:
-                print("%.1f s, frame %d: %s" % (now - begin, tick, self.chaos.strike()), flush=True)
+            if tick > 0 and self.schedule.randrange(self.options.every) == 0:
+                print("%.1f s, frame %d: %s" % (now - begin, tick, self.chaos.strike(self.schedule)), flush=True)
             self.settle(tick)
             if self.options.canary and tick == self.history.ticks // 2:
                 self.spoil(tick)
@@ -131,10 +133,11 @@ class Replay:
 
     def settle(self, tick):
         """Runs class-monitor until one run has seen every section of the frame."""
+        self.fleet.wake()
         self.fleet.wait_until_back()
         end = time.monotonic() + SETTLE_SECONDS
         while True:
-            summary = self.fleet.trigger(self.random.choice(self.fleet.states))
+            summary = self.fleet.trigger(self.random.choice(self.fleet.awake()))
             # A run that was taken over after a crash may have seen an older frame only.
             if summary and summary["failed"] == 0 and self.upstream.complete(summary["run_id"]) is not None:
                 break
@@ -147,6 +150,12 @@ class Replay:
         self.misses += summary["kv_misses"]
         self.expected += self.expectation.told_at(tick)
         self.refuse(self.told.surplus(self.expected))
+
+    def settle_again(self):
+        """Another run of the last frame, after a worker came back that had slept."""
+        self.fleet.wait_until_back()
+        while self.fleet.trigger(self.random.choice(self.fleet.states)) is None:
+            time.sleep(0.1)
 
     def spoil(self, tick):
         """The canary: the state of a section that is about to open says that it is open already."""
@@ -165,6 +174,8 @@ class Replay:
 
     def judge(self):
         """Everything has to be told now, and node and PostgreSQL to agree."""
+        if self.fleet.wake(everyone=True):
+            self.settle_again()
         if not verdict.wait_for_mails(self.sql, MAIL_SECONDS):
             raise Broken("mails are still queued after %d s" % MAIL_SECONDS)
         self.refuse(self.told.surplus(self.expected) + self.told.missing(self.expected))

@@ -54,6 +54,8 @@ class Fleet:
     def kill(self, *names):
         for name in names:
             self._signal(self.pid(name), signal.SIGKILL)
+        for name in names if self.workers is not None else ():
+            self._processes[name].popen.wait()  # `revive` must find it dead
 
     def stop(self, name):
         """SIGSTOP. Its process id, for `go_on`."""

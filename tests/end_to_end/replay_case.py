@@ -2,7 +2,6 @@
 """What the end-to-end tests share: a throwaway PostgreSQL per class, a deployment per test, and the
 comparison of the maildir with the oracle."""
 
-import json
 import os
 import shutil
 import sys
@@ -14,10 +13,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from tools.replay import history, mailbox, oracle  # noqa: E402
+from tools.replay import history, mailbox, verdict  # noqa: E402, F401
 from tools.replay.cluster import Cluster  # noqa: E402
 from tools.replay.deployment import (  # noqa: E402
-    MIRROR, MIRROR_SETTINGS, NAMESPACE_ID, Deployment, DeploymentError, seed_sql, student, watchers)
+    MIRROR, MIRROR_SETTINGS, NAMESPACE_ID, Deployment, DeploymentError, seed_sql)
 from tools.replay.upstream import Faults, Upstream  # noqa: E402
 
 PROGRAMS = Path(os.environ.get("EDGED_BIN", ROOT / "build" / "release" / "bin"))
@@ -55,6 +54,9 @@ class ReplayCase(unittest.TestCase):
         self.addCleanup(self.stop)
         return self.deployment
 
+    def sql(self, statement):
+        return self.cluster.sql(DATABASE, statement)
+
     def stop(self):
         """Stops everything; shows the logs if the test has failed."""
         try:
@@ -91,22 +93,11 @@ class ReplayCase(unittest.TestCase):
 
     def expected(self, ticks):
         """By the oracle: how often each (address, section, type) is told in the first ticks."""
-        found = oracle.counts(oracle.expected(history.DATA, self.history.sections,
-                                              history.tick_moments(), ticks))
-        places = {section.number: i for i, section in enumerate(self.history.sections)}
-        told = Counter()
-        for (number, kind), count in found.items():
-            for one in watchers(places[number]):
-                told[student(one), number, kind] += count
-        return told
+        return verdict.Expectation(self.history, ticks).told_until(ticks)
 
     def assert_told_as_expected(self, ticks):
         """The maildir holds exactly what the oracle says, each mail once."""
-        waiting = "select count(*) from edged.mails where status in ('pending', 'sending')"
-        end = time.monotonic() + MAIL_SECONDS
-        while self.cluster.sql(DATABASE, waiting) != [["0"]]:
-            self.assertLess(time.monotonic(), end, "mails are still queued")
-            time.sleep(0.1)
+        self.assertTrue(verdict.wait_for_mails(self.sql, MAIL_SECONDS), "mails are still queued")
         mails = mailbox.Mailbox(self.deployment.maildir).new_mails()
         expected = self.expected(ticks)
         self.assertGreater(len(expected), 15, "the frames must have something to tell")
@@ -122,17 +113,7 @@ class ReplayCase(unittest.TestCase):
             self.assertIsNotNone(mail.get_body(("html",)))
 
     def assert_believed_states_are_postgres(self):
-        """The classic flow's bound: a state in the node that a run would believe, for it has the epoch that
-        PostgreSQL has for the section, is PostgreSQL's own. The number of such states."""
-        listed = json.loads(self.deployment.kvctl("list", "--all", "--prefix", "class_state:", "--values", "--json"))
-        rows = {number: (json.loads(row), int(epoch)) for number, row, epoch in self.cluster.sql(
-            DATABASE, "select class_nbr, row_to_json(s), epoch from class_states s "
-                      "join edged.section_checks using (class_nbr)")}
-        believed = 0
-        for item in listed["keys"]:
-            state = json.loads(item["value"])
-            row, epoch = rows[state["class_nbr"]]
-            if state.pop("epoch") == epoch:
-                believed += 1
-                self.assertEqual(state, {name: row[name] for name in state})
+        """The classic flow's bound. The number of states in the node that a run would believe."""
+        believed, different = verdict.believed_states(self.deployment.kvctl, self.sql)
+        self.assertEqual(different, [])
         return believed

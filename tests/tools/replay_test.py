@@ -103,14 +103,45 @@ class HistoryTest(unittest.TestCase):
         self.assertGreater(kinds.count(oracle.INSTRUCTOR), 5)
 
 
+class MassEventTest(unittest.TestCase):
+    """All of Pasadena City College: across a gap of the recording, more than a thousand sections fill up."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.data = history.DATA / "pcc"
+        cls.moments = {history.PCC: history.tick_moments(cls.data)[history.PCC]}
+        cls.history = history.History(cls.data, moments=cls.moments)
+
+    def seats(self, number, tick):
+        state = self.history.state(number, tick)
+        return state.seats_available if state else None
+
+    def test_all_sections_and_polls_are_there(self):
+        self.assertEqual((len(self.history.by_number), self.history.ticks), (2795, 1220))
+        found = oracle.expected(self.data, self.history.sections, self.moments, self.history.ticks)
+        self.assertEqual(len(found), 862)
+
+    def test_the_mass_event_is_one_frame(self):
+        filled = sum(1 for number in self.history.by_number
+                     if (self.seats(number, 359) or 0) > 0 and self.seats(number, 360) == 0)
+        self.assertGreater(filled, 1200)
+
+    def test_chosen_moments_are_the_frames(self):
+        chosen = {history.PCC: self.moments[history.PCC][359:361]}
+        some = history.History(self.data, self.history.sections[:50], chosen)
+        self.assertEqual(some.ticks, 2)
+        for section in some.sections:
+            self.assertEqual(some.state(section.number, 1), self.history.state(section.number, 360))
+
+
 class UpstreamTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.history = history.History()
 
-    def ask(self, upstream, number, run="1", token="secret", method="POST"):
+    def ask(self, upstream, number, run="1", token="secret", method="POST", timeout=10):
         host = upstream.url.partition("//")[2]
-        client = http.client.HTTPConnection(host, timeout=10)
+        client = http.client.HTTPConnection(host, timeout=timeout)
         self.addCleanup(client.close)
         client.request(method, "/scrape", json.dumps({"sectionNumber": number, "term": "2231"}),
                        {"Authorization": "Bearer " + token, "X-Edged-Run": run})
@@ -155,6 +186,26 @@ class UpstreamTest(unittest.TestCase):
             upstream.set_faults(Faults(cut=1))
             with self.assertRaises(http.client.IncompleteRead):
                 self.ask(upstream, number)
+            upstream.set_faults(Faults(reset=1))
+            with self.assertRaises(http.client.RemoteDisconnected):
+                self.ask(upstream, number)
+            upstream.set_faults(Faults(stall=1))
+            with self.assertRaises(TimeoutError):
+                self.ask(upstream, number, timeout=0.3)
+            upstream.set_faults(Faults(partial=1))
+            self.assertIsNone(json.loads(self.ask(upstream, number)[1])["data"]["seats_available"])
+            upstream.set_faults(Faults())
+            self.assertIsNotNone(json.loads(self.ask(upstream, number)[1])["data"]["seats_available"])
+
+    def test_an_answer_is_not_given_if_told_so_and_each_is_reported(self):
+        number, seen = self.history.sections[0].number, []
+        with Upstream(self.history, "secret") as upstream:
+            upstream.on_answer = seen.append
+            self.assertEqual(self.ask(upstream, number, "7")[0], 200)
+            upstream.on_answer = lambda when: True
+            with self.assertRaises(TimeoutError):
+                self.ask(upstream, number, "7", timeout=0.3)
+            self.assertEqual((seen, upstream.asked["7"]), (["before", "after"], 2))
 
 
 class DelayProxyTest(unittest.TestCase):

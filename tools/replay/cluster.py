@@ -100,12 +100,16 @@ class Cluster:
         self.sql("postgres", 'drop database if exists "%s" with (force)' % name)
         self.sql("postgres", 'create database "%s"' % name)
 
-    def sql(self, database, statements):
-        """Runs the statements; the rows of the last one as lists of text."""
+    def psql(self, database):
+        """The command line of psql and its environment."""
         environment = dict(os.environ, PGHOST="127.0.0.1", PGPORT=str(self.port), PGUSER="edged",
                            PGPASSWORD=self.password, PGDATABASE=database)
-        done = subprocess.run([binaries() / "psql", "-XqAt", "-F", "\t", "-v", "ON_ERROR_STOP=1"],
-                              input=statements, text=True, capture_output=True, env=environment)
+        return [binaries() / "psql", "-XqAt", "-F", "\t", "-v", "ON_ERROR_STOP=1"], environment
+
+    def sql(self, database, statements):
+        """Runs the statements; the rows of the last one as lists of text."""
+        command, environment = self.psql(database)
+        done = subprocess.run(command, input=statements, text=True, capture_output=True, env=environment)
         if done.returncode != 0:
             raise ClusterError("could not run SQL in database \"%s\": %s" % (
                 database, done.stderr.strip()))
@@ -142,3 +146,33 @@ class Cluster:
             return subprocess.run(command, stdin=nothing, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, text=True, cwd="/",
                                   start_new_session=True, **self._as_user)
+
+
+class Session:
+    """One psql that stays: for many small statements one after the other. It ends with its `with`."""
+
+    END = "-- end of the answer"
+
+    def __init__(self, cluster, database):
+        command, environment = cluster.psql(database)
+        self._psql = subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._psql.stdin.close()
+        self._psql.stdout.close()
+        self._psql.wait()
+
+    def sql(self, statement):
+        """Runs one statement; its rows as lists of text. After an error the session is useless."""
+        self._psql.stdin.write("%s;\n\\echo %s\n" % (statement, self.END))
+        self._psql.stdin.flush()
+        lines = []
+        for line in self._psql.stdout:
+            if line == self.END + "\n":
+                return [one.split("\t") for one in lines]
+            lines.append(line.rstrip("\n"))
+        raise ClusterError("could not run SQL: %s" % "\n".join(lines))

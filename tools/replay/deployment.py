@@ -200,17 +200,23 @@ class Deployment:
 
     def trigger(self, seconds=120, state="worker"):
         """Runs class-monitor once over HTTP. Its summary, or None with `last_error` set."""
+        summary, error = self.trigger_with_error(seconds, state)
+        if summary is None:
+            self.last_error = error
+        return summary
+
+    def trigger_with_error(self, seconds, state):
+        """The same for several threads: the summary and None, or None and what went wrong."""
         request = urllib.request.Request(
             "http://%s/cron/class-monitor?wait=1" % self.worker_address(state), b"",
             {"Authorization": "Bearer " + self.secret}, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=seconds) as response:
-                return json.load(response)
+                return json.load(response), None
         except urllib.error.HTTPError as error:
-            self.last_error = "HTTP %d: %s" % (error.code, error.read().decode().strip())
+            return None, "HTTP %d: %s" % (error.code, error.read().decode().strip())
         except OSError as error:
-            self.last_error = str(error)
-        return None
+            return None, str(error)
 
     def stop(self):
         """Ends every process; raises what went wrong after all are gone."""

@@ -45,9 +45,8 @@ def read_sections(data=DATA):
     with open(data / "sections.jsonl", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            sections.append(Section(row["source"], row["class_nbr"], row["class_nbr5"],
-                                    row["term4"], row["subject"], row["catalog_nbr"], row["title"],
-                                    row["location"], row["meeting_times"]))
+            sections.append(Section(row["source"], row["class_nbr"], row["class_nbr5"], row["term4"],
+                                    *(row.get(name) for name in Section._fields[4:])))
     return sections
 
 
@@ -65,11 +64,13 @@ def _number(text):
 
 
 class History:
-    """All frames. `state` is None where the section was not listed: the upstream has no such one."""
+    """All frames. `state` is None where the section was not listed: the upstream has no such one.
+    `sections` and `moments` (by source) choose some of the recording."""
 
-    def __init__(self, data=DATA, sections=None):
+    def __init__(self, data=DATA, sections=None, moments=None):
+        self.data = data
         self.sections = sections if sections is not None else read_sections(data)
-        moments = tick_moments(data)
+        self.moments = moments = moments or tick_moments(data)
         self.ticks = max(len(of_source) for of_source in moments.values())
         rows = {}
         with open(data / "history.csv", encoding="utf-8", newline="") as file:

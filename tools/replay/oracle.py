@@ -9,6 +9,7 @@ outlive a lost state do not occur in a replay.
 """
 
 import csv
+from bisect import bisect_right
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -44,10 +45,10 @@ def _of_section(number, points, moments):
     seats = teacher = None  # the last known ones; seats None: never stored
     named_before = False
     for tick, moment in enumerate(moments):
-        seen = [point for point in points if point[0] <= moment]
-        if not seen or seen[-1][3] == "ABSENT":
+        seen = bisect_right(points, moment, key=lambda point: point[0])
+        if seen == 0 or points[seen - 1][3] == "ABSENT":
             continue
-        _, seats_text, teacher_text, _ = seen[-1]
+        _, seats_text, teacher_text, _ = points[seen - 1]
         if seats is None and seats_text == "":
             continue
         first_sight = seats is None

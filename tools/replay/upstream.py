@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import threading
+from collections import Counter
 from dataclasses import dataclass
 
 from .history import PCC
@@ -29,11 +30,18 @@ class Faults:
     too_many: float = 0.0     # 429 with Retry-After: 1
     rubbish: float = 0.0      # 200 with a body that is no JSON, or JSON of another shape
     cut: float = 0.0          # the connection ends in the middle of the answer
+    reset: float = 0.0        # the connection ends without an answer
+    stall: float = 0.0        # no answer ever comes
+    partial: float = 0.0      # seats and instructor are missing from the answer
     seed: int = 1
 
 
 class Upstream:
-    """Start with `with Upstream(history, token) as upstream:`; `url` is where it listens."""
+    """Start with `with Upstream(history, token) as upstream:`; `url` is where it listens.
+
+    `asked` counts the questions of each run. `on_answer(when)` is called "before" and "after" each
+    answer, on the upstream's thread; an answer before which it says True is not given.
+    """
 
     def __init__(self, history, token, faults=None):
         self.history, self.token = history, token
@@ -41,7 +49,8 @@ class Upstream:
         self._lock = threading.Lock()
         self._frame = 0
         self._frames_of_runs = {}
-        self.requests = 0
+        self.requests, self.asked = 0, Counter()
+        self.on_answer = lambda when: False
         self.set_faults(faults or Faults())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="upstream", daemon=True)
@@ -100,7 +109,7 @@ class Upstream:
             self._loop.close()
 
     def answer(self, method, path, headers, body):
-        """Status, extra header lines and body of one request."""
+        """Status (or "cut", "reset", "stall"), extra header lines and body of one request."""
         self.requests += 1
         if path != "/scrape" or method != "POST":
             return 404, "", b'{"success":false,"error":"no such path"}'
@@ -110,18 +119,29 @@ class Upstream:
             number = json.loads(body)["sectionNumber"]
         except (ValueError, KeyError, TypeError):
             return 400, "", b'{"success":false,"error":"bad request"}'
-        draw, faults = self.random.random(), self.faults
-        if draw < faults.unavailable:
+        run = headers.get("x-edged-run")
+        self.asked[run] += 1
+        misbehaviour = self._draw()
+        if misbehaviour == "unavailable":
             return 503, "", b"upstream is having a moment"
-        draw -= faults.unavailable
-        if 0 <= draw < faults.too_many:
+        if misbehaviour == "too_many":
             return 429, "Retry-After: 1\r\n", b""
-        draw -= faults.too_many
-        if 0 <= draw < faults.rubbish:
+        if misbehaviour == "rubbish":
             return 200, "", self.random.choice([b"<html>oops", b'{"success":', b"[]", b"\x00\xff"])
-        draw -= faults.rubbish
-        answer = json.dumps(self._section(number, headers.get("x-edged-run"))).encode()
-        return (None if 0 <= draw < faults.cut else 200), "", answer
+        answer = self._section(number, run)
+        if misbehaviour == "partial" and answer["success"]:
+            answer["data"].update(instructor=None, seats_available=None)
+        status = misbehaviour if misbehaviour in ("cut", "reset", "stall") else 200
+        return status, "", json.dumps(answer).encode()
+
+    def _draw(self):
+        """The name of the misbehaviour that a request meets, or None."""
+        faults, draw = self.faults, self.random.random()
+        for name in ("unavailable", "too_many", "rubbish", "cut", "reset", "stall", "partial"):
+            draw -= getattr(faults, name)
+            if draw < 0:
+                return name
+        return None
 
     def _section(self, number, run):
         with self._lock:
@@ -168,11 +188,16 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
 
     def _answer(self, status, extra, body):
+        if status == "stall":
+            return
+        code = 200 if status in ("cut", "reset") else status
         head = "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n" % (
-            status or 200, ANSWERS[status or 200], len(body), extra)
+            code, ANSWERS[code], len(body), extra)
         data = head.encode() + body
         send = self._send
-        if status is None:
+        if status == "reset":
+            data, send = b"", self._send_and_close
+        elif status == "cut":
             data, send = data[:-max(1, len(body) // 2)], self._send_and_close
         delay = self.upstream.faults.delay_seconds
         if delay:
@@ -181,8 +206,10 @@ class _Connection(asyncio.Protocol):
             send(data)
 
     def _send(self, data):
-        if not self.transport.is_closing():
-            self.transport.write(data)
+        if self.transport.is_closing() or self.upstream.on_answer("before"):
+            return
+        self.transport.write(data)
+        self.upstream.on_answer("after")
 
     def _send_and_close(self, data):
         self._send(data)

@@ -121,6 +121,14 @@ class PoolerTest(ReplayCase):
             self.settle()
         self.assert_told_as_expected(TICKS)
 
+    def test_a_mirror_of_another_database_is_refused(self):
+        self.cluster.fresh_database("elsewhere")
+        self.deploy(mirror={**MIRROR, "mode": "logical", "url": self.cluster.url("elsewhere")})
+        self.serve()
+        self.settle()
+        self.deployment.wait_for("the complaint", lambda: "mirror.url and postgres.url do not name the same database"
+                                 in self.log())
+
     def following(self):
         done = subprocess.run([self.deployment.programs / "edged", "mirror", "status", "--json", "-c",
                                self.deployment.config], capture_output=True, text=True)

@@ -3,11 +3,13 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -63,12 +65,23 @@ class QuickstartTest(unittest.TestCase):
         self.assertRegex(output, r"without KV +%d" % TICKS)
         self.assertEqual(self.processes(), [])
 
+    def try_what_it_says(self, command):
+        """The line that lists keys, once the worker has made a namespace of its own too."""
+        end = time.monotonic() + 30
+        listed = [command[0], *command[1:command.index("list")], "namespace", "list"]
+        while b"edged-system" not in subprocess.run(listed, cwd=ROOT, capture_output=True).stdout:
+            self.assertLess(time.monotonic(), end, "the worker has not published its status")
+            time.sleep(0.1)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_ctrl_c_stops_everything_it_started(self):
         process = self.start()
         for line in process.stdout:
             if "kvctl" in line:
                 break
         self.assertGreater(len(self.processes()), 3, "node, worker, serve and PostgreSQL")
+        self.try_what_it_says(shlex.split(line)[1:])
         os.kill(process.pid, signal.SIGINT)
         process.stdout.read()
         self.assertEqual(process.wait(60), 0)

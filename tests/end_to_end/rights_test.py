@@ -87,8 +87,31 @@ class ExistingDatabaseTest(ReplayCase):
             self.assertEqual(done.returncode, 5, (left_out, done.stderr))
             self.assertIn('role "%s" lacks rights' % ROLE, done.stderr)
             self.assertIn("edged migrate --grant-to", done.stderr)
+        for schema in ("auth", "public", "edged"):
+            self.cluster.sql(DATABASE, ";".join(grants))
+            self.cluster.sql(DATABASE, 'revoke usage on schema %s from "%s"' % (schema, ROLE))
+            done = self.run_once()
+            self.assertEqual(done.returncode, 5, (schema, done.stderr))
+            self.assertIn('role "%s" lacks rights' % ROLE, done.stderr)
         self.cluster.sql(DATABASE, ";".join(grants))
         self.assertEqual(self.run_once().returncode, 0)
+
+    def test_rights_on_columns_are_enough_where_the_documentation_says_so(self):
+        self.migrate("--grant-to", ROLE)
+        columns = {"auth.users": ("select", "id, email"), "public.user_profiles": (
+            "select", "user_id, notifications_enabled, email_bounced, spam_complained, is_disabled")}
+        for table, (right, names) in columns.items():
+            self.cluster.sql(DATABASE, 'revoke %s on %s from "%s"; grant %s (%s) on %s to "%s"' % (
+                right, table, ROLE, right, names, table, ROLE))
+        for _ in range(3):
+            done = self.run_once()
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.upstream.complete(json.loads(done.stdout)["run_id"])
+        self.cluster.sql(DATABASE, 'revoke select on class_watches from "%s"; grant select (id, user_id, term, subject, '
+                         'catalog_nbr, class_nbr, created_at) on class_watches to "%s"' % (ROLE, ROLE))
+        done = self.run_once()
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("select on public.class_watches", done.stderr)
 
     def test_a_role_from_which_rows_are_hidden_is_told_so(self):
         self.migrate("--grant-to", ROLE)

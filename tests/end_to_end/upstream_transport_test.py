@@ -5,7 +5,9 @@ an upstream that fails."""
 import gzip
 import http.server
 import json
+import os
 import select
+import shutil
 import socket
 import ssl
 import subprocess
@@ -170,6 +172,36 @@ class UpstreamTransportTest(ReplayCase):
         self.assert_all_seen(self.run_once("http://upstream.invalid", proxy=proxy.url())[0])
         self.assertEqual({path for path, _ in proxy.seen}, {"/scrape"})
 
+    def test_a_configured_proxy_is_used_whatever_the_environment_says(self):
+        proxy = self.server(ProxyHandler)
+        os.environ["NO_PROXY"] = "*"
+        self.addCleanup(os.environ.pop, "NO_PROXY")
+        self.assert_all_seen(self.run_once("http://upstream.invalid", proxy=proxy.url())[0])
+
+    def test_a_wrong_proxy_of_the_environment_is_not_repeated(self):
+        os.environ["http_proxy"] = "http://user:S3c/ret@127.0.0.1:3128"
+        self.addCleanup(os.environ.pop, "http_proxy")
+        summary, log = self.run_once("http://upstream.invalid")
+        self.assertEqual(summary["failed"], SECTIONS)
+        self.assertIn("could not use the proxy", log)
+        self.assertNotIn("S3c", log)
+
+    def test_named_authorities_are_the_only_ones(self):
+        stranger = self.directory / "stranger.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-subj", "/CN=stranger", "-out", stranger, "-keyout", self.directory / "s.key"],
+                       check=True, capture_output=True)
+        system = self.directory / "system"
+        system.mkdir()
+        name = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", self.certificate[0]], check=True,
+                              capture_output=True, text=True).stdout.strip()
+        shutil.copy(self.certificate[0], system / (name + ".0"))
+        os.environ["SSL_CERT_DIR"] = str(system)
+        self.addCleanup(os.environ.pop, "SSL_CERT_DIR")
+        server = self.server(certificate=self.certificate)
+        summary, _ = self.run_once(server.url("localhost"), tls_ca=str(stranger))
+        self.assertEqual(summary["failed"], SECTIONS)
+
     def test_through_a_proxy_with_tls_and_a_password(self):
         proxy = self.server(ProxyHandler)
         server = self.server(certificate=self.certificate)
@@ -209,7 +241,9 @@ class UpstreamTransportTest(ReplayCase):
         self.deploy()
         for key, value, said in (("tls_ca", "/does/not/exist.pem", "could not read"),
                                  ("proxy", "ftp://127.0.0.1:1", "is not a proxy's URL"),
-                                 ("proxy", "http://", "is not a proxy's URL")):
+                                 ("proxy", "http://", "is not a proxy's URL"),
+                                 ("proxy", "http://user:S3c/ret@127.0.0.1:3128", "is not a proxy's URL"),
+                                 ("proxy", "http://user:pass@127.0.0.1:99999", "is not a proxy's URL")):
             with self.subTest(key=key, value=value):
                 self.deployment.write_config(upstream={"url": self.upstream.url, key: value})
                 with self.assertRaisesRegex(RuntimeError, "exit code 2.*" + said):

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
 #include <charconv>
 #include <fstream>
 #include <set>
@@ -142,12 +144,15 @@ bool is_http_url(const std::string& url) {
   return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
 }
 
-bool is_proxy_url(const std::string& url) {
-  constexpr std::array kSchemes{
-      "http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"};
-  return std::any_of(kSchemes.begin(), kSchemes.end(), [&](const char* scheme) {
-    return url.starts_with(scheme) && url.size() > std::string_view(scheme).size();
-  });
+// Nothing may be left of it that curl would complain of, since that holds the password.
+bool is_proxy_url(const std::string& text) {
+  constexpr std::array kSchemes{"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+  const auto url = boost::urls::parse_uri(text);
+  if (!url || url->host().empty()) return false;
+  if (url->has_port() && !is_host_port("h:" + std::string(url->port()))) return false;
+  const bool bare =
+      (url->path().empty() || url->path() == "/") && !url->has_query() && !url->has_fragment();
+  return bare && std::find(kSchemes.begin(), kSchemes.end(), url->scheme()) != kSchemes.end();
 }
 
 void check_upstream_and_mail(const Config& config, ReadContext& context) {
@@ -169,7 +174,8 @@ void check_upstream_and_mail(const Config& config, ReadContext& context) {
   }
   if (!config.upstream.proxy.empty() && !is_proxy_url(config.upstream.proxy)) {
     context.complain("upstream.proxy",
-                     "is not a proxy's URL, as http://HOST:PORT or socks5h://HOST:PORT");
+                     "is not a proxy's URL, as http://HOST:PORT or socks5h://HOST:PORT; in user "
+                     "and password %, /, #, ? and blanks are percent-encoded");
   }
   if (config.upstream.timeout.count() == 0) context.complain("upstream.timeout", "is 0");
   if (config.mail.transport != "maildir") {

@@ -100,8 +100,17 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
                           rethrow);
   }
   request.due_at = parts.clock.wall_now();
-  const auto id = co_await parts.class_monitor.start(std::move(request));
-  if (!id) co_return fail(id.error());
+  worker::StartRequest again = request;
+  Result<std::int64_t> id = co_await parts.class_monitor.start(std::move(request));
+  if (!id && id.code() == Code::kConflict && !again.idempotency_key.empty()) {
+    // A dead run may have been taken over in between: it is ended first.
+    co_await parts.class_monitor.rest();
+    id = co_await parts.class_monitor.start(std::move(again));
+  }
+  if (!id) {
+    (void)co_await parts.class_monitor.drain(kDrainTimeout);
+    co_return fail(id.error());
+  }
   const auto summary = co_await parts.class_monitor.wait(*id);
   (void)co_await parts.class_monitor.drain(kDrainTimeout);  // of a run taken over meanwhile
   if (!summary) co_return fail(summary.error());

@@ -17,7 +17,8 @@ struct CronOnceOptions {
 
 // Prints the run's summary on stdout; with a key that has a run already, that run's, once it is
 // over. A run whose worker has died is taken over. The exit code: 0 done, 1 failed or already
-// running, 2 no such job or no key, 4 PostgreSQL cannot be reached.
+// running, 2 no such job or an
+// unusable key, 4 PostgreSQL cannot be reached, 5 the role lacks rights.
 int run_cron_once(const config::Config& config, const CronOnceOptions& options);
 
 }  // namespace edged

@@ -76,6 +76,9 @@ void add_migrate_command(CLI::App& program, int& exit_code) {
   command
       ->add_option(
           "--grant-to", arguments->grant_to, "Also give this role the rights that a worker needs")
+      ->check([](const std::string& role) {
+        return role.empty() ? std::string("the role has no name") : std::string();
+      })
       ->type_name("ROLE");
   command->add_flag("--json", arguments->json, "Print the result as one JSON object");
   add_file_flags(*command, arguments->flags);

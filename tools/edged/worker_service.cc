@@ -86,6 +86,7 @@ class WorkerService {
   const WallTime started_at_ = SystemClock().wall_now();
   std::unique_ptr<net::Client> mirror_client_;
   std::unique_ptr<mirror::Mirror> mirror_;
+  std::string mirror_mode_ = "off";
   bool mirroring_ = false;
   bool stopping_ = false;
 };
@@ -173,7 +174,7 @@ boost::json::object WorkerService::describe() const {
   object["ready"] = ready.ok();
   if (!ready.ok()) object["why"] = ready.message();
   object["postgres"] = parts_.pool.healthy();
-  object["mirror"] = mirror_ ? "logical" : "off";
+  object["mirror"] = mirror_mode_;
   object["upstream"] = upstream::describe(parts_.fetcher.figures());
   return object;
 }
@@ -250,6 +251,7 @@ awaitable<bool> WorkerService::begin_mirror() {
              "1 for the way in which the node gets its rows",
              {{"mode", choice->logical ? "logical" : "cache-aside"}})
       .set(1);
+  mirror_mode_ = choice->logical ? "logical" : "cache-aside";
   log::info(std::string("[mirror] mode ") + (choice->logical ? "logical: " : "cache-aside: ") +
             choice->why);
   const auto executor = io_.get_executor();

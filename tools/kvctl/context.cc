@@ -10,6 +10,7 @@
 
 #include "proto/base/units.h"
 #include "proto/net/credential.h"
+#include "proto/net/system_namespace.h"
 #include "tools/edged/config_parse.h"
 #include "tools/edged/exit_code.h"
 
@@ -112,7 +113,7 @@ Status connect(Context& context) {
 Result<net::KvNamespace> open_namespace(Context& context) {
   const Status connected = connect(context);
   if (!connected.ok()) return connected;
-  const auto namespaces = context.client->list_namespaces();
+  auto namespaces = context.client->list_namespaces();
   if (!namespaces) return namespaces.error().with_context("could not list namespaces");
   if (!context.ns.empty()) {
     for (const net::KvNamespace& one : *namespaces) {
@@ -128,6 +129,8 @@ Result<net::KvNamespace> open_namespace(Context& context) {
                       context.ns + "\" not found. Create it: kvctl namespace create " +
                       (is_id ? "TITLE --id " : "") + context.ns);
   }
+  std::erase_if(*namespaces,
+                [](const net::KvNamespace& one) { return one.id == net::kSystemNamespaceId; });
   if (namespaces->size() == 1) return namespaces->front();
   for (const net::KvNamespace& one : *namespaces) {
     if (one.title == "default") return one;

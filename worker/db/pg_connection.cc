@@ -69,6 +69,12 @@ class PgConnection::Impl {
         {std::to_string(statement_timeout_.count())}};
   }
 
+  // The same before a script, which is one transaction too.
+  std::string transaction_settings_script() const {
+    return "select set_config('statement_timeout', '" + std::to_string(statement_timeout_.count()) +
+           "', true); ";
+  }
+
   // Hands the statements to libpq as one pipeline, which finish_pipeline() ends.
   Status send_pipeline(const std::vector<PgStatement>& statements) {
     if (PQenterPipelineMode(raw()) == 0) return not_sent();
@@ -237,6 +243,7 @@ asio::awaitable<Result<PgResult>> PgConnection::execute_script(std::string sql) 
   if (has_nul(sql)) {
     co_return Status(Code::kInvalidArgument, "could not send a script: it holds a NUL byte");
   }
+  if (!impl_->session_state()) sql = impl_->transaction_settings_script() + sql;
   if (PQsendQuery(impl_->raw(), sql.c_str()) == 0) {
     impl_->abandon();
     co_return Status(Code::kUnavailable, "could not send a script to PostgreSQL");

@@ -112,6 +112,7 @@ class PgPool::Impl {
     self->metrics_.statements.add();
     asio::awaitable<Result<T>> answer = call(*loan);
     Result<T> result = co_await std::move(answer);
+    if (self->closed_) co_return result;
     self->metrics_.latency.observe(SteadyClock::now() - begin);
     if (!result) self->metrics_.count_error(result.code());
     const bool lost =

@@ -224,6 +224,8 @@ asio::awaitable<Status> Mirror::inspect(Session* session) {
   situation.temporary_slot = options_.temporary_slot;
   Result<System> system = co_await identify_system(*session->connection);
   if (!system) co_return system.error();
+  const Status same = co_await check_same_database(pool_, *system);
+  if (!same.ok()) co_return same;
   Result<std::optional<SlotFacts>> slot = co_await find_slot(pool_, session->slot);
   if (!slot) co_return slot.error();
   situation.slot = *std::move(slot);

@@ -71,11 +71,26 @@ asio::awaitable<Result<System>> identify_system(db::PgReplicationConnection& con
   if (!found) co_return found.error().with_context("could not identify PostgreSQL");
   System system;
   system.identifier = found->text(0, found->column("systemid"));
+  system.database = found->text(0, found->column("dbname"));
   system.timeline = static_cast<std::uint32_t>(number(found->text(0, found->column("timeline"))));
   const auto end = parse_lsn(found->text(0, found->column("xlogpos")));
   if (!end) co_return end.error();
   system.end = *end;
   co_return system;
+}
+
+asio::awaitable<Status> check_same_database(db::PgPool& pool, System replicated) {
+  const db::PgParameters none;
+  Result<db::PgResult> found =
+      co_await pool.execute(std::string(sql::mirror::kServerIdentity), none);
+  // A role that may not ask goes without the check.
+  if (found.code() == Code::kDenied) co_return Status();
+  if (!found) co_return found.error().with_context("could not identify PostgreSQL");
+  if (found->text(0, 0) == replicated.identifier && found->text(0, 1) == replicated.database) {
+    co_return Status();
+  }
+  co_return Status(Code::kInvalidArgument,
+                   "mirror.url and postgres.url do not name the same database of the same server");
 }
 
 asio::awaitable<Result<Lsn>> create_slot(db::PgReplicationConnection& connection,

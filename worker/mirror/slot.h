@@ -39,11 +39,15 @@ boost::asio::awaitable<Result<bool>> drop_slot(db::PgPool& pool, std::string nam
 // What PostgreSQL calls itself and where its log ends.
 struct System {
   std::string identifier;
+  std::string database;  // of the connection
   std::uint32_t timeline = 0;
   Lsn end = 0;
 };
 // Errors: those of PgReplicationConnection::command.
 boost::asio::awaitable<Result<System>> identify_system(db::PgReplicationConnection& connection);
+// kInvalidArgument if `pool` is connected to another server or database: rows of one must not be
+// taken for those of the other.
+boost::asio::awaitable<Status> check_same_database(db::PgPool& pool, System replicated);
 
 // Makes a slot whose snapshot the transaction under way has; the position from which it sends
 // changes. Waits for transactions that are under way. Errors: kExists, those of command.

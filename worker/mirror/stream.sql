@@ -9,6 +9,9 @@ select slot_name, coalesce(plugin, '') as plugin, slot_type, coalesce(database =
        coalesce(safe_wal_size, -1) as safe_bytes
 from pg_replication_slots where slot_name = $1
 
+-- name: server_identity
+select system_identifier::text, current_database() from pg_control_system()
+
 -- name: drop_slot
 select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1
 

@@ -148,7 +148,7 @@ awaitable<void> ClassMonitor::execute(std::shared_ptr<Run> run) {
     unrecorded_.emplace(run->id(), outcome.error());
     if (unrecorded_.size() > kOutcomesKept) unrecorded_.erase(unrecorded_.begin());
   }
-  current_.reset();
+  if (current_ == run) current_.reset();  // while it was settled, the next may have begun
   if (tools_.on_end) tools_.on_end();
   finished_.cancel();
 }
@@ -218,7 +218,7 @@ awaitable<bool> ClassMonitor::drain(std::chrono::milliseconds timeout) {
   while ((current_ || beginning_ > 0) && steady_clock::now() < deadline) {
     co_await finished_.async_wait(kAwait);
   }
-  co_return current_ == nullptr&& beginning_ == 0;
+  co_return !current_ && beginning_ == 0;
 }
 
 void ClassMonitor::report_terms(const BegunRun& begun) {

@@ -44,6 +44,7 @@ awaitable<void> HistoryKeeper::run() {
       log::info("deleted " + std::to_string(deleted->runs) + " runs and " +
                 std::to_string(deleted->mails) + " mails that were older than the history");
     }
+    if (stopping_) break;
     timer_.expires_after(options_.interval);
     co_await timer_.async_wait(kAwait);
   }

@@ -48,9 +48,9 @@ with known as materialized (
     select distinct on (w.class_nbr) w.class_nbr, w.term, w.subject, w.catalog_nbr,
            (select string_agg(distinct o.term, ', ') from public.class_watches o
             where o.class_nbr = w.class_nbr and o.term <> w.term
-              and o.term not in (select term from past)) as ignored_terms
+              and not exists (select from past where past.term = o.term)) as ignored_terms
     from public.class_watches w
-    where w.term not in (select term from past)
+    where not exists (select from past where past.term = w.term)
     order by w.class_nbr, w.term desc
 ), mirror as materialized (
     select pg_logical_emit_message(true, 'edged', json_build_object(

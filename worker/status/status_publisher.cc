@@ -66,17 +66,26 @@ awaitable<Status> StatusPublisher::publish() {
 // Another worker may be faster.
 awaitable<Status> StatusPublisher::create_namespace() {
   const auto created = co_await client_.create_namespace(options_.ns_title, options_.ns_id);
-  if (created || created.code() == Code::kExists) co_return Status();
+  if (created) co_return Status();
+  if (created.code() == Code::kExists) {
+    const auto namespaces = co_await client_.list_namespaces();
+    if (!namespaces) co_return namespaces.error();
+    for (const net::KvNamespace& one : *namespaces) {
+      if (one.id == options_.ns_id) co_return Status();
+    }
+    co_return Status(Code::kExists,
+                     "the namespace \"" + options_.ns_title + "\" has another id than " +
+                         options_.ns_id + ": rename it");
+  }
   co_return created.error().with_context("could not create the namespace \"" + options_.ns_title +
                                          "\"");
 }
 
 void StatusPublisher::note(const Status& status) {
-  if (status.ok() == published_) return;
-  published_ = status.ok();
-  if (published_) {
-    log::info("[status] published again");
-  } else {
+  if (status.ok()) {
+    if (failures_ >= 2) log::info("[status] published again");
+    failures_ = 0;
+  } else if (++failures_ == 2) {
     log::info("[status] the node does not take this worker's status: " + status.message());
   }
 }

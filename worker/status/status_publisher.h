@@ -15,12 +15,13 @@
 #include <vector>
 
 #include "proto/net/client.h"
+#include "proto/net/system_namespace.h"
 
 namespace edged::worker {
 
 struct StatusOptions {
-  std::string ns_title = "edged-system";
-  std::string ns_id = "00000000000000000000006564676564";
+  std::string ns_title = net::kSystemNamespaceTitle;
+  std::string ns_id = net::kSystemNamespaceId;
   std::chrono::milliseconds interval{15'000};
   std::chrono::milliseconds ttl{60'000};
 };
@@ -55,7 +56,7 @@ class StatusPublisher {
   boost::asio::steady_timer timer_;
   bool woken_ = false;
   bool stopped_ = false;
-  bool published_ = true;  // the last time
+  int failures_ = 0;  // in a row; the first is not told, since a node may start after us
 };
 
 }  // namespace edged::worker

@@ -56,8 +56,15 @@ Status Transfer::prepare(CURL* easy, const HttpClientOptions& options) {
   curl_easy_setopt(easy, CURLOPT_POSTREDIR, static_cast<long>(CURL_REDIR_POST_ALL));
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-  if (!options.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
-  if (!options.proxy.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy.c_str());
+  if (!options.ca_file.empty()) {
+    // These authorities and no others: the system's directory is there beside a file.
+    curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
+  if (!options.proxy.empty()) {
+    curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy.c_str());
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");  // not what the environment excepts
+  }
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
@@ -103,6 +110,10 @@ Status Transfer::failure(CURLcode code) const {
   long sent_bytes = 0;
   curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &sent_bytes);
   switch (code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      // curl's own words may hold the whole URL, password included.
+      return Status(Code::kUnavailable,
+                    context + "could not use the proxy: no address for its name, or no valid URL");
     case CURLE_OPERATION_TIMEDOUT:
       return Status(Code::kDeadlineExceeded, context + text);
     case CURLE_URL_MALFORMAT:

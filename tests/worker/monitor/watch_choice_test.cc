@@ -137,6 +137,16 @@ TEST_F(PastTermsTest, ANumberThatIsUsedAgainIsWatchedInTheCurrentTerm) {
             Strings{std::string(kSection) + "|2247"});
 }
 
+TEST_F(PastTermsTest, AWatchWithoutATermHidesNoOthers) {
+  execute("alter table class_watches alter term drop not null");
+  const std::string without = add_watch("a@example.edu", "11111", "2254");
+  execute("update class_watches set term = null where id = $1", {without});
+  created(without, 400);
+  created(add_watch("b@example.edu", "22222", "2261"), 1);
+  tick();
+  EXPECT_EQ(source_.asked.back(), "22222");
+}
+
 TEST_F(PastTermsTest, ZeroLeavesNothingAlone) {
   store_options_.past_term_after = std::chrono::seconds(0);
   monitor_ = make_monitor("worker-c");

@@ -288,6 +288,26 @@ class MirrorTest(ReplayCase):
         self.assertEqual(self.log().count("[mirror] following"), 1, self.log())
         self.assertNotIn("not following", self.log())
 
+    def test_postgres_shuts_down_behind_what_nobody_committed(self):
+        self.start(heartbeat="1m")
+        port = self.cluster.port
+        try:
+            for _ in range(2):
+                self.sql("update items set body = 'x' where id = 1")
+                self.wait_for_key("item:1", "x")
+                # In the log behind the last commit that the mirror will ever be sent.
+                self.sql("begin; update items set body = 'never' where id = 2; checkpoint; rollback; checkpoint")
+                self.cluster.stop()
+                self.assertFalse((self.cluster.data / "postmaster.pid").exists(), "it has not shut down in 30 s")
+                self.cluster.start(port)
+                self.sql("update items set body = 'y' where id = 1")
+                self.wait_for_key("item:1", "y")
+            self.assertEqual(self.log().count("[mirror] loading"), 1)
+            self.assertEqual(self.get("item:2"), "body 2")
+        finally:
+            self.cluster.stop("immediate")
+            self.cluster.start(port)
+
     def test_a_slot_that_postgres_gave_up_loads_anew(self):
         self.start()
         self.worker.stop()

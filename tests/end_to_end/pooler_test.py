@@ -10,7 +10,7 @@ import time
 import unittest
 
 from replay_case import DATABASE, MIRROR, MIRROR_SETTINGS, ReplayCase
-from tools.replay.cluster import free_port
+from tools.replay.cluster import binaries, free_port
 
 TICKS = 12
 SERVER_CONNECTIONS = 2  # fewer than the worker has, so that they are really shared
@@ -92,7 +92,7 @@ class PoolerTest(ReplayCase):
         environment = dict(os.environ, PGPASSWORD=self.cluster.password)
         for _ in range(2 * SERVER_CONNECTIONS):
             found = subprocess.run(
-                ["psql", "-XqAt", "-h", "127.0.0.1", "-p", str(self.pooler.port), "-U", "edged", DATABASE, "-c",
+                [binaries() / "psql", "-XqAt", "-h", "127.0.0.1", "-p", str(self.pooler.port), "-U", "edged", DATABASE, "-c",
                  "select current_setting('statement_timeout'), count(*) from pg_locks where locktype = 'advisory'"],
                 capture_output=True, text=True, env=environment, check=True)
             self.assertEqual(found.stdout.strip(), "0|0")

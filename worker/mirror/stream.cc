@@ -121,13 +121,31 @@ asio::awaitable<Status> Stream::take(std::string frame) {
   if (!decoded) co_return decoded.error();
   if (const auto* keepalive = std::get_if<Keepalive>(&*decoded)) {
     received_ = std::max(received_, keepalive->end);
-    if (keepalive->wants_reply) status_timer_.cancel();
-    co_return Status();
+    if (!keepalive->wants_reply) co_return Status();
+    status_timer_.cancel();
+    const Status settled = co_await settle_up_to(keepalive->end);
+    co_return settled;
   }
   const WalData& data = std::get<WalData>(*decoded);
   received_ = std::max(received_, data.end);
   const Status taken = co_await take_message(data.message);
   co_return taken;
+}
+
+// PostgreSQL that shuts down waits until all it has sent is on disk here, what is nobody's commit
+// (a rollback, a checkpoint) included. Everything before `end` has come, so the position may go
+// there.
+asio::awaitable<Status> Stream::settle_up_to(Lsn end) {
+  if (transaction_ || end <= synced_) co_return Status();
+  if (end > mark_.position) {
+    mark_.position = end;
+    mark_moved_ = true;
+  }
+  sync_now_ = true;
+  const Status flushed = co_await flush(Wait::kYes);
+  sync_now_ = false;
+  status_timer_.cancel();
+  co_return flushed;
 }
 
 asio::awaitable<Status> Stream::take_message(std::string_view bytes) {
@@ -251,7 +269,7 @@ asio::awaitable<Status> Stream::flush_if_due() {
 // that is there is noted.
 asio::awaitable<Status> Stream::flush(Wait wait) {
   const auto now = parts_.clock.boot_now();
-  const bool sync = mark_.position != synced_ && now - last_sync_ >= kSyncInterval;
+  const bool sync = mark_.position != synced_ && (sync_now_ || now - last_sync_ >= kSyncInterval);
   if (changes_unflushed_ == 0 && !mark_moved_ && !sync) {
     const Status settled = co_await parts_.applier.settle();
     co_return settled;

@@ -84,6 +84,7 @@ class Stream {
   Status take_logical(const LogicalMessage& message);
   bool counts_as_new();
   Awaitable<Status> flush_if_due();
+  Awaitable<Status> settle_up_to(Lsn end);
   // Waits for the node only if it must: where there is nothing else to do, and for what must be on
   // disk.
   enum class Wait { kYes, kNo };
@@ -99,6 +100,7 @@ class Stream {
   Status why_;
 
   Mark mark_;                 // of what was taken
+  bool sync_now_ = false;     // whatever the interval
   bool mark_moved_ = false;   // and not told the node
   std::optional<Part> part_;  // of a transaction whose commit has not come
   Lsn synced_ = 0;            // on the node's disk

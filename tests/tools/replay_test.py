@@ -202,6 +202,9 @@ class UpstreamTest(unittest.TestCase):
         with Upstream(self.history, "secret") as upstream:
             upstream.on_answer = seen.append
             self.assertEqual(self.ask(upstream, number, "7")[0], 200)
+            end = time.monotonic() + 10
+            while len(seen) < 2 and time.monotonic() < end:  # told on the upstream's thread
+                time.sleep(0.01)
             upstream.on_answer = lambda when: True
             with self.assertRaises(TimeoutError):
                 self.ask(upstream, number, "7", timeout=0.3)

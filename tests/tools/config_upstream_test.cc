@@ -47,6 +47,8 @@ TEST_F(ConfigTest, ReadsHowTheUpstreamIsReached) {
                             R"("defaults": { "seats_available": "3" })"}) {
     EXPECT_NE(complaints(load(basics + wrong + " } }")), "") << wrong;
   }
+  const std::string unknown = complaints(load(basics + R"("defaults": { "seats": "3" } } })"));
+  EXPECT_NE(unknown.find("instructor"), std::string::npos) << "names those there are: " << unknown;
 }
 
 TEST_F(ConfigTest, AMirrorBehindAPoolerNeedsAnAddressOfItsOwn) {

@@ -134,13 +134,19 @@ void ObjectReader::integer(std::string_view key, int min, int max, int& out) {
   out = static_cast<int>(value->integer);
 }
 
-void ObjectReader::duration(std::string_view key, std::chrono::milliseconds& out) {
-  if (!has(key)) return ignore(key);
-  std::string written;
+std::optional<std::string> ObjectReader::written(std::string_view key) {
+  std::string text_of_key;
+  const bool there = has(key);
   const std::size_t errors_before = context_.errors.size();
-  text(key, written);
-  if (context_.errors.size() != errors_before) return;
-  const auto parsed = parse_duration(written);
+  text(key, text_of_key);
+  if (!there || context_.errors.size() != errors_before) return std::nullopt;
+  return text_of_key;
+}
+
+void ObjectReader::duration(std::string_view key, std::chrono::milliseconds& out) {
+  const std::optional<std::string> text = written(key);
+  if (!text) return;
+  const auto parsed = parse_duration(*text);
   if (parsed) out = *parsed;
   if (!parsed) context_.complain(path_of(key), parsed.error().message());
 }
@@ -148,15 +154,12 @@ void ObjectReader::duration(std::string_view key, std::chrono::milliseconds& out
 void ObjectReader::duration_or(std::string_view key,
                                std::string_view word,
                                std::optional<std::chrono::milliseconds>& out) {
-  if (!has(key)) return ignore(key);
-  std::string written;
-  const std::size_t errors_before = context_.errors.size();
-  text(key, written);
-  if (context_.errors.size() != errors_before) return;
-  const auto parsed = parse_duration(written);
+  const std::optional<std::string> text = written(key);
+  if (!text) return;
+  const auto parsed = parse_duration(*text);
   if (parsed) {
     out = *parsed;
-  } else if (written == word) {
+  } else if (*text == word) {
     out.reset();
   } else {
     context_.complain(path_of(key),
@@ -165,12 +168,9 @@ void ObjectReader::duration_or(std::string_view key,
 }
 
 void ObjectReader::size(std::string_view key, std::uint64_t& out) {
-  if (!has(key)) return ignore(key);
-  std::string written;
-  const std::size_t errors_before = context_.errors.size();
-  text(key, written);
-  if (context_.errors.size() != errors_before) return;
-  const auto parsed = parse_size(written);
+  const std::optional<std::string> text = written(key);
+  if (!text) return;
+  const auto parsed = parse_size(*text);
   if (parsed) out = *parsed;
   if (!parsed) context_.complain(path_of(key), parsed.error().message());
 }

@@ -103,7 +103,8 @@ void read_json_defaults(const Json& json,
                         upstream::JsonDefaults& defaults) {
   ObjectReader reader(json, "upstream.defaults", context, lenient);
   const auto read = [&](const char* key, std::optional<std::string>& value) {
-    if (json.find(key) != nullptr) reader.text(key, value.emplace());
+    if (json.find(key) == nullptr) return reader.ignore(key);  // known all the same
+    reader.text(key, value.emplace());
   };
   read("subject", defaults.subject);
   read("catalog_nbr", defaults.catalog_nbr);

@@ -84,18 +84,10 @@ class FullNodeTest(ReplayCase):
                           "http": "127.0.0.1:0"})
         self.deployment.node_dir = self.directory / "full"
         serve = self.serve()
-        filler = self.deployment.directory / "filler"
-        filler.write_bytes(os.urandom(20 << 20))
-        refused = 0
-        while refused < 3:  # compaction may make room for one more
-            try:
-                self.deployment.kvctl("--ns", NAMESPACE_ID, "put", "filler%d" % time.time_ns(), "--path", filler)
-                refused = 0
-            except DeploymentError as error:
-                self.assertIn("quota", str(error))
-                refused += 1
-                time.sleep(1)
+        for mebibytes in (20, 4):
+            self.fill_node(mebibytes)
         for _ in range(TICKS // 2):
+            self.fill_node(1)  # compaction may have made room since the last run
             self.settle()
         log = serve.log.read_text()
         # Said once for each time that the node itself says it, since compaction may make room for a while.
@@ -108,6 +100,18 @@ class FullNodeTest(ReplayCase):
         self.assertEqual(self.metric("edged_worker_kv_available"), 1)
         self.assertGreaterEqual(serve.log.read_text().count("available again"), 1)
         self.assert_told_as_expected(self.upstream.frame)
+
+    def fill_node(self, mebibytes):
+        """Puts values until one is refused."""
+        filler = self.deployment.directory / "filler"
+        filler.write_bytes(os.urandom(mebibytes << 20))
+        for _ in range(64 // mebibytes + 1):
+            try:
+                self.deployment.kvctl("--ns", NAMESPACE_ID, "put", "filler%d" % time.time_ns(), "--path", filler)
+            except DeploymentError as error:
+                self.assertIn("quota", str(error))
+                return
+        self.fail("the node takes more than its quota")
 
     def settled_with_hits(self):
         return self.settle()["kv_hits"] > 0

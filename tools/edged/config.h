@@ -45,6 +45,7 @@ struct Postgres {
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds statement_timeout{5'000};
   bool session_state = true;  // false: a pooler in transaction mode stands between
+  bool prepared_statements = true;
 };
 
 struct ClassMonitorJob {

@@ -42,6 +42,7 @@ void read_postgres(const Json& json, ReadContext& context, bool lenient, Postgre
   reader.duration("connect_timeout", postgres.connect_timeout);
   reader.duration("statement_timeout", postgres.statement_timeout);
   reader.boolean("session_state", postgres.session_state);
+  reader.boolean("prepared_statements", postgres.prepared_statements);
   reader.finish();
 }
 

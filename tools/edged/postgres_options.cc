@@ -12,6 +12,7 @@ db::PgPoolOptions pool_options(const config::Config& config, std::string name) {
   options.connect_timeout = config.postgres.connect_timeout;
   options.statement_timeout = config.postgres.statement_timeout;
   options.session_state = config.postgres.session_state;
+  options.prepared_statements = config.postgres.prepared_statements;
   options.application_name = std::move(name);
   return options;
 }

@@ -233,7 +233,8 @@ asio::awaitable<Result<MigrateReport>> migrate(asio::any_io_executor executor,
                           options.statement_timeout,
                           "edged migrate",
                           false,
-                          options.session_state};
+                          options.session_state,
+                          false};
   Result<std::unique_ptr<PgConnection>> connected =
       co_await PgConnection::connect(executor, std::move(target));
   if (!connected) co_return connected.error();

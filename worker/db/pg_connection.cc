@@ -6,12 +6,13 @@
 
 #include <boost/asio.hpp>
 #include <cstdint>
-#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "worker/db/pg_error.h"
 #include "worker/db/pg_socket.h"
+#include "worker/db/prepared_statements.h"
 
 namespace edged::db {
 namespace {
@@ -31,6 +32,30 @@ Status check_sendable(const PgStatement& statement) {
                 "could not send a statement: it holds a NUL byte or over 65535 parameters");
 }
 
+// Something the server said: a statement's rows or its error.
+struct Answer {
+  explicit Answer(PGresult* raw) : result(raw) {}
+  PgResult result;
+  Status status;
+  // A prepared statement of ours fits its tables no longer (feature_not_supported: its columns have
+  // changed) or is not there (invalid_sql_statement_name: somebody discarded the session's state).
+  bool plan_is_stale = false;
+};
+
+bool says_stale_plan(const PGresult* result) {
+  const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  if (sqlstate == nullptr) return false;
+  const std::string_view code = sqlstate;
+  return code == "0A000" || code == "26000";
+}
+
+Status first_failure(const std::vector<Answer>& answers) {
+  for (const Answer& answer : answers) {
+    if (!answer.status.ok()) return answer.status;
+  }
+  return {};
+}
+
 }  // namespace
 
 class PgConnection::Impl {
@@ -38,28 +63,12 @@ class PgConnection::Impl {
   Impl(std::unique_ptr<PgSocket> socket, const PgConnectOptions& options)
       : socket_(std::move(socket)),
         statement_timeout_(options.statement_timeout),
-        session_state_(options.session_state) {}
+        session_state_(options.session_state),
+        prepares_(options.session_state && options.prepared_statements) {}
 
   PGconn* raw() const { return socket_->raw(); }
   void abandon() { socket_->abandon(); }
   bool session_state() const { return session_state_; }
-
-  // Hands one statement that was checked to libpq. kUnavailable: the connection is lost.
-  Status send(const PgStatement& statement) {
-    std::vector<const char*> values;
-    for (const auto& parameter : statement.parameters) {
-      values.push_back(parameter ? parameter->c_str() : nullptr);
-    }
-    const int sent = PQsendQueryParams(raw(),
-                                       statement.sql.c_str(),
-                                       static_cast<int>(values.size()),
-                                       nullptr,
-                                       values.data(),
-                                       nullptr,
-                                       nullptr,
-                                       0);
-    return sent == 1 ? Status() : not_sent();
-  }
 
   // What a session would be set to, for the transaction that this is sent in.
   PgStatement transaction_settings() const {
@@ -75,75 +84,97 @@ class PgConnection::Impl {
            "', true); ";
   }
 
-  // Hands the statements to libpq as one pipeline, which finish_pipeline() ends.
-  Status send_pipeline(const std::vector<PgStatement>& statements) {
-    if (PQenterPipelineMode(raw()) == 0) return not_sent();
+  // Hands statements that were checked to libpq, as a pipeline if there is more than one message.
+  // kUnavailable: the connection is lost.
+  Status send(const std::vector<PgStatement>& statements) {
+    sendings_.clear();
+    in_pipeline_ = statements.size() > 1;
     for (const PgStatement& statement : statements) {
-      const Status sent = send(statement);
-      if (!sent.ok()) return sent;
+      sendings_.push_back(prepares_ ? prepared_.next_use(statement.sql) : Sending{});
+      in_pipeline_ = in_pipeline_ || sendings_.back().how == How::kPrepareAndUse;
     }
-    return PQpipelineSync(raw()) == 1 ? Status() : not_sent();
+    bool sent = !in_pipeline_ || PQenterPipelineMode(raw()) == 1;
+    for (std::size_t i = 0; i < statements.size(); ++i) {
+      sent = sent && send_one(statements[i], sendings_[i]);
+    }
+    if (in_pipeline_) sent = sent && PQpipelineSync(raw()) == 1;
+    return sent ? Status() : not_sent();
   }
 
-  // Sends what libpq holds, then reads to the end of the answer. One error makes the whole an
-  // error.
-  asio::awaitable<Result<PgResult>> finish_statement() {
+  Status send_script(const std::string& sql) {
+    in_pipeline_ = false;
+    return PQsendQuery(raw(), sql.c_str()) == 1 ? Status() : not_sent();
+  }
+
+  // Sends what libpq holds, then reads to the end of the answer, failures included.
+  asio::awaitable<Result<std::vector<Answer>>> read_answers() {
     const SteadyTime deadline = answer_deadline();
     in_statement_ = true;
     Status flushed = co_await socket_->flush(deadline);
     if (!flushed.ok()) co_return socket_->give_up(std::move(flushed));
-    std::optional<PgResult> last;
-    Status failure;
-    for (;;) {
-      Status readable = co_await wait_for_result(deadline);
-      if (!readable.ok()) co_return socket_->give_up(std::move(readable));
-      PGresult* result = PQgetResult(raw());
-      if (result == nullptr) break;
-      last.emplace(result);
-      Status status = status_of(result);
-      if (status.code() == Code::kUnsupported) co_return socket_->give_up(std::move(status));
-      if (!status.ok() && failure.ok()) failure = std::move(status);
-    }
-    in_statement_ = false;
-    if (!failure.ok()) co_return failure;
-    if (!last) co_return socket_->give_up(socket_->lost());
-    co_return std::move(*last);
-  }
-
-  // The same for a pipeline: a result for each statement, up to the sync.
-  asio::awaitable<Result<std::vector<PgResult>>> finish_pipeline() {
-    const SteadyTime deadline = answer_deadline();
-    in_statement_ = true;
-    Status flushed = co_await socket_->flush(deadline);
-    if (!flushed.ok()) co_return socket_->give_up(std::move(flushed));
-    std::vector<PgResult> results;
-    Status failure;
+    std::vector<Answer> answers;
     for (bool between = false;;) {
       Status readable = co_await wait_for_result(deadline);
       if (!readable.ok()) co_return socket_->give_up(std::move(readable));
       PGresult* result = PQgetResult(raw());
       if (result == nullptr) {
+        if (!in_pipeline_) break;
         // Ends a statement's answer. Twice, or on a lost connection, nothing more will come.
-        if (between || socket_->broken()) {
-          co_return socket_->give_up(failure.ok() ? socket_->lost() : failure);
-        }
+        if (between || socket_->broken()) co_return give_up(answers);
         between = true;
         continue;
       }
       between = false;
-      PgResult owned(result);
+      Answer answer(result);
       const ExecStatusType kind = PQresultStatus(result);
       if (kind == PGRES_PIPELINE_SYNC) break;
-      if (kind == PGRES_PIPELINE_ABORTED) continue;  // after the failure that is known already
-      Status status = status_of(result);
-      if (status.code() == Code::kUnsupported) co_return socket_->give_up(std::move(status));
-      if (!status.ok() && failure.ok()) failure = std::move(status);
-      results.push_back(std::move(owned));
+      answer.status = kind == PGRES_PIPELINE_ABORTED
+                          ? Status(Code::kConflict, "an earlier statement failed")
+                          : status_of(result);
+      if (answer.status.code() == Code::kUnsupported) co_return socket_->give_up(answer.status);
+      answer.plan_is_stale = says_stale_plan(result);
+      answers.push_back(std::move(answer));
     }
-    if (PQexitPipelineMode(raw()) == 0) co_return socket_->give_up(socket_->lost());
+    if (in_pipeline_ && PQexitPipelineMode(raw()) == 0) co_return give_up(answers);
+    if (answers.empty()) co_return socket_->give_up(socket_->lost());
     in_statement_ = false;
-    if (!failure.ok()) co_return failure;
-    co_return results;
+    co_return answers;
+  }
+
+  // The answers to what send() was given: a result for each statement, or the first error.
+  Result<std::vector<PgResult>> sort_answers(const std::vector<PgStatement>& statements,
+                                             std::vector<Answer> answers) {
+    const Status failure = first_failure(answers);
+    std::vector<PgResult> results;
+    auto answer = answers.begin();
+    for (std::size_t i = 0; i < statements.size() && answer != answers.end(); ++i) {
+      const How how = sendings_[i].how;
+      if (how == How::kPrepareAndUse) {
+        if (answer->status.ok()) prepared_.confirm(statements[i].sql);
+        if (++answer == answers.end()) break;
+      }
+      if (how != How::kPlain && answer->plan_is_stale) plans_are_stale_ = true;
+      results.push_back(std::move(answer->result));
+      ++answer;
+    }
+    // After a failure there may be more: the server's farewell, then the loss of the connection.
+    if (!failure.ok()) return failure;
+    if (results.size() == statements.size() && answer == answers.end()) return results;
+    abandon();
+    return Status(Code::kInternal, "PostgreSQL answered another number of statements");
+  }
+
+  // True if the last failure was for want of a plan that fits: nothing was executed, and it may be
+  // sent again once forget_plans() is done.
+  bool plans_are_stale() const { return plans_are_stale_; }
+
+  asio::awaitable<Status> forget_plans() {
+    plans_are_stale_ = false;
+    prepared_.clear();
+    const Status sent = send_script("deallocate all");
+    if (!sent.ok()) co_return sent;
+    const Result<std::vector<Answer>> answers = co_await read_answers();
+    co_return answers ? first_failure(*answers) : answers.error();
   }
 
   bool alive() {
@@ -162,6 +193,31 @@ class PgConnection::Impl {
   }
 
  private:
+  using How = PreparedStatements::How;
+  using Sending = PreparedStatements::Sending;
+
+  bool send_one(const PgStatement& statement, const Sending& sending) {
+    std::vector<const char*> values;
+    for (const auto& parameter : statement.parameters) {
+      values.push_back(parameter ? parameter->c_str() : nullptr);
+    }
+    const char* sql = statement.sql.c_str();
+    const char* name = sending.name.c_str();
+    const int count = static_cast<int>(values.size());
+    if (sending.how == How::kPlain) {
+      return PQsendQueryParams(raw(), sql, count, nullptr, values.data(), nullptr, nullptr, 0) == 1;
+    }
+    if (sending.how == How::kPrepareAndUse && PQsendPrepare(raw(), name, sql, 0, nullptr) == 0) {
+      return false;
+    }
+    return PQsendQueryPrepared(raw(), name, count, values.data(), nullptr, nullptr, 0) == 1;
+  }
+
+  Status give_up(const std::vector<Answer>& answers) {
+    const Status failure = first_failure(answers);
+    return socket_->give_up(failure.ok() ? socket_->lost() : failure);
+  }
+
   Status not_sent() {
     abandon();
     return Status(Code::kUnavailable, "could not send a statement to PostgreSQL");
@@ -186,7 +242,12 @@ class PgConnection::Impl {
   std::unique_ptr<PgSocket> socket_;
   std::chrono::milliseconds statement_timeout_;
   bool session_state_;
+  bool prepares_;
+  PreparedStatements prepared_;
+  std::vector<Sending> sendings_;  // of what was sent last
+  bool in_pipeline_ = false;
   bool in_statement_ = false;
+  bool plans_are_stale_ = false;
 };
 
 PgConnection::PgConnection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -203,20 +264,11 @@ asio::awaitable<Result<std::unique_ptr<PgConnection>>> PgConnection::connect(
 asio::awaitable<Result<PgResult>> PgConnection::execute(std::string sql,
                                                         PgParameters parameters,
                                                         StatementCounter* counter) {
-  PgStatement statement{std::move(sql), std::move(parameters)};
-  if (!impl_->session_state()) {
-    std::vector<PgStatement> one;
-    one.push_back(std::move(statement));
-    Result<std::vector<PgResult>> results = co_await execute_pipeline(std::move(one), counter);
-    if (!results) co_return results.error();
-    co_return std::move(results->front());
-  }
-  Status sent = check_sendable(statement);
-  if (sent.ok()) sent = impl_->send(statement);
-  if (!sent.ok()) co_return sent;
-  if (counter != nullptr) ++counter->statements;
-  Result<PgResult> result = co_await impl_->finish_statement();
-  co_return result;
+  std::vector<PgStatement> one;
+  one.push_back({std::move(sql), std::move(parameters)});
+  Result<std::vector<PgResult>> results = co_await execute_pipeline(std::move(one), counter);
+  if (!results) co_return results.error();
+  co_return std::move(results->front());
 }
 
 asio::awaitable<Result<std::vector<PgResult>>> PgConnection::execute_pipeline(
@@ -227,16 +279,18 @@ asio::awaitable<Result<std::vector<PgResult>>> PgConnection::execute_pipeline(
   }
   const bool with_settings = !impl_->session_state();
   if (with_settings) statements.insert(statements.begin(), impl_->transaction_settings());
-  const Status sent = impl_->send_pipeline(statements);
-  if (!sent.ok()) co_return sent;
-  if (counter != nullptr) counter->statements += statements.size();
-  Result<std::vector<PgResult>> results = co_await impl_->finish_pipeline();
-  if (results && results->size() != statements.size()) {
-    impl_->abandon();
-    co_return Status(Code::kInternal, "PostgreSQL answered another number of statements");
+  for (bool repeated = false;; repeated = true) {
+    const Status sent = impl_->send(statements);
+    if (!sent.ok()) co_return sent;
+    if (counter != nullptr) counter->statements += statements.size();
+    Result<std::vector<Answer>> answers = co_await impl_->read_answers();
+    if (!answers) co_return answers.error();
+    Result<std::vector<PgResult>> results = impl_->sort_answers(statements, std::move(*answers));
+    if (results && with_settings) results->erase(results->begin());
+    if (results || repeated || !impl_->plans_are_stale()) co_return results;
+    const Status forgotten = co_await impl_->forget_plans();
+    if (!forgotten.ok()) co_return forgotten;
   }
-  if (results && with_settings) results->erase(results->begin());
-  co_return results;
 }
 
 asio::awaitable<Result<PgResult>> PgConnection::execute_script(std::string sql) {
@@ -244,12 +298,13 @@ asio::awaitable<Result<PgResult>> PgConnection::execute_script(std::string sql) 
     co_return Status(Code::kInvalidArgument, "could not send a script: it holds a NUL byte");
   }
   if (!impl_->session_state()) sql = impl_->transaction_settings_script() + sql;
-  if (PQsendQuery(impl_->raw(), sql.c_str()) == 0) {
-    impl_->abandon();
-    co_return Status(Code::kUnavailable, "could not send a script to PostgreSQL");
-  }
-  Result<PgResult> result = co_await impl_->finish_statement();
-  co_return result;
+  const Status sent = impl_->send_script(sql);
+  if (!sent.ok()) co_return sent;
+  Result<std::vector<Answer>> answers = co_await impl_->read_answers();
+  if (!answers) co_return answers.error();
+  const Status failure = first_failure(*answers);
+  if (!failure.ok()) co_return failure;
+  co_return std::move(answers->back().result);
 }
 
 bool PgConnection::alive() {

@@ -221,7 +221,8 @@ class PgPool::Impl {
                             self->options_.statement_timeout,
                             self->options_.application_name,
                             false,
-                            self->options_.session_state};
+                            self->options_.session_state,
+                            self->options_.prepared_statements};
     Result<ConnectionPtr> connected =
         co_await PgConnection::connect(self->executor_, std::move(target));
     if (self->closed_) co_return closed_error();

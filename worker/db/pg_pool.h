@@ -30,6 +30,7 @@ struct PgPoolOptions {
   std::chrono::milliseconds statement_timeout{5000};
   std::string application_name = "edged";
   bool session_state = true;  // false: see PgConnectOptions
+  bool prepared_statements = true;
 };
 
 class PgPool {

@@ -25,6 +25,8 @@ struct PgConnectOptions {
   // False: a pooler in transaction mode may stand between. The session is then set up by nothing
   // but what holds for one transaction; PgConnection sends it along with each statement.
   bool session_state = true;
+  // Statements that are used again are prepared; not without session state.
+  bool prepared_statements = true;
 };
 
 // Keyword to value, as PQconnectStartParams takes them.

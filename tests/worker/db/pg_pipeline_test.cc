@@ -8,47 +8,32 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/postgres_cluster.h"
-#include "tests/support/run_awaitable.h"
+#include "tests/support/pg_pool_fixture.h"
 #include "worker/db/pg_pool.h"
 
 namespace edged::db {
 namespace {
 
 namespace asio = boost::asio;
-using test::PostgresCluster;
 using test::run_awaitable;
 using namespace std::chrono_literals;
 
-class PgPipelineTest : public testing::Test {
+class PgPipelineTest : public test::PgPoolFixture {
  protected:
-  PostgresCluster& cluster_ = PostgresCluster::shared();
-  std::string database_ = cluster_.create_database();
-  asio::io_context io_;
-  MetricsRegistry metrics_;
-  StatementCounter counter_;
-
-  PgPoolOptions options(bool session_state = true) {
-    PgPoolOptions options;
-    options.url = cluster_.url(database_);
-    options.size = 1;
-    options.session_state = session_state;
-    return options;
+  PgPoolOptions stateless() const {
+    PgPoolOptions stateless = options();
+    stateless.session_state = false;
+    return stateless;
   }
 
   Result<std::vector<PgResult>> run_all(PgPool& pool, std::vector<PgStatement> statements) {
     return run_awaitable(io_, pool.execute_pipeline(std::move(statements), &counter_));
   }
-
-  std::string value(PgPool& pool, std::string sql) {
-    Result<PgResult> result = run_awaitable(io_, pool.execute(std::move(sql), {}, &counter_));
-    return result ? std::string(result->text(0, 0)) : result.error().to_string();
-  }
 };
 
 TEST_F(PgPipelineTest, GivesAResultForEachStatement) {
-  for (const bool session_state : {true, false}) {
-    PgPool pool(io_.get_executor(), options(session_state), metrics_);
+  for (const PgPoolOptions& one : {options(), stateless()}) {
+    PgPool pool(io_.get_executor(), one, metrics_);
     const auto results = run_all(pool,
                                  {{"create temporary table t (n int)", {}},
                                   {"insert into t select generate_series(1, $1::int)", {"42"}},
@@ -115,7 +100,7 @@ TEST_F(PgPipelineTest, AKilledBackendIsAnUnknownOutcome) {
 TEST_F(PgPipelineTest, WithoutSessionStateSettingsLiveForOneTransaction) {
   cluster_.query("postgres", "alter database " + database_ + " set timezone = 'America/Phoenix'");
   cluster_.query("postgres", "alter database " + database_ + " set statement_timeout = '77s'");
-  PgPool pool(io_.get_executor(), options(false), metrics_);
+  PgPool pool(io_.get_executor(), stateless(), metrics_);
   EXPECT_EQ(value(pool, "select '2026-11-24T14:33:35.5Z'::timestamptz"),
             "2026-11-24 14:33:35.5+00");
   EXPECT_EQ(counter_.statements, 2U) << "the settings are a statement too";
@@ -127,7 +112,7 @@ TEST_F(PgPipelineTest, WithoutSessionStateSettingsLiveForOneTransaction) {
 }
 
 TEST_F(PgPipelineTest, WithoutSessionStateTheServerStillEndsAStatementAtItsTimeout) {
-  PgPoolOptions slow = options(false);
+  PgPoolOptions slow = stateless();
   slow.statement_timeout = 200ms;
   PgPool pool(io_.get_executor(), slow, metrics_);
   const Result<PgResult> ended = run_awaitable(io_, pool.execute("select pg_sleep(20)", {}));

@@ -8,8 +8,7 @@
 #include <chrono>
 #include <vector>
 
-#include "tests/support/postgres_cluster.h"
-#include "tests/support/run_awaitable.h"
+#include "tests/support/pg_pool_fixture.h"
 
 namespace edged::db {
 namespace {
@@ -19,30 +18,8 @@ using test::PostgresCluster;
 using test::run_awaitable;
 using namespace std::chrono_literals;
 
-class PgPoolTest : public testing::Test {
+class PgPoolTest : public test::PgPoolFixture {
  protected:
-  PostgresCluster& cluster_ = PostgresCluster::shared();
-  std::string database_ = cluster_.create_database();
-  asio::io_context io_;
-  MetricsRegistry metrics_;
-
-  PgPoolOptions options(std::size_t size = 4) {
-    PgPoolOptions options;
-    options.url = cluster_.url(database_);
-    options.size = size;
-    return options;
-  }
-
-  Result<PgResult> run(PgPool& pool, std::string sql, PgParameters parameters = {}) {
-    return run_awaitable(io_, pool.execute(std::move(sql), std::move(parameters)));
-  }
-
-  // The one value of a one-row answer, or the error.
-  std::string value(PgPool& pool, std::string sql, PgParameters parameters = {}) {
-    Result<PgResult> result = run(pool, std::move(sql), std::move(parameters));
-    return result ? std::string(result->text(0, 0)) : result.error().to_string();
-  }
-
   std::string metric(const std::string& line_start) {
     const std::string page = metrics_.render();
     const std::size_t at = page.find("\n" + line_start + " ");
@@ -53,7 +30,7 @@ class PgPoolTest : public testing::Test {
 };
 
 TEST_F(PgPoolTest, PassesParametersAndNulls) {
-  PgPool pool(io_.get_executor(), options(), metrics_);
+  PgPool pool(io_.get_executor(), options(4), metrics_);
   Result<PgResult> result =
       run(pool,
           "select $1::text as a, $2::int as b, $3::bytea, ''::text as empty, now() is not null",
@@ -73,7 +50,7 @@ TEST_F(PgPoolTest, PassesParametersAndNulls) {
 }
 
 TEST_F(PgPoolTest, CountsAffectedRowsAndStatements) {
-  PgPool pool(io_.get_executor(), options(), metrics_);
+  PgPool pool(io_.get_executor(), options(4), metrics_);
   StatementCounter counter;
   Result<PgResult> created =
       run_awaitable(io_, pool.execute("create table t (n int)", {}, &counter));
@@ -89,13 +66,13 @@ TEST_F(PgPoolTest, CountsAffectedRowsAndStatements) {
 
 TEST_F(PgPoolTest, SpeaksUtcAndIso) {
   cluster_.query("postgres", "alter database " + database_ + " set timezone = 'America/Phoenix'");
-  PgPool pool(io_.get_executor(), options(), metrics_);
+  PgPool pool(io_.get_executor(), options(4), metrics_);
   EXPECT_EQ(value(pool, "select '2026-11-24T14:33:35.5Z'::timestamptz"),
             "2026-11-24 14:33:35.5+00");
 }
 
 TEST_F(PgPoolTest, SendsAndReceivesManyMegabytes) {
-  PgPool pool(io_.get_executor(), options(), metrics_);
+  PgPool pool(io_.get_executor(), options(4), metrics_);
   const std::string big(24 << 20, 'x');
   Result<PgResult> echoed = run(pool, "select $1::text, n from generate_series(1, 2) n", {big});
   ASSERT_TRUE(echoed) << echoed.error().to_string();
@@ -131,7 +108,7 @@ TEST_F(PgPoolTest, RefusesCopyAndOpenTransactions) {
 }
 
 TEST_F(PgPoolTest, ScriptIsOneTransaction) {
-  PgPool pool(io_.get_executor(), options(), metrics_);
+  PgPool pool(io_.get_executor(), options(4), metrics_);
   ASSERT_TRUE(
       run_awaitable(io_, pool.execute_script("create table a (n int); insert into a values (1)"))
           .ok());

@@ -11,8 +11,10 @@
 #include <fstream>
 #include <utility>
 
+#include "kvstore/access/token.h"
 #include "proto/base/atomic_file.h"
 #include "proto/base/hex.h"
+#include "proto/base/log.h"
 
 namespace edged {
 namespace {
@@ -29,9 +31,16 @@ std::string read_file(const std::string& path) {
   return content;
 }
 
+// machine-id(5) is not to be shown: what is kept is made from it. Empty: the machine has none, as
+// in many containers.
+std::string machine_mark(const std::string& machine_id_file) {
+  const std::string id = read_file(machine_id_file);
+  return id.empty() ? id : to_hex(access::sha256("edged worker " + id));
+}
+
 }  // namespace
 
-Result<StateDir> StateDir::open(const std::string& path) {
+Result<StateDir> StateDir::open(const std::string& path, const std::string& machine_id_file) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) return failure("create the state directory", path, error.value());
@@ -44,11 +53,18 @@ Result<StateDir> StateDir::open(const std::string& path) {
   }
   StateDir dir(path, fd);
   dir.worker_name_ = read_file(path + "/worker-name");
-  if (!from_hex(dir.worker_name_) || dir.worker_name_.size() != 32) {
+  const std::string machine = machine_mark(machine_id_file);
+  const std::string known = read_file(path + "/machine");
+  const bool moved = !machine.empty() && !known.empty() && known != machine;
+  if (moved) log::warn("the state directory comes from another machine: this worker is a new one");
+  if (moved || !from_hex(dir.worker_name_) || dir.worker_name_.size() != 32) {
     dir.worker_name_ = to_hex(random_bytes(16));
     const Status status = dir.write("worker-name", dir.worker_name_ + "\n");
     if (!status.ok()) return status;
   }
+  if (machine.empty() || known == machine) return dir;
+  const Status marked = dir.write("machine", machine + "\n");
+  if (!marked.ok()) return marked;
   return dir;
 }
 

@@ -12,6 +12,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,8 +49,7 @@ class WorkerService {
         parts_(io_.get_executor(), config, state_dir_.worker_name()),
         http_(io_.get_executor(), {.address = config.worker.http}),
         end_(io_, SIGTERM, SIGINT),
-        hangup_(io_, SIGHUP),
-        pause_(io_) {}
+        hangup_(io_, SIGHUP) {}
 
   Status start();
   void run() { io_.run(); }
@@ -61,6 +61,8 @@ class WorkerService {
   boost::json::object describe() const;
   awaitable<worker::StatusDocuments> collect_status();
   void spawn(awaitable<void> task);
+  // Waits so long, or until the worker is stopped.
+  awaitable<void> pause(std::chrono::milliseconds duration);
   awaitable<void> begin_work();
   awaitable<bool> begin_mirror();
   awaitable<void> follow_postgres();
@@ -77,7 +79,7 @@ class WorkerService {
   http::Server http_;
   boost::asio::signal_set end_;
   boost::asio::signal_set hangup_;
-  boost::asio::steady_timer pause_;
+  std::set<boost::asio::steady_timer*> pauses_;
   Status schema_{Code::kUnavailable, "the database was not checked yet"};
   std::vector<worker::Schedule> schedules_;
   worker::CronJob job_;
@@ -98,6 +100,13 @@ void WorkerService::spawn(awaitable<void> task) {
     if (error) std::rethrow_exception(error);
   };
   boost::asio::co_spawn(io_, std::move(task), rethrow);
+}
+
+awaitable<void> WorkerService::pause(std::chrono::milliseconds duration) {
+  boost::asio::steady_timer timer(io_, duration);
+  pauses_.insert(&timer);
+  co_await timer.async_wait(kAwait);
+  pauses_.erase(&timer);
 }
 
 Result<std::vector<worker::Schedule>> WorkerService::parse_schedules() const {
@@ -197,8 +206,7 @@ awaitable<void> WorkerService::begin_work() {
     if (schema_.ok()) break;
     if (schema_.message() != told) log::error("cannot work yet: " + schema_.message());
     told = schema_.message();
-    pause_.expires_after(backoff.next());
-    co_await pause_.async_wait(kAwait);
+    co_await pause(backoff.next());
   }
   if (stopping_) co_return;
   const Result<std::string> hidden = co_await db::find_hidden_rows(parts_.pool);
@@ -207,8 +215,7 @@ awaitable<void> WorkerService::begin_work() {
   while (!stopping_) {
     const bool decided = co_await begin_mirror();
     if (decided) break;
-    pause_.expires_after(backoff.next());
-    co_await pause_.async_wait(kAwait);
+    co_await pause(backoff.next());
   }
   if (stopping_) co_return;
   spawn(parts_.outbox.run());
@@ -224,8 +231,7 @@ awaitable<void> WorkerService::begin_work() {
     if (last) options.last_tick = *last;
     if (last) break;
     log::error("cannot work yet: " + last.error().message());
-    pause_.expires_after(backoff.next());
-    co_await pause_.async_wait(kAwait);
+    co_await pause(backoff.next());
   }
   if (stopping_) co_return;
   if (parts_.history) spawn(parts_.history->run());
@@ -275,7 +281,6 @@ awaitable<void> WorkerService::follow_postgres() {
   mirroring_ = true;
   co_await mirror_->run();
   mirroring_ = false;
-  pause_.cancel();
 }
 
 // The keys of a mirror that ran before belong to nobody now, and nobody would keep them fresh.
@@ -286,8 +291,7 @@ awaitable<void> WorkerService::release_node() {
     const Result<bool> released = co_await applier.release(state_dir_.worker_name());
     if (released && *released) log::info("[mirror] released the keys of a mirror that ran before");
     if (released || !retryable(released.code())) break;
-    pause_.expires_after(backoff.next());
-    co_await pause_.async_wait(kAwait);
+    co_await pause(backoff.next());
   }
 }
 
@@ -318,8 +322,7 @@ awaitable<void> WorkerService::run_tick(WallTime due_at) {
     }
     log::warn(std::string(kJob) + " of " + format_rfc3339(due_at) +
               " could not start, trying again: " + id.error().message());
-    pause_.expires_after(delay);
-    co_await pause_.async_wait(kAwait);
+    co_await pause(delay);
   }
 }
 
@@ -327,7 +330,7 @@ awaitable<void> WorkerService::wait_for_end() {
   co_await end_.async_wait(kAwait);
   log::info("stopping");
   stopping_ = true;
-  pause_.cancel();
+  for (boost::asio::steady_timer* timer : pauses_) timer->cancel();
   hangup_.cancel();
   if (ticker_) ticker_->stop();
   if (status_) status_->stop();
@@ -338,8 +341,7 @@ awaitable<void> WorkerService::wait_for_end() {
   if (parts_.history) parts_.history->stop();
   co_await http_.drain(std::chrono::milliseconds(1000));
   for (int i = 0; mirroring_ && i < 100; ++i) {
-    pause_.expires_after(std::chrono::milliseconds(10));
-    co_await pause_.async_wait(kAwait);
+    co_await pause(std::chrono::milliseconds(10));
   }
   state_dir_.remove(kPortsFile);
   io_.stop();

@@ -88,8 +88,12 @@ Status parse_member(std::string_view text, const FieldRule& rule, bool& digits, 
     if (!first) return first.error();
     digits |= !first->named;
     low = first->number;
-    // "5/15" is "from 5 on, every 15", as in "5-59/15".
-    if (slash == std::string_view::npos) high = low;
+    // "5/15" is "from 5 on, every 15", as in "5-59/15"; "7/2" begins on a Sunday too.
+    if (slash == std::string_view::npos) {
+      high = low;
+    } else if (rule.high == 7 && low == 7) {
+      low = 0;
+    }
   }
   if (dash != std::string_view::npos && range != "*") {
     auto last = parse_value(range.substr(dash + 1), rule);

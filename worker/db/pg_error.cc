@@ -18,6 +18,7 @@ constexpr std::array kTranslations{
     Translation{"40001", Code::kConflict},          // serialization_failure
     Translation{"40P01", Code::kConflict},          // deadlock_detected
     Translation{"55P03", Code::kConflict},          // lock_not_available
+    Translation{"23503", Code::kConflict},          // foreign_key_violation: a row went meanwhile
     Translation{"57014", Code::kDeadlineExceeded},  // query_canceled: statement_timeout
     Translation{"57P", Code::kUnknownOutcome},      // the server ends the connection
     Translation{"08", Code::kUnknownOutcome},       // connection exceptions

@@ -99,9 +99,9 @@ awaitable<Result<std::int64_t>> ClassMonitor::begin_now(BeginRequest request) {
     co_return known;
   }
   if (!*begun) co_return already_running();
-  const std::int64_t id = (*begun)->id;
+  const std::int64_t id = (*begun)->hold.id;
   if ((*begun)->known) co_return id;
-  if ((*begun)->resumed) {
+  if ((*begun)->hold.resumed) {
     log::warn("took over run " + std::to_string(id) + ", whose worker had died");
   }
   const bool of_key = (*begun)->of_key;

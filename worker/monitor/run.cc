@@ -19,6 +19,20 @@ using boost::asio::awaitable;
 using std::chrono::steady_clock;
 constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 
+// A conflict that comes again this often in a row is none with a neighbour that will be gone.
+constexpr int kConflictsMax = 4;
+// So many refused sections, and nothing stored yet, are no matter of single sections.
+constexpr std::size_t kRefusedMax = 3;
+
+void halve_last(std::vector<std::vector<CheckedSection>>& parts) {
+  std::vector<CheckedSection>& whole = parts.back();
+  const auto middle = whole.begin() + static_cast<std::ptrdiff_t>(whole.size() / 2);
+  std::vector<CheckedSection> second(std::make_move_iterator(middle),
+                                     std::make_move_iterator(whole.end()));
+  whole.erase(middle, whole.end());
+  parts.push_back(std::move(second));
+}
+
 bool worth_repeating(const Status& status) {
   return retryable(status.code()) || status.code() == Code::kUnknownOutcome ||
          status.code() == Code::kConflict;
@@ -40,7 +54,7 @@ Run::Run(boost::asio::any_io_executor executor,
       started_(started),
       progress_(executor_),
       renewal_(executor_) {
-  summary_.run_id = begun_.id;
+  summary_.run_id = begun_.hold.id;
   summary_.sections = begun_.sections.size();
   if (tools_.upstream_figures) asked_before_ = tools_.upstream_figures();
 }
@@ -71,13 +85,17 @@ awaitable<Result<std::string>> Run::execute() {
     progress_.expires_after(std::chrono::hours(1));
     co_await progress_.async_wait(kAwait);
   }
+  if (outcome.ok() && summary_.failed > 0 && summary_.fetched + summary_.absent == 0) {
+    outcome =
+        Status(Code::kUnavailable, "no section could be checked, the first " + first_failure_);
+  }
   auto closed = co_await close(outcome);
   done_ = true;
   renewal_.cancel();
   if (!closed) co_return closed.error();
   if (!closed->summary) {
     co_return Status(Code::kConflict,
-                     "run " + std::to_string(begun_.id) + " was taken over by another worker");
+                     "run " + std::to_string(begun_.hold.id) + " was taken over by another worker");
   }
   recorded_ = true;
   const std::string summary = *closed->summary;
@@ -103,7 +121,7 @@ awaitable<void> Run::check_section(WatchedSection watched) {
   checked.requested_at = tools_.clock.wall_now();
   // A named key: g++ 12 destroys an aggregate temporary in a co_await expression twice.
   upstream::SectionKey key{watched.class_nbr, watched.term};
-  auto seen = co_await tools_.source.fetch(std::move(key), std::to_string(begun_.id));
+  auto seen = co_await tools_.source.fetch(std::move(key), std::to_string(begun_.hold.id));
   if (seen) {
     ++summary_.fetched;
     checked.watched = std::move(watched);
@@ -158,43 +176,84 @@ awaitable<Status> Run::apply_pending() {
 }
 
 Run::Retry Run::new_retry() const {
-  return {Backoff({}, static_cast<std::uint64_t>(begun_.epoch)),
+  return {Backoff({}, static_cast<std::uint64_t>(begun_.hold.epoch)),
           steady_clock::now() + options_.database_patience};
 }
 
 awaitable<bool> Run::pause_before_retry(Status status, Retry& retry) {
   const auto delay = retry.backoff.next();
   if (!worth_repeating(status) || steady_clock::now() + delay > retry.give_up_at) co_return false;
-  log::warn("run " + std::to_string(begun_.id) + ": " + status.message() + "; trying again");
+  log::warn("run " + std::to_string(begun_.hold.id) + ": " + status.message() + "; trying again");
   boost::asio::steady_timer pause(executor_, delay);
   co_await pause.async_wait(kAwait);
   co_return true;
 }
 
+// A batch that PostgreSQL refuses, or cannot finish in its time, is halved until what is to blame
+// stands alone: one section must not keep the others from being told.
 awaitable<Status> Run::apply_batch(std::vector<CheckedSection> batch) {
+  std::vector<std::vector<CheckedSection>> parts;
+  parts.push_back(std::move(batch));
   Retry retry = new_retry();
-  while (true) {
-    const auto applied = co_await tools_.store.apply(
-        batch, begun_.id, begun_.epoch, tools_.clock.wall_now(), &counter_);
-    if (!applied) {
-      const bool again = co_await pause_before_retry(applied.error(), retry);
-      if (!again) co_return applied.error();
+  int conflicts = 0;
+  while (!parts.empty()) {
+    auto applied =
+        co_await tools_.store.apply(parts.back(), begun_.hold, tools_.clock.wall_now(), &counter_);
+    if (applied) {
+      stored_ += parts.back().size();
+      parts.pop_back();
+      co_await spread(std::move(*applied));
+      retry = new_retry();
+      conflicts = 0;
       continue;
     }
-    std::vector<StoredState> states;
-    std::vector<std::string> claims, resets;
-    for (const AppliedSection& section : *applied) {
-      summary_.changed += section.changed;
-      summary_.openings += section.opened;
-      summary_.instructor_assignments += section.assigned;
-      if (section.stored) states.push_back({section.state, begun_.epoch});
-      claims.insert(claims.end(), section.claims.begin(), section.claims.end());
-      resets.insert(resets.end(), section.resets.begin(), section.resets.end());
+    const Code code = applied.code();
+    const bool refused =
+        code == Code::kInvalidArgument || (code == Code::kConflict && ++conflicts > kConflictsMax);
+    if (parts.back().size() > 1 && (refused || code == Code::kDeadlineExceeded)) {
+      halve_last(parts);
+      conflicts = 0;
+      continue;
     }
-    if (!claims.empty() && tools_.on_mails) tools_.on_mails();
-    co_await tools_.kv.write(std::move(states));
-    co_await tools_.kv.write_claims(std::move(claims), std::move(resets));
-    co_return Status();
+    if (refused && (stored_ > 0 || refused_ < kRefusedMax)) {
+      note_refused(parts.back().front(), applied.error());
+      parts.pop_back();
+      continue;
+    }
+    const bool again = co_await pause_before_retry(applied.error(), retry);
+    if (!again) co_return applied.error();
+  }
+  co_return Status();
+}
+
+// Tells the node and the outbox what was stored.
+awaitable<void> Run::spread(std::vector<AppliedSection> applied) {
+  std::vector<StoredState> states;
+  std::vector<std::string> claims, resets;
+  for (const AppliedSection& section : applied) {
+    summary_.changed += section.changed;
+    summary_.openings += section.opened;
+    summary_.instructor_assignments += section.assigned;
+    if (section.stored) states.push_back({section.state, begun_.hold.epoch});
+    claims.insert(claims.end(), section.claims.begin(), section.claims.end());
+    resets.insert(resets.end(), section.resets.begin(), section.resets.end());
+  }
+  if (!claims.empty() && tools_.on_mails) tools_.on_mails();
+  co_await tools_.kv.write(std::move(states));
+  co_await tools_.kv.write_claims(std::move(claims), std::move(resets));
+}
+
+// What the database does not take was seen but cannot be judged: it counts as failed.
+void Run::note_refused(const CheckedSection& section, const Status& why) {
+  const std::string& class_nbr = section.watched.class_nbr;
+  ++refused_;
+  --summary_.fetched;
+  ++summary_.failed;
+  std::erase_if(checked_, [&](const auto& item) { return item.first == class_nbr; });
+  if (first_failure_.empty()) first_failure_ = class_nbr + ": " + why.message();
+  if (refused_ <= kRefusedMax) {
+    log::error("run " + std::to_string(begun_.hold.id) + ": section " + class_nbr + ": " +
+               why.message());
   }
 }
 
@@ -204,10 +263,9 @@ awaitable<void> Run::renew_lease() {
     renewal_.expires_after(options_.lease_renewal);
     co_await renewal_.async_wait(kAwait);
     if (done_) break;
-    const auto ours =
-        co_await tools_.store.renew_lease(begun_.id, begun_.epoch, tools_.clock.wall_now());
+    const auto ours = co_await tools_.store.renew_lease(begun_.hold, tools_.clock.wall_now());
     if (ours && !*ours) {
-      log::warn("run " + std::to_string(begun_.id) +
+      log::warn("run " + std::to_string(begun_.hold.id) +
                 " was taken over by another worker, giving it up");
       stopped_ = true;
       break;
@@ -236,14 +294,20 @@ RunEnd Run::describe_end(const Status& outcome) {
 
 awaitable<Result<ClosedRun>> Run::close(Status outcome) {
   if (!first_failure_.empty()) {
-    log::warn("run " + std::to_string(begun_.id) + ": " + std::to_string(summary_.failed) +
+    log::warn("run " + std::to_string(begun_.hold.id) + ": " + std::to_string(summary_.failed) +
               " sections could not be checked, the first " + first_failure_);
   }
   Retry retry = new_retry();
   while (true) {
     auto closed = co_await tools_.store.finish(
-        describe_end(outcome), begun_.id, begun_.epoch, tools_.clock.wall_now(), &counter_);
+        describe_end(outcome), begun_.hold, tools_.clock.wall_now(), &counter_);
     if (closed) co_return closed;
+    if (closed.code() == Code::kInvalidArgument && options_.touch_last_checked) {
+      log::error("run " + std::to_string(begun_.hold.id) +
+                 ": last_checked_at is left alone: " + closed.error().message());
+      options_.touch_last_checked = false;
+      continue;
+    }
     const bool again = co_await pause_before_retry(closed.error(), retry);
     if (!again) co_return closed.error();
   }
@@ -259,13 +323,13 @@ awaitable<void> Run::settle_confirmed(ClosedRun closed) {
     if (conflicts.contains(section.watched.class_nbr)) {
       disputed.push_back(std::move(section));
     } else {
-      states.push_back({fresh_.at(section.watched.class_nbr).state, begun_.epoch});
+      states.push_back({fresh_.at(section.watched.class_nbr).state, begun_.hold.epoch});
     }
   }
   co_await tools_.kv.write(std::move(states));
   if (disputed.empty()) co_return;
   const Status status = co_await apply_batch(std::move(disputed));
-  if (!status.ok()) log::warn("run " + std::to_string(begun_.id) + ": " + status.message());
+  if (!status.ok()) log::warn("run " + std::to_string(begun_.hold.id) + ": " + status.message());
 }
 
 }  // namespace edged::monitor

@@ -63,7 +63,7 @@ class Run : public std::enable_shared_from_this<Run> {
   // The run's summary as JSON, or why it failed. Call once.
   boost::asio::awaitable<Result<std::string>> execute();
 
-  std::int64_t id() const { return begun_.id; }
+  std::int64_t id() const { return begun_.hold.id; }
   // True if execute() wrote the run's end: it is over for everybody.
   bool recorded() const { return recorded_; }
   const RunSummary& summary() const { return summary_; }
@@ -78,6 +78,8 @@ class Run : public std::enable_shared_from_this<Run> {
   Awaitable<Status> apply_pending();
   bool batch_is_due() const;
   Awaitable<Status> apply_batch(std::vector<CheckedSection> batch);
+  Awaitable<void> spread(std::vector<AppliedSection> applied);
+  void note_refused(const CheckedSection& section, const Status& why);
   Awaitable<void> renew_lease();
   Awaitable<Result<ClosedRun>> close(Status outcome);
   Awaitable<void> settle_confirmed(ClosedRun closed);
@@ -107,6 +109,8 @@ class Run : public std::enable_shared_from_this<Run> {
   bool done_ = false;
   bool recorded_ = false;
   std::string first_failure_;
+  std::size_t stored_ = 0;   // sections that PostgreSQL took
+  std::size_t refused_ = 0;  // and refused
 
   std::vector<CheckedSection> pending_;
   std::chrono::steady_clock::time_point oldest_pending_{};

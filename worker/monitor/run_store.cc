@@ -168,9 +168,9 @@ awaitable<Result<std::optional<BegunRun>>> RunStore::begin(BeginRequest request,
 
   BegunRun run;
   const Row first(*result, 0);
-  run.id = first.integer("run_id");
-  run.epoch = first.integer("run_epoch");
-  run.resumed = first.boolean("resumed");
+  run.hold.id = first.integer("run_id");
+  run.hold.epoch = first.integer("run_epoch");
+  run.hold.resumed = first.boolean("resumed");
   run.known = first.boolean("known");
   run.of_key = first.boolean("of_key");
   run.position = first.text("position");
@@ -188,11 +188,9 @@ awaitable<Result<std::optional<BegunRun>>> RunStore::begin(BeginRequest request,
   co_return std::optional<BegunRun>(std::move(run));
 }
 
-awaitable<Result<bool>> RunStore::renew_lease(std::int64_t run_id,
-                                              std::int64_t epoch,
-                                              WallTime now) {
-  db::PgParameters parameters{std::to_string(run_id),
-                              std::to_string(epoch),
+awaitable<Result<bool>> RunStore::renew_lease(RunHold run, WallTime now) {
+  db::PgParameters parameters{std::to_string(run.id),
+                              std::to_string(run.epoch),
                               format_rfc3339(now),
                               std::to_string(options_.lease.count())};
   const auto result =
@@ -202,30 +200,34 @@ awaitable<Result<bool>> RunStore::renew_lease(std::int64_t run_id,
 }
 
 awaitable<Result<std::vector<AppliedSection>>> RunStore::apply(std::vector<CheckedSection> sections,
-                                                               std::int64_t run_id,
-                                                               std::int64_t epoch,
+                                                               RunHold run,
                                                                WallTime now,
                                                                db::StatementCounter* counter) {
   json::array rows;
   for (const CheckedSection& section : sections) rows.push_back(observation_row(section));
-  db::PgParameters parameters{json::serialize(rows),
-                              std::to_string(run_id),
-                              std::to_string(epoch),
-                              format_rfc3339(now),
-                              array_literal(options_.placeholders),
-                              std::to_string(options_.claim_lifetime.count()),
-                              std::to_string(options_.mail_valid_for.count())};
-  const auto result = co_await pool_.execute(
-      std::string(sql::monitor::kApplyResults), std::move(parameters), counter);
-  if (!result) co_return result.error().with_context("could not apply results");
+  const std::string observations = json::serialize(rows);
+  std::vector<db::PgStatement> statements;
+  if (run.resumed) {
+    statements.push_back({std::string(sql::monitor::kLockSections), {observations}});
+  }
+  statements.push_back({std::string(sql::monitor::kApplyResults),
+                        {observations,
+                         std::to_string(run.id),
+                         std::to_string(run.epoch),
+                         format_rfc3339(now),
+                         array_literal(options_.placeholders),
+                         std::to_string(options_.claim_lifetime.count()),
+                         std::to_string(options_.mail_valid_for.count())}});
+  const auto results = co_await pool_.execute_pipeline(std::move(statements), counter);
+  if (!results) co_return results.error().with_context("could not apply results");
+  const db::PgResult& result = results->back();
   std::vector<AppliedSection> applied;
-  for (int i = 0; i < result->rows(); ++i) applied.push_back(read_applied(Row(*result, i)));
+  for (int i = 0; i < result.rows(); ++i) applied.push_back(read_applied(Row(result, i)));
   co_return applied;
 }
 
 awaitable<Result<ClosedRun>> RunStore::finish(RunEnd end,
-                                              std::int64_t run_id,
-                                              std::int64_t epoch,
+                                              RunHold run,
                                               WallTime now,
                                               db::StatementCounter* counter) {
   json::array confirmed;
@@ -242,8 +244,8 @@ awaitable<Result<ClosedRun>> RunStore::finish(RunEnd end,
   if (!end.succeeded) error = end.error;
   db::PgParameters parameters{json::serialize(confirmed),
                               json::serialize(checked),
-                              std::to_string(run_id),
-                              std::to_string(epoch),
+                              std::to_string(run.id),
+                              std::to_string(run.epoch),
                               format_rfc3339(now),
                               end.succeeded ? "succeeded" : "failed",
                               end.summary,

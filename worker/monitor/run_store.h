@@ -33,10 +33,15 @@ struct BeginRequest {
   std::string idempotency_key;     // empty: none
 };
 
-struct BegunRun {
+// A run in the hands of one worker: who takes it over has another epoch.
+struct RunHold {
   std::int64_t id = 0;
   std::int64_t epoch = 0;
   bool resumed = false;  // taken over from a worker that died
+};
+
+struct BegunRun {
+  RunHold hold;
   // The request's key has this run already: nothing was begun, and nothing below is filled.
   bool known = false;
   bool of_key = true;  // false: what was taken over is not the run of the request's key
@@ -115,17 +120,16 @@ class RunStore {
   // The run that the key has; nothing: none.
   Awaitable<Result<std::optional<std::int64_t>>> run_of_key(std::string idempotency_key);
   // False: the run was taken over.
-  Awaitable<Result<bool>> renew_lease(std::int64_t run_id, std::int64_t epoch, WallTime now);
-  // Safe to repeat with the same run and epoch after an unknown outcome.
+  Awaitable<Result<bool>> renew_lease(RunHold run, WallTime now);
+  // Safe to repeat with the same run and epoch after an unknown outcome. kInvalidArgument: the
+  // database refuses a row of these sections; nothing was stored.
   Awaitable<Result<std::vector<AppliedSection>>> apply(std::vector<CheckedSection> sections,
-                                                       std::int64_t run_id,
-                                                       std::int64_t epoch,
+                                                       RunHold run,
                                                        WallTime now,
                                                        db::StatementCounter* counter);
   // Safe to repeat, as apply.
   Awaitable<Result<ClosedRun>> finish(RunEnd end,
-                                      std::int64_t run_id,
-                                      std::int64_t epoch,
+                                      RunHold run,
                                       WallTime now,
                                       db::StatementCounter* counter);
   // kNotFound if there is no such run.

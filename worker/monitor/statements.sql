@@ -43,15 +43,18 @@ with known as materialized (
     where $10::double precision > 0
     group by term
     having max(created_at) < $6::timestamptz - make_interval(secs => $10::double precision)
-), watched as (
-    -- class_nbr is unique over all terms: the newest term is monitored, the others are reported.
-    select distinct on (w.class_nbr) w.class_nbr, w.term, w.subject, w.catalog_nbr,
-           (select string_agg(distinct o.term, ', ') from public.class_watches o
-            where o.class_nbr = w.class_nbr and o.term <> w.term
-              and not exists (select from past where past.term = o.term)) as ignored_terms
+), sections as materialized (
+    select distinct on (w.class_nbr, w.term) w.class_nbr, w.term, w.subject, w.catalog_nbr
     from public.class_watches w
     where not exists (select from past where past.term = w.term)
-    order by w.class_nbr, w.term desc
+    order by w.class_nbr, w.term
+), watched as (
+    -- class_nbr is unique over all terms: the newest term is monitored, the others are reported.
+    select distinct on (class_nbr) class_nbr, term, subject, catalog_nbr,
+           string_agg(term, ', ') over (partition by class_nbr order by term
+                                        rows between unbounded preceding and 1 preceding) as ignored_terms
+    from sections
+    order by class_nbr, term desc
 ), mirror as materialized (
     select pg_logical_emit_message(true, 'edged', json_build_object(
                'slot', '', 'beat', 0,
@@ -78,11 +81,21 @@ set lease_until = $3::timestamptz + make_interval(secs => $4::double precision)
 where id = $1::bigint and epoch = $2::bigint and status = 'running'
 returning id;
 
+-- name: lock_sections
+-- Waits until nobody else applies one of these sections. In a transaction of its own statement, before
+-- apply_results: what that one's snapshot does not hold it can neither see nor reset, and a worker
+-- whose run was taken over may have a statement under way. $1 observations (JSON array)
+select from edged.section_checks c
+where c.class_nbr in (select i.class_nbr from jsonb_to_recordset($1::jsonb) as i(class_nbr text))
+order by c.class_nbr
+for update;
+
 -- name: apply_results
 -- Judges a batch of observations against the stored states, by the truth table of docs/class-monitor.md, and
 -- writes all that follows in one transaction: changed states, reset and new claims, mails. Each CTE
 -- reads the one before it, which is what makes PostgreSQL lock the old rows before it updates them.
 -- Returns a row per accepted section; an observation of an older run is not accepted.
+-- Nothing is accepted from a worker whose run was taken over.
 -- $1 observations (JSON array), $2 run id, $3 epoch, $4 now, $5 placeholders for an unassigned
 -- instructor (lower case), $6 seconds a claim lasts, $7 seconds a mail is worth sending
 with input as (
@@ -93,7 +106,9 @@ with input as (
         requested_at timestamptz)
 ), accepted as (
     insert into edged.section_checks as c (class_nbr, epoch, requested_at)
-    select class_nbr, $3::bigint, requested_at from input order by class_nbr
+    select class_nbr, $3::bigint, requested_at from input
+    where exists (select from edged.cron_runs r where r.id = $2::bigint and r.epoch = $3::bigint)
+    order by class_nbr
     on conflict (class_nbr) do update set epoch = excluded.epoch, requested_at = excluded.requested_at
         where c.epoch <= excluded.epoch
     returning class_nbr
@@ -132,10 +147,12 @@ with input as (
     from paired
 ), judged as (
     select *,
-           case when seen then greatest(0, coalesce(old_non_reserved, old_available)) end as open_before,
+           -- Unknown seats are not none: greatest() leaves nulls out.
+           case when seen and coalesce(old_non_reserved, old_available) is not null
+                then greatest(0, coalesce(old_non_reserved, old_available)) end as open_before,
            greatest(0, coalesce(new_non_reserved, new_available)) as open_after,
            -- The same with reserved seats, for the watches that count them too.
-           case when seen then greatest(0, old_available) end as total_before,
+           case when seen and old_available is not null then greatest(0, old_available) end as total_before,
            greatest(0, new_available) as total_after,
            new_available is not null
                and (not seen
@@ -232,21 +249,26 @@ with input as (
     left join claimed c on c.class_watch_id = w.watch_id and c.notification_type = w.type
     on conflict (notification_id) do nothing
     returning class_nbr, class_watch_id, notification_type, claimed
+), claims as (
+    select class_nbr, jsonb_agg(class_watch_id || ':' || notification_type) as claims
+    from mailed where claimed group by class_nbr
+), resets as (
+    select class_nbr, jsonb_agg(class_watch_id || ':seat_available') as resets from reset group by class_nbr
+), opened_reserved as (
+    select distinct class_nbr from wanted where reserved_too
 )
 select j.class_nbr, j.term, j.new_subject, j.new_catalog_nbr, j.new_title, j.new_instructor, j.new_location,
        j.new_meeting_times, j.new_available, j.new_capacity, j.new_non_reserved,
        -- Whether PostgreSQL now holds exactly this state.
-       (j.new_available is not null
-            and (j.row_exists or exists (select from inserted i where i.class_nbr = j.class_nbr))) as stored,
-       (j.changed and (j.row_exists or exists (select from inserted i where i.class_nbr = j.class_nbr))) as changed,
-       ((j.open_before = 0 and j.open_after > 0)
-            or exists (select from wanted w where w.class_nbr = j.class_nbr and w.reserved_too)) as opened,
-       j.assigned,
-       (select jsonb_agg(m.class_watch_id || ':' || m.notification_type) from mailed m
-        where m.class_nbr = j.class_nbr and m.claimed) as claims,
-       (select jsonb_agg(r.class_watch_id || ':seat_available') from reset r
-        where r.class_nbr = j.class_nbr) as resets
+       (j.new_available is not null and (j.row_exists or i.class_nbr is not null)) as stored,
+       (j.changed and (j.row_exists or i.class_nbr is not null)) as changed,
+       (coalesce(j.open_before = 0 and j.open_after > 0, false) or o.class_nbr is not null) as opened,
+       j.assigned, c.claims, r.resets
 from judged j
+left join inserted i on i.class_nbr = j.class_nbr
+left join opened_reserved o on o.class_nbr = j.class_nbr
+left join claims c on c.class_nbr = j.class_nbr
+left join resets r on r.class_nbr = j.class_nbr
 order by j.class_nbr;
 
 -- name: finish_run
@@ -261,17 +283,20 @@ with confirmed as (
 ), locked as materialized (
     select c.class_nbr from edged.section_checks c join confirmed i using (class_nbr)
     order by c.class_nbr for update of c
+), ours as (
+    select from edged.cron_runs where id = $3::bigint and epoch = $4::bigint
 ), settled as (
     update edged.section_checks c
     set epoch = $4::bigint, requested_at = i.requested_at
     from locked l join confirmed i using (class_nbr)
-    where c.class_nbr = l.class_nbr and c.epoch = i.settled_epoch
+    where c.class_nbr = l.class_nbr and c.epoch = i.settled_epoch and exists (select from ours)
     returning c.class_nbr
 ), touched as (
     update public.class_states s
     set last_checked_at = i.requested_at
     from jsonb_to_recordset($2::jsonb) as i(class_nbr text, requested_at timestamptz)
-    where s.class_nbr = i.class_nbr and s.last_checked_at < i.requested_at
+    where s.class_nbr = i.class_nbr and (s.last_checked_at is null or s.last_checked_at < i.requested_at)
+      and exists (select from ours)
 ), closed as (
     update edged.cron_runs
     set status = $6, finished_at = $5::timestamptz, error = $8,

@@ -46,7 +46,7 @@ class IdempotencyTest : public MonitorTest {
 
 TEST_F(IdempotencyTest, TheSecondRequestIsAnsweredForTheFirstOnesRun) {
   add_watch("student@example.edu");
-  source_.say(kSection, Status(Code::kUnavailable, "scripted"));
+  source_.say(kSection, upstream::SectionObservation{});
   const auto first = trigger(*monitor_, "k");
   ASSERT_TRUE(first);
   const auto summary = outcome_of(*monitor_, *first);
@@ -79,29 +79,27 @@ TEST_F(IdempotencyTest, AFailedRunStaysTheAnswer) {
   end.succeeded = false;
   end.summary = "{}";
   end.error = "the upstream is gone";
-  ASSERT_TRUE(
-      wait_for(stores_.back()->finish(end, begun.id, begun.epoch, clock_.wall_now(), nullptr)));
-  EXPECT_EQ(shown(trigger(*monitor_, "k")), std::to_string(begun.id));
-  const auto outcome = outcome_of(*monitor_, begun.id);
+  ASSERT_TRUE(wait_for(stores_.back()->finish(end, begun.hold, clock_.wall_now(), nullptr)));
+  EXPECT_EQ(shown(trigger(*monitor_, "k")), std::to_string(begun.hold.id));
+  const auto outcome = outcome_of(*monitor_, begun.hold.id);
   EXPECT_EQ(outcome.error().code(), Code::kInternal);
   EXPECT_EQ(outcome.error().message(),
-            "run " + std::to_string(begun.id) + " failed: the upstream is gone");
+            "run " + std::to_string(begun.hold.id) + " failed: the upstream is gone");
   EXPECT_EQ(runs(), "1");
 }
 
 TEST_F(IdempotencyTest, WhileTheKeysRunIsUnderWayElsewhereItIsWaitedFor) {
   const BegunRun begun = begin_elsewhere("k");
-  EXPECT_EQ(shown(trigger(*monitor_, "k")), std::to_string(begun.id));
+  EXPECT_EQ(shown(trigger(*monitor_, "k")), std::to_string(begun.hold.id));
   EXPECT_EQ(query("select status, attempts from edged.cron_runs"), Strings{"running|1"});
   std::optional<Result<std::string>> outcome;
   const auto wait = [&]() -> boost::asio::awaitable<void> {
-    outcome = co_await monitor_->wait(begun.id);
+    outcome = co_await monitor_->wait(begun.hold.id);
   };
   boost::asio::co_spawn(io_, wait(), boost::asio::detached);
   RunEnd end;
   end.summary = R"({"sections":3})";
-  ASSERT_TRUE(
-      wait_for(stores_.back()->finish(end, begun.id, begun.epoch, clock_.wall_now(), nullptr)));
+  ASSERT_TRUE(wait_for(stores_.back()->finish(end, begun.hold, clock_.wall_now(), nullptr)));
   io_.restart();
   while (!outcome) io_.run_one();
   ASSERT_TRUE(*outcome);
@@ -117,11 +115,10 @@ TEST_F(IdempotencyTest, ARunUnderWayRefusesAnotherKeyAndDoesNotUseItUp) {
   EXPECT_EQ(shown(trigger(*monitor_, "over")), shown(over));
   RunEnd end;
   end.summary = "{}";
-  ASSERT_TRUE(
-      wait_for(stores_.back()->finish(end, begun.id, begun.epoch, clock_.wall_now(), nullptr)));
+  ASSERT_TRUE(wait_for(stores_.back()->finish(end, begun.hold, clock_.wall_now(), nullptr)));
   const auto later = trigger(*monitor_, "k");
   ASSERT_TRUE(later);
-  EXPECT_GT(*later, begun.id);
+  EXPECT_GT(*later, begun.hold.id);
   EXPECT_TRUE(outcome_of(*monitor_, *later));
 }
 
@@ -161,14 +158,14 @@ TEST_F(IdempotencyTest, AnswersDuringARunOfItsOwn) {
 TEST_F(IdempotencyTest, ARunThatIsTakenOverKeepsItsKey) {
   const BegunRun dead = begin_elsewhere("k");
   EXPECT_EQ(shown(trigger(*monitor_, "k")),
-            std::to_string(dead.id));  // its lease is valid: not touched
+            std::to_string(dead.hold.id));  // its lease is valid: not touched
   clock_.advance(std::chrono::seconds(61));
   EXPECT_EQ(shown(trigger(*monitor_, "k")),
-            std::to_string(dead.id));  // taken over by this very request
-  ASSERT_TRUE(outcome_of(*monitor_, dead.id));
+            std::to_string(dead.hold.id));  // taken over by this very request
+  ASSERT_TRUE(outcome_of(*monitor_, dead.hold.id));
   EXPECT_EQ(query("select status, attempts, idempotency_key from edged.cron_runs"),
             Strings{"succeeded|2|k"});
-  EXPECT_EQ(shown(trigger(*monitor_, "k")), std::to_string(dead.id));
+  EXPECT_EQ(shown(trigger(*monitor_, "k")), std::to_string(dead.hold.id));
 }
 
 TEST_F(IdempotencyTest, ADeadRunOfAnotherKeyIsTakenOverAndIsNotTheAnswer) {
@@ -179,7 +176,7 @@ TEST_F(IdempotencyTest, ADeadRunOfAnotherKeyIsTakenOverAndIsNotTheAnswer) {
   EXPECT_EQ(query("select status, attempts from edged.cron_runs"), Strings{"succeeded|2"});
   const auto mine = trigger(*monitor_, "k");
   ASSERT_TRUE(mine);
-  EXPECT_NE(*mine, dead.id);
+  EXPECT_NE(*mine, dead.hold.id);
   ASSERT_TRUE(outcome_of(*monitor_, *mine));
 }
 

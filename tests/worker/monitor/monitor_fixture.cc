@@ -110,9 +110,11 @@ boost::json::object MonitorTest::see(std::optional<std::int64_t> seats,
   return tick();
 }
 
-boost::json::object MonitorTest::see_failure(Status status) {
+void MonitorTest::see_failure(Status status) {
+  const bool absent = status.code() == Code::kNotFound;
   source_.say(kSection, std::move(status));
-  return tick();
+  const auto outcome = try_tick(*monitor_);
+  EXPECT_EQ(outcome.has_value(), absent) << "a run that learnt nothing is no success";
 }
 
 std::vector<std::string> MonitorTest::mails() {

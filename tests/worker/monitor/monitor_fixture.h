@@ -75,7 +75,8 @@ class MonitorTest : public ::testing::Test {
   boost::json::object see(std::optional<std::int64_t> seats,
                           std::optional<std::string> instructor = std::nullopt,
                           std::optional<std::int64_t> non_reserved = std::nullopt);
-  boost::json::object see_failure(Status status);
+  // The same for a failure, which is the run's if this is the only section.
+  void see_failure(Status status);
 
   // Mails that were written, as "type recipient", those recorded but not sent with the reason.
   std::vector<std::string> mails();

@@ -23,7 +23,18 @@ class RunWithNodeTest : public MonitorTest {
   RunWithNodeTest() : MonitorTest(true) {}
 };
 
-class RunWithoutNodeTest : public MonitorTest {};
+class RunWithoutNodeTest : public MonitorTest {
+ protected:
+  // Runs 1 to `count`, each with its number for its epoch.
+  void add_runs(int count) {
+    execute(
+        "insert into edged.cron_runs (id, job, due_at, cause, status, epoch, worker, process, "
+        "lease_until, started_at) overriding system value select i, 'class-monitor', "
+        "now() + i * interval '1 h', 'schedule', 'failed', i, 'w', 'p', now(), now() "
+        "from generate_series(1, $1::int) i",
+        {std::to_string(count)});
+  }
+};
 
 std::string section_number(int i) {
   return std::to_string(10000 + i);
@@ -98,6 +109,21 @@ TEST_F(RunWithoutNodeTest, AbsentAndFailedSectionsAreCounted) {
   EXPECT_EQ(summary.at("fetched").as_int64(), 1);
   EXPECT_EQ(summary.at("absent").as_int64(), 1);
   EXPECT_EQ(summary.at("failed").as_int64(), 1);
+}
+
+TEST_F(RunWithoutNodeTest, ARunThatCouldCheckNoSectionFailsAndSaysWhy) {
+  add_watch("a@example.edu", "10001");
+  add_watch("a@example.edu", "10002");
+  for (const char* section : {"10001", "10002"}) {
+    source_.say(section, Status(Code::kDenied, "the token was refused"));
+  }
+  const auto outcome = try_tick(*monitor_);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().message(),
+            "run 1 failed: no section could be checked, the first 10001: the token was refused");
+  EXPECT_EQ(query("select status, summary->>'failed' from edged.cron_runs"), Strings{"failed|2"});
+  source_.say("10002", open_seats(1));
+  EXPECT_EQ(tick().at("failed").as_int64(), 1);
 }
 
 TEST_F(RunWithNodeTest, ADeadNodeChangesNothingButTheCost) {
@@ -179,7 +205,7 @@ TEST_F(RunWithoutNodeTest, ARestartedWorkerTakesItsRunOverAtOnce) {
   auto taken = wait_for(
       restarted->start({clock_.wall_now() + std::chrono::hours(2), worker::Cause::kSchedule, ""}));
   ASSERT_TRUE(taken);
-  EXPECT_EQ(*taken, (*dead)->id);
+  EXPECT_EQ(*taken, (*dead)->hold.id);
   ASSERT_TRUE(wait_for(restarted->wait(*taken)));
   EXPECT_EQ(mails(), Strings{"seat_available student@example.edu"});
 }
@@ -197,14 +223,14 @@ TEST_F(RunWithoutNodeTest, AnotherWorkerTakesARunOverOnlyWhenItsLeaseHasRunOut) 
   clock_.advance(std::chrono::seconds(61));
   const auto taken = wait_for(other->start({clock_.wall_now(), worker::Cause::kSchedule, ""}));
   ASSERT_TRUE(taken);
-  EXPECT_EQ(*taken, (*dead)->id);
+  EXPECT_EQ(*taken, (*dead)->hold.id);
   // The first worker was not dead but slow: what it brings now is ignored, and it cannot end the
   // run.
   ASSERT_TRUE(wait_for(other->wait(*taken)));
   RunEnd end;
   end.summary = "{}";
-  const auto closed = wait_for(
-      stores_.front()->finish(end, (*dead)->id, (*dead)->epoch, clock_.wall_now(), nullptr));
+  const auto closed =
+      wait_for(stores_.front()->finish(end, (*dead)->hold, clock_.wall_now(), nullptr));
   ASSERT_TRUE(closed);
   EXPECT_FALSE(closed->summary);
 }
@@ -230,7 +256,9 @@ TEST_F(RunWithoutNodeTest, EightWorkersWithTheSameTransitionMailOnce) {
     section.requested_at = clock_.wall_now();
     sections.push_back(section);
   }
-  ASSERT_TRUE(wait_for(stores_.front()->apply(sections, 1, 1, clock_.wall_now(), nullptr)));
+  // As if each worker had taken the one before for dead.
+  add_runs(9);
+  ASSERT_TRUE(wait_for(stores_.front()->apply(sections, {1, 1}, clock_.wall_now(), nullptr)));
   for (CheckedSection& section : sections) section.observation = open_seats(2);
   db::PgPoolOptions wide;
   wide.url = url_;
@@ -239,7 +267,8 @@ TEST_F(RunWithoutNodeTest, EightWorkersWithTheSameTransitionMailOnce) {
   RunStore store(pool, store_options_);
   int finished = 0;
   const auto apply = [&](int epoch) -> boost::asio::awaitable<void> {
-    const auto applied = co_await store.apply(sections, 1, epoch, clock_.wall_now(), nullptr);
+    const RunHold run{epoch, epoch};
+    const auto applied = co_await store.apply(sections, run, clock_.wall_now(), nullptr);
     EXPECT_TRUE(applied) << (applied ? "" : applied.error().to_string());
     ++finished;
   };
@@ -305,6 +334,7 @@ TEST_F(RunWithoutNodeTest, MergeAgreesWithTheStatement) {
   };
   constexpr int kSections = 100;
   std::map<std::string, SectionState> known;
+  add_runs(8);
   for (int round = 1; round <= 8; ++round) {
     std::vector<CheckedSection> sections;
     for (int i = 0; i < kSections; ++i) {
@@ -322,7 +352,7 @@ TEST_F(RunWithoutNodeTest, MergeAgreesWithTheStatement) {
       sections.push_back(section);
     }
     const auto applied =
-        wait_for(stores_.front()->apply(sections, 1, round, clock_.wall_now(), nullptr));
+        wait_for(stores_.front()->apply(sections, {round, round}, clock_.wall_now(), nullptr));
     ASSERT_TRUE(applied);
     ASSERT_EQ(applied->size(), sections.size());
     for (int i = 0; i < kSections; ++i) {

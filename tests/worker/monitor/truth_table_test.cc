@@ -145,7 +145,7 @@ TEST_P(TruthTableTest, Row10ALateResultOfAnOlderRunIsIgnored) {
   late.observation.seats_available = 0;
   late.requested_at = clock_.wall_now();
   see(3);
-  const auto applied = wait_for(stores_.front()->apply({late}, 1, 1, clock_.wall_now(), nullptr));
+  const auto applied = wait_for(stores_.front()->apply({late}, {1, 1}, clock_.wall_now(), nullptr));
   ASSERT_TRUE(applied);
   EXPECT_TRUE(applied->empty());
   EXPECT_EQ(query("select seats_available from class_states"), Strings{"3"});

@@ -4,10 +4,12 @@
 import json
 import subprocess
 import unittest
+from pathlib import Path
 
 from replay_case import DATABASE, MIRROR, NAMESPACE_ID, PROGRAMS, ReplayCase
 
 TICKS = 12
+MACHINE_ID = Path("/etc/machine-id")
 FAST = {**MIRROR, "heartbeat": "100ms", "rules": [{**MIRROR["rules"][0], "ttl": "3s"}, MIRROR["rules"][1]]}
 
 
@@ -56,6 +58,26 @@ class MirroredReplayTest(ReplayCase):
         self.restart_postgres("max_wal_senders = 10")
         self.wait_for_mirror(serve)
         summaries = [self.settle() for _ in range(TICKS - 2, TICKS)]
+        self.assertGreater(sum(one["kv_hits"] for one in summaries), 0)
+        self.assert_told_as_expected(TICKS)
+        self.assertEqual(serve.stop(), 0)
+
+    @unittest.skipUnless(MACHINE_ID.exists() and MACHINE_ID.read_text().strip(), "this machine has no id")
+    def test_a_deployment_that_moved_to_another_machine_follows_again(self):
+        self.restart_postgres("wal_level = logical")
+        self.deploy(mirror=FAST)
+        serve = self.serve()
+        self.wait_for_mirror(serve)
+        for _ in range(TICKS // 2):
+            self.settle()
+        self.assertEqual(serve.stop(), 0)
+        (mark,) = self.deployment.directory.glob("*/machine")
+        name = mark.with_name("worker-name").read_text()
+        mark.write_text("0" * 64 + "\n")
+        serve = self.serve(namespace=False)
+        self.wait_for_mirror(serve)
+        self.assertNotEqual(mark.with_name("worker-name").read_text(), name)
+        summaries = [self.settle() for _ in range(TICKS // 2, TICKS)]
         self.assertGreater(sum(one["kv_hits"] for one in summaries), 0)
         self.assert_told_as_expected(TICKS)
         self.assertEqual(serve.stop(), 0)

@@ -13,9 +13,9 @@ RULES = [{"table": "class_states", "key": "class_state:{class_nbr}", "value": {"
 
 
 class MirrorCheckTest(ReplayCase):
-    def check(self, *arguments, rules=RULES):
+    def check(self, *arguments, rules=RULES, **more):
         deployment = self.deployment
-        deployment.write_config(mirror={"namespace": "KV", "rules": rules})
+        deployment.write_config(mirror={"namespace": "KV", "rules": rules, **more})
         return subprocess.run([PROGRAMS / "edged", "mirror", "check", "-c", deployment.config, "--log-level", "off",
                                *arguments], capture_output=True, text=True, timeout=60)
 
@@ -48,6 +48,19 @@ class MirrorCheckTest(ReplayCase):
         self.assertEqual(answer["obstacles"][:2],
                          ['table public.class_states: key names the column "nbr", which does not exist',
                           "table public.notifications: does not exist"])
+
+    def test_tells_whether_the_mirror_s_own_address_is_the_same_database(self):
+        self.deploy()
+        self.set_wal_level("logical")
+        done = self.check(url=self.cluster.url(DATABASE))
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.cluster.fresh_database("elsewhere")
+        done = self.check(url=self.cluster.url("elsewhere"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("missing: mirror.url and postgres.url do not name the same database", done.stdout)
+        done = self.check(url="postgresql://edged@127.0.0.1:1/" + DATABASE)
+        self.assertEqual(done.returncode, 4)
+        self.assertRegex(done.stderr, "^edged mirror: mirror.url: could not connect to PostgreSQL: ")
 
 
 if __name__ == "__main__":

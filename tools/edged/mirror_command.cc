@@ -3,6 +3,7 @@
 // role allow logical replication of them; edged mirror status and drop.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
@@ -13,7 +14,9 @@
 #include "tools/edged/mirror_admin.h"
 #include "tools/edged/mirror_parts.h"
 #include "tools/edged/postgres_options.h"
+#include "worker/db/pg_replication.h"
 #include "worker/mirror/catalogue.h"
+#include "worker/mirror/slot.h"
 
 namespace edged {
 namespace {
@@ -26,9 +29,22 @@ struct MirrorArguments {
 struct MirrorReport {
   mirror::Catalogue catalogue;
   mirror::ServerFacts facts;
+  std::string other_server;  // what is wrong with mirror.url; empty: nothing
 };
 
+// Whether mirror.url is the way to the database that postgres.url names.
+boost::asio::awaitable<Status> try_mirror_url(db::PgPool& pool, db::PgConnectOptions options) {
+  auto connection = co_await db::PgReplicationConnection::connect(
+      co_await boost::asio::this_coro::executor, std::move(options));
+  if (!connection) co_return connection.error().with_context("mirror.url");
+  Result<mirror::System> system = co_await mirror::identify_system(**connection);
+  if (!system) co_return system.error().with_context("mirror.url");
+  Status same = co_await mirror::check_same_database(pool, *std::move(system));
+  co_return same;
+}
+
 boost::asio::awaitable<Result<MirrorReport>> inspect(db::PgPool& pool,
+                                                     const config::Config& config,
                                                      const std::vector<mirror::Rule>& rules) {
   MirrorReport report;
   Result<mirror::Catalogue> catalogue = co_await mirror::read_catalogue(pool, rules);
@@ -37,14 +53,24 @@ boost::asio::awaitable<Result<MirrorReport>> inspect(db::PgPool& pool,
   Result<mirror::ServerFacts> facts = co_await mirror::read_server_facts(pool);
   if (!facts) co_return facts.error();
   report.facts = *std::move(facts);
+  if (config.mirror.url.empty()) co_return report;
+  db::PgConnectOptions options = replication_options(config);
+  options.application_name = "edged mirror";
+  const Status direct = co_await try_mirror_url(pool, std::move(options));
+  if (direct.code() == Code::kInvalidArgument || direct.code() == Code::kDenied) {
+    report.other_server = direct.message();
+  } else if (!direct.ok()) {
+    co_return direct;
+  }
   co_return report;
 }
 
 // co_spawn wants a result that can be made of nothing, which a Result cannot.
 boost::asio::awaitable<void> inspect_into(db::PgPool& pool,
+                                          const config::Config& config,
                                           const std::vector<mirror::Rule>& rules,
                                           Result<MirrorReport>* report) {
-  *report = co_await inspect(pool, rules);
+  *report = co_await inspect(pool, config, rules);
 }
 
 std::string identity_of(const mirror::Table& table) {
@@ -116,13 +142,14 @@ int check_now(const MirrorArguments& arguments) {
     if (error) std::rethrow_exception(error);
     io.stop();
   };
-  boost::asio::co_spawn(io, inspect_into(pool, rules, &report), finish);
+  boost::asio::co_spawn(io, inspect_into(pool, *config, rules, &report), finish);
   io.run();
   if (!report) {
     std::fprintf(stderr, "edged mirror: %s\n", report.error().message().c_str());
     return exit_code_of(report.code());
   }
-  const auto obstacles = mirror::obstacles(report->facts, report->catalogue);
+  auto obstacles = mirror::obstacles(report->facts, report->catalogue);
+  if (!report->other_server.empty()) obstacles.push_back(report->other_server);
   const auto doubts = mirror::doubts(report->facts);
   (arguments.json ? print_json : print_text)(*report, rules, obstacles, doubts);
   return obstacles.empty() ? kExitDone : kExitFailed;

@@ -75,22 +75,16 @@ void CronDatabase::begin(std::vector<Beginning>& beginnings) {
   }
 }
 
-Result<bool> CronDatabase::renew(monitor::RunStore& store,
-                                 std::int64_t id,
-                                 std::int64_t epoch,
-                                 WallTime now) {
+Result<bool> CronDatabase::renew(monitor::RunStore& store, monitor::RunHold run, WallTime now) {
   ++statements_;
-  return test::run_awaitable(io_, store.renew_lease(id, epoch, now));
+  return test::run_awaitable(io_, store.renew_lease(run, now));
 }
 
-Result<bool> CronDatabase::finish(monitor::RunStore& store,
-                                  std::int64_t id,
-                                  std::int64_t epoch,
-                                  WallTime now) {
+Result<bool> CronDatabase::finish(monitor::RunStore& store, monitor::RunHold run, WallTime now) {
   ++statements_;
   monitor::RunEnd end;
   end.summary = R"({"sections":0})";
-  const auto closed = test::run_awaitable(io_, store.finish(end, id, epoch, now, nullptr));
+  const auto closed = test::run_awaitable(io_, store.finish(end, run, now, nullptr));
   if (!closed) return closed.error();
   return closed->summary.has_value();
 }

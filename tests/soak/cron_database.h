@@ -39,9 +39,9 @@ class CronDatabase {
 
   // All at once, over several connections.
   void begin(std::vector<Beginning>& beginnings);
-  Result<bool> renew(monitor::RunStore& store, std::int64_t id, std::int64_t epoch, WallTime now);
+  Result<bool> renew(monitor::RunStore& store, monitor::RunHold run, WallTime now);
   // True if the run was ended by this call.
-  Result<bool> finish(monitor::RunStore& store, std::int64_t id, std::int64_t epoch, WallTime now);
+  Result<bool> finish(monitor::RunStore& store, monitor::RunHold run, WallTime now);
   Result<std::optional<WallTime>> last_tick(monitor::RunStore& store, WallTime now);
 
   std::string job_name(const std::string& job) const { return job + jobs_of_; }

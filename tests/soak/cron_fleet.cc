@@ -219,7 +219,7 @@ void CronFleet::settle_asks() {
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     const auto epoch = [&](std::size_t i) {
-      return beginnings[i].run ? beginnings[i].run->epoch : INT64_MAX;
+      return beginnings[i].run ? beginnings[i].run->hold.epoch : INT64_MAX;
     };
     return epoch(a) < epoch(b);
   });
@@ -239,18 +239,18 @@ void CronFleet::take_run(const Ask& ask, const monitor::BegunRun& run, UnixMs no
   CronWorker& worker = workers_[ask.worker];
   const UnixMs reading = worker.reading(ask.at);
   UnixMs due = ask.due;
-  if (run.resumed) {
-    ledger_.taken_over(ask.job, run.id, run.epoch, worker.holder(), reading);
+  if (run.hold.resumed) {
+    ledger_.taken_over(ask.job, run.hold.id, run.hold.epoch, worker.holder(), reading);
     if (ledger_.running(ask.job)) due = ledger_.running(ask.job)->due;
   } else {
     CronLedger::Running running;
-    running.id = run.id;
-    running.epoch = run.epoch;
+    running.id = run.hold.id;
+    running.epoch = run.hold.epoch;
     running.due = due;
     running.holder = worker.holder();
     ledger_.started(ask.job, running, ask.at, reading);
   }
-  worker.posts[ask.job].current = CronPost::Current{run.id, run.epoch, due, ask.at, true};
+  worker.posts[ask.job].current = CronPost::Current{run.hold.id, run.hold.epoch, due, ask.at, true};
   plan_run(ask.worker, ask.job, ask.at, not_before);
   start_polling(ask.job, not_before);
 }
@@ -329,9 +329,9 @@ bool CronFleet::try_take_over(std::size_t worker, std::size_t job, UnixMs at) {
   }
   if (!beginnings[0].run) return false;
   const monitor::BegunRun& run = *beginnings[0].run;
-  ledger_.taken_over(job, run.id, run.epoch, workers_[worker].holder(), reading);
+  ledger_.taken_over(job, run.hold.id, run.hold.epoch, workers_[worker].holder(), reading);
   const UnixMs due = ledger_.running(job) ? ledger_.running(job)->due : 0;
-  post.current = CronPost::Current{run.id, run.epoch, due, at, false};
+  post.current = CronPost::Current{run.hold.id, run.hold.epoch, due, at, false};
   plan_run(worker, job, at, at);
   return true;
 }
@@ -341,7 +341,7 @@ void CronFleet::renew(const Event& event) {
   CronPost& post = worker.posts[event.job];
   const UnixMs reading = worker.reading(event.at);
   const auto ours =
-      database_.renew(*post.store, post.current->id, event.number, from_unix_ms(reading));
+      database_.renew(*post.store, {post.current->id, event.number}, from_unix_ms(reading));
   if (!ours) return ledger_.violation(ours.error().to_string());
   ledger_.renewed(event.job, event.number, *ours, reading);
   Event next = event;
@@ -355,7 +355,7 @@ void CronFleet::end(const Event& event) {
   CronPost& post = worker.posts[event.job];
   const CronPost::Current run = *post.current;
   const auto ours =
-      database_.finish(*post.store, run.id, run.epoch, from_unix_ms(worker.reading(event.at)));
+      database_.finish(*post.store, {run.id, run.epoch}, from_unix_ms(worker.reading(event.at)));
   if (!ours) return ledger_.violation(ours.error().to_string());
   ledger_.ended(event.job, run.epoch, *ours, {run.since, event.at, run.due});
   post.current.reset();

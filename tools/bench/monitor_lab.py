@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tools/bench/monitor measures with: sections by the thousand, an upstream that answers after a set time, the
+"""What tools/bench/monitor measures with: sections and watches by the thousand, an upstream that answers after a set time, the
 loop of the application that edged replaces, and a worker whose CPU and memory are watched."""
 
 import http.client
@@ -36,6 +36,14 @@ class Sections:
         return State(seats, 120, "Jane Doe")
 
 
+class Openings(Sections):
+    """The first `changing` sections are full and open by turns."""
+
+    def state(self, number, frame):
+        full = int(number) < FIRST_NUMBER + self.changing and frame % 2 == 0
+        return State(0 if full else 5, 120, "Jane Doe")
+
+
 class TimedUpstream(Upstream):
     """Knows when it was asked first and when it had sent its last answer: what a run could not have been faster than."""
 
@@ -70,7 +78,7 @@ class Monitored:
     """An edged with `count` watched sections of its own database, stopped at the end."""
 
     def __init__(self, cluster, directory, programs, name, sections, upstream, kv=True, mirror=False, concurrency=100,
-                 delay_seconds=0.0):
+                 delay_seconds=0.0, watchers=1):
         self.cluster, self.upstream, self.kv = cluster, upstream, kv
         self.database = "bench_" + name
         cluster.fresh_database(self.database)
@@ -81,7 +89,7 @@ class Monitored:
             changes["mirror"] = {**MIRROR, "mode": "logical"}
         self.deployment.write_config(**changes)
         self.deployment.migrate()
-        self._watch(len(sections.sections))
+        self._watch(len(sections.sections), watchers)
         self.proxy = DelayProxy(cluster.port, delay_seconds) if delay_seconds else None
         if self.proxy:
             self.proxy.__enter__()
@@ -89,14 +97,14 @@ class Monitored:
             self.deployment.write_config(**changes)
         self._start(mirror)
 
-    def _watch(self, count):
+    def _watch(self, count, watchers):
         self.cluster.sql(self.database, """
             insert into auth.users (email) select 'student' || n || '@example.edu' from generate_series(1, 100) n;
             with u as (select id, row_number() over () as n from auth.users)
             insert into class_watches (user_id, term, subject, catalog_nbr, class_nbr)
             select u.id, '%s', 'CSE', '310', number::text
-            from generate_series(%d, %d) number join u on u.n = number %% 100 + 1;
-            analyze""" % (TERM, FIRST_NUMBER, FIRST_NUMBER + count - 1))
+            from generate_series(%d, %d) as n(number) cross join generate_series(1, %d) as w(k) join u on u.n = (number + k) %% 100 + 1;
+            analyze""" % (TERM, FIRST_NUMBER, FIRST_NUMBER + count - 1, watchers))
 
     def _start(self, mirror):
         self.process = self.deployment.start("serve" if self.kv else "worker")
@@ -123,6 +131,14 @@ class Monitored:
         self.upstream.complete(summary["run_id"])
         return SimpleNamespace(**summary, wall=wall, own=self.upstream.own_seconds,
                                cpu=cpu_seconds(self.worker_pid) - cpu, memory=peak_memory_mib(self.worker_pid))
+
+    def wait_for_mails(self):
+        """Seconds until no mail is left to be sent."""
+        begin = time.monotonic()
+        pending = "select count(*) from edged.mails where status in ('pending', 'sending')"
+        while self.cluster.sql(self.database, pending) != [["0"]]:
+            time.sleep(0.1)
+        return time.monotonic() - begin
 
     def stop(self):
         self.deployment.stop()

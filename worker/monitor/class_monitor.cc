@@ -57,8 +57,9 @@ ClassMonitor::ClassMonitor(boost::asio::any_io_executor executor,
                               {{"job", "class-monitor"}, {"result", "failed"}})),
       sections_checked_(metrics.counter("edged_monitor_sections_checked_total",
                                         "Sections the upstream answered for")),
-      sections_failed_(metrics.counter("edged_monitor_sections_failed_total",
-                                       "Sections the upstream did not answer for")),
+      sections_failed_(metrics.counter(
+          "edged_monitor_sections_failed_total",
+          "Sections that could not be checked: no answer, or refused by the database")),
       last_success_seconds_(metrics.gauge("edged_monitor_last_success_timestamp_seconds",
                                           "When a run last succeeded, as Unix time")),
       run_seconds_(metrics.histogram("edged_monitor_run_seconds", "How long runs took")) {}

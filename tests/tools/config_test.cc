@@ -197,6 +197,16 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
        R"("mail": { "transport": "smtp" })",
        "edged.jsonc:4:11: mail.transport: \"smtp\" is not supported by this version; supported: "
        "maildir\n"},
+      {"a sender without brackets",
+       R"("mail": { "from": "PickMyClass notify@example.org" })",
+       "edged.jsonc:4:11: mail.from: invalid mail address \"PickMyClass notify@example.org\": a "
+       "character that is not allowed before '@'. Write ADDRESS or \"NAME <ADDRESS>\"\n"},
+      {"a sender whose bracket is not closed",
+       R"("mail": { "from": "PickMyClass <notify@example.org" })",
+       "edged.jsonc:4:11: mail.from: invalid mail address"},
+      {"a sender without a domain",
+       R"("mail": { "from": "notify@" })",
+       "edged.jsonc:4:11: mail.from: invalid mail address"},
       {"mirror's namespace",
        R"("mirror": { "namespace": "KV" })",
        "edged.jsonc:4:13: mirror.namespace: no entry of kv_namespaces has the binding \"KV\"\n"},

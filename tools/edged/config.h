@@ -68,7 +68,7 @@ struct Worker {
   std::string token_file;  // for a node that wants one; empty: none
   std::chrono::milliseconds node_timeout{2'000};
   std::string cron_secret;  // empty: POST /cron/NAME is refused
-  std::string public_url;   // empty: mails carry no unsubscribe link
+  std::string public_url;   // empty: mails carry no link
 };
 
 struct Upstream {

@@ -11,6 +11,7 @@
 
 #include "proto/net/tls.h"
 #include "worker/cron/schedule.h"
+#include "worker/mail/mime.h"
 #include "worker/mirror/rule.h"
 
 namespace edged::config {
@@ -183,9 +184,10 @@ void check_upstream_and_mail(const Config& config, ReadContext& context) {
         "mail.transport",
         quoted(config.mail.transport) + " is not supported by this version; supported: maildir");
   }
-  if (config.mail.from.find('@') == std::string::npos ||
-      config.mail.from.find_first_of("\r\n") != std::string::npos) {
-    context.complain("mail.from", quoted(config.mail.from) + " is not a mail address");
+  const Result<mail::Address> sender = mail::parse_address(config.mail.from);
+  if (!sender) {
+    context.complain("mail.from",
+                     sender.error().message() + ". Write ADDRESS or \"NAME <ADDRESS>\"");
   }
 }
 

@@ -190,12 +190,17 @@ class HistoryTest(CronCase):
         self.assertEqual(self.cron("history", "unknown").returncode, 2)
         for limit in ("0", "101", "ten"):
             self.assertEqual(self.cron("history", JOB, "--limit", limit).returncode, 2)
+        self.assertEqual(self.cron("run", "unknown").returncode, 2)
+        # A database without the schema, one that is away.
         config = json.loads(self.deployment.config.read_text())
-        config["postgres"]["url"] = "postgres://127.0.0.1:1/x"
-        self.deployment.config.write_text(json.dumps(config))
-        told = self.cron("history", JOB)
-        self.assertEqual(told.returncode, 4)
-        self.assertIn("edged cron history: ", told.stderr)
+        for database, code in ((self.deployment.database_url.rsplit("/", 1)[0] + "/postgres", 3),
+                               ("postgres://127.0.0.1:1/x", 4)):
+            config["postgres"]["url"] = database
+            self.deployment.config.write_text(json.dumps(config))
+            for command in ("run", "history"):
+                told = self.cron(command, JOB)
+                self.assertEqual(told.returncode, code, told.stderr)
+                self.assertIn("edged cron %s: " % command, told.stderr)
 
     def old_run(self, days, status="succeeded"):
         return self.sql(

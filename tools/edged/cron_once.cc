@@ -14,6 +14,7 @@
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
+#include "tools/edged/exit_code.h"
 #include "tools/edged/mirror_parts.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/db/schema_check.h"
@@ -28,22 +29,9 @@ constexpr std::chrono::seconds kMailPatience{30};
 constexpr std::chrono::milliseconds kMailPause{200};
 constexpr std::chrono::hours kDrainTimeout{1};
 
-int exit_code(const Status& status) {
-  switch (status.code()) {
-    case Code::kUnavailable:
-    case Code::kDeadlineExceeded:
-      return 4;
-    case Code::kDenied:
-    case Code::kUnauthenticated:
-      return 5;
-    default:
-      return 1;
-  }
-}
-
 int fail(const Status& status) {
   std::cerr << "edged cron run: " << status.message() << "\n";
-  return exit_code(status);
+  return exit_code_of(status.code());
 }
 
 void print_summary(const std::string& summary, bool json) {
@@ -120,7 +108,7 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
   }
   print_summary(*summary, options.json);
   if (!delivered.ok()) co_return fail(delivered);
-  co_return 0;
+  co_return kExitDone;
 }
 
 }  // namespace
@@ -128,18 +116,18 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
 int run_cron_once(const config::Config& config, const CronOnceOptions& options) {
   if (options.job != "class-monitor") {
     std::cerr << "edged cron run: no such job: \"" << options.job << "\". Jobs: class-monitor\n";
-    return 2;
+    return kExitUsage;
   }
   if (!options.idempotency_key.empty() && !worker::is_idempotency_key(options.idempotency_key)) {
     std::cerr << "edged cron run: --idempotency-key is not 1 to 255 printable ASCII characters\n";
-    return 2;
+    return kExitUsage;
   }
   boost::asio::io_context io(1);
   // A name of its own: this process must not take over the run of a worker that is alive.
   WorkerParts parts(io.get_executor(), config, to_hex(random_bytes(16)));
   const Status maildir = options.deliver_mail ? parts.transport.prepare() : Status();
   if (!maildir.ok()) return fail(maildir);
-  int code = 1;
+  int code = kExitFailed;
   auto finish = [&io, &code](std::exception_ptr error, int result) {
     if (error) std::rethrow_exception(error);
     code = result;

@@ -16,9 +16,9 @@ struct CronOnceOptions {
 };
 
 // Prints the run's summary on stdout; with a key that has a run already, that run's, once it is
-// over. A run whose worker has died is taken over. The exit code: 0 done, 1 failed or already
-// running, 2 no such job or an
-// unusable key, 4 PostgreSQL cannot be reached, 5 the role lacks rights.
+// over. A run whose worker has died is taken over. Returns the exit code: kExitFailed if the run
+// failed, another is under way or mails are left over; kExitUsage for no such job or an unusable
+// key; else as exit_code_of() has it.
 int run_cron_once(const config::Config& config, const CronOnceOptions& options);
 
 }  // namespace edged

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +112,32 @@ int create_unique(const std::string& prefix, std::string& path) {
   return -1;
 }
 
+// Whether an earlier attempt has delivered `name`; then that is on the disk too: the attempt may
+// have died between its rename and its sync.
+Result<bool> was_delivered(const std::string& maildir, const std::string& name) {
+  // new/ before cur/: a reader moves files in that direction, so none is missed between the looks.
+  for (const char* folder : {"/new", "/cur"}) {
+    const Result<bool> present = holds(maildir + folder, name);
+    if (!present) return present;
+    if (!*present) continue;
+    const Status synced = sync_directory(maildir + folder);
+    if (!synced.ok()) return synced;
+    return true;
+  }
+  return false;
+}
+
+// Renames `from` to `to` unless `to` is there: then that is the same message, and stays. Some
+// network file systems cannot do this but make hard links.
+Status publish(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  const bool unsupported = errno == EINVAL || errno == ENOSYS;
+  const bool linked = unsupported && ::link(from.c_str(), to.c_str()) == 0;
+  if (!linked && errno != EEXIST) return failed("rename to", to, errno);
+  ::unlink(from.c_str());
+  return {};
+}
+
 }  // namespace
 
 std::string maildir_file_name(std::string_view message_id) {
@@ -131,25 +158,20 @@ Status MaildirTransport::prepare() const {
   return {};
 }
 
-Status MaildirTransport::store(const Message& message) const {
+Status MaildirTransport::store(const Message& message, Attempt attempt) const {
   const Status prepared = prepare();
   if (!prepared.ok()) return prepared;
   const std::string name = maildir_file_name(message.message_id);
-  // new/ before cur/: a reader moves files in that direction, so none is missed between the looks.
-  for (const char* folder : {"/new", "/cur"}) {
-    const Result<bool> present = holds(path_ + folder, name);
-    if (!present) return present.error();
-    // An earlier attempt may have died between its rename and its sync.
-    if (*present) return sync_directory(path_ + folder);
+  if (attempt == Attempt::kRepeated) {
+    const Result<bool> delivered = was_delivered(path_, name);
+    if (!delivered) return delivered.error();
+    if (*delivered) return {};
   }
   std::string tmp_path;
   File file(create_unique(path_ + "/tmp/" + name, tmp_path));
   if (file.fd() < 0) return failed("create", tmp_path, errno);
   Status status = write_all(file, tmp_path, message.content);
-  const std::string new_path = path_ + "/new/" + name;
-  if (status.ok() && ::rename(tmp_path.c_str(), new_path.c_str()) != 0) {
-    status = failed("rename to", new_path, errno);
-  }
+  if (status.ok()) status = publish(tmp_path, path_ + "/new/" + name);
   if (!status.ok()) {
     ::unlink(tmp_path.c_str());
     return status;
@@ -157,8 +179,8 @@ Status MaildirTransport::store(const Message& message) const {
   return sync_directory(path_ + "/new");
 }
 
-boost::asio::awaitable<Status> MaildirTransport::deliver(Message message) {
-  co_return store(message);
+boost::asio::awaitable<Status> MaildirTransport::deliver(Message message, Attempt attempt) {
+  co_return store(message, attempt);
 }
 
 }  // namespace edged::mail

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delivery into a maildir: write tmp/NAME, fsync, rename to new/NAME, fsync the directory. NAME is
-// made from the Message-ID alone, so delivering the same message again keeps one file, also after a
-// mail reader has moved it to cur/ and added flags. Files are written on the caller's thread: a
-// mail is a few kilobytes and there are few. Any thread, and any number of processes on one
-// directory.
+// Delivery into a maildir: write tmp/NAME, fsync, rename to new/NAME unless that is there, fsync
+// the directory. NAME is made from the Message-ID alone, so delivering the same message again keeps
+// one file; a repeated attempt also looks for one that a mail reader has moved to cur/ and given
+// flags. Only then is the whole maildir read, which may be large. Files are written on the caller's
+// thread: a mail is a few kilobytes and there are few. Any thread, and any number of processes on
+// one directory.
 #pragma once
 
 #include <string>
@@ -25,10 +26,10 @@ class MaildirTransport final : public Transport {
   // too; call it at start-up to fail early. Errors: kDiskFull; kIoError naming the path.
   Status prepare() const;
 
-  boost::asio::awaitable<Status> deliver(Message message) override;
+  boost::asio::awaitable<Status> deliver(Message message, Attempt attempt) override;
 
   // deliver() without a coroutine.
-  Status store(const Message& message) const;
+  Status store(const Message& message, Attempt attempt) const;
 
  private:
   std::string path_;

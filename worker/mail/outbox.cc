@@ -214,7 +214,8 @@ class OutboxDelivery::Impl {
     if (!facts) co_return Verdict{Kind::kDead, facts.error().message()};
     Result<Message> message = render_message(*facts, options_.identity);
     if (!message) co_return Verdict{Kind::kDead, message.error().message()};
-    Status accepted = co_await transport_.deliver(std::move(*message));
+    const Attempt attempt = row->lease_number > 1 ? Attempt::kRepeated : Attempt::kFirst;
+    Status accepted = co_await transport_.deliver(std::move(*message), attempt);
     if (accepted.ok()) co_return Verdict{Kind::kSend, {}};
     if (accepted.code() == Code::kInvalidArgument) {
       co_return Verdict{Kind::kDead, accepted.message()};

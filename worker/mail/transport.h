@@ -10,6 +10,9 @@
 
 namespace edged::mail {
 
+// kRepeated: an earlier delivery of this message may have been under way, and may have succeeded.
+enum class Attempt { kFirst, kRepeated };
+
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -17,7 +20,7 @@ class Transport {
   // ok: the message was accepted for good. Errors: kUnavailable, kDiskFull, kIoError: try again
   // later; kUnknownOutcome: it may have been accepted; kInvalidArgument: this message will never be
   // accepted.
-  virtual boost::asio::awaitable<Status> deliver(Message message) = 0;
+  virtual boost::asio::awaitable<Status> deliver(Message message, Attempt attempt) = 0;
 };
 
 }  // namespace edged::mail

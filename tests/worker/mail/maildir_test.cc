@@ -47,10 +47,10 @@ class MaildirTransportTest : public ::testing::Test {
     return render_message(facts, sample_identity()).value();
   }
 
-  Status deliver(const Message& mail) {
+  Status deliver(const Message& mail, Attempt attempt = Attempt::kFirst) {
     boost::asio::io_context io(1);
     MaildirTransport transport(path_);
-    return test::run_awaitable(io, transport.deliver(mail));
+    return test::run_awaitable(io, transport.deliver(mail, attempt));
   }
 
   fs::path root_, path_;
@@ -69,11 +69,32 @@ TEST_F(MaildirTransportTest, WritesTheWholeMessageIntoNew) {
 }
 
 TEST_F(MaildirTransportTest, KeepsOneFilePerMessageId) {
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(deliver(message("a.seat_available.1")).ok());
-    EXPECT_TRUE(deliver(message("a.seat_available.10")).ok());
+  for (const Attempt attempt : {Attempt::kFirst, Attempt::kRepeated, Attempt::kFirst}) {
+    EXPECT_TRUE(deliver(message("a.seat_available.1"), attempt).ok());
+    EXPECT_TRUE(deliver(message("a.seat_available.10"), attempt).ok());
   }
   EXPECT_EQ(names_in(path_ / "new").size(), 2u);
+  EXPECT_TRUE(names_in(path_ / "tmp").empty());
+}
+
+TEST_F(MaildirTransportTest, FileThatIsThereIsNotOverwritten) {
+  const Message mail = message();
+  const fs::path file = path_ / "new" / maildir_file_name(mail.message_id);
+  ASSERT_TRUE(MaildirTransport(path_).prepare().ok());
+  std::ofstream(file) << "of an earlier attempt";
+  EXPECT_TRUE(deliver(mail).ok());
+  std::ifstream found(file, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(found), {}), "of an earlier attempt");
+  EXPECT_TRUE(names_in(path_ / "tmp").empty());
+}
+
+// It would read a maildir that nobody empties once for each mail.
+TEST_F(MaildirTransportTest, FirstAttemptDoesNotReadTheMaildir) {
+  const Message mail = message();
+  ASSERT_TRUE(MaildirTransport(path_).prepare().ok());
+  std::ofstream(path_ / "cur" / (maildir_file_name(mail.message_id) + ":2,S")) << "seen";
+  EXPECT_TRUE(deliver(mail, Attempt::kFirst).ok());
+  EXPECT_EQ(names_in(path_ / "new").size(), 1u);
 }
 
 TEST_F(MaildirTransportTest, LeavesAloneWhatAReaderMoved) {
@@ -82,7 +103,7 @@ TEST_F(MaildirTransportTest, LeavesAloneWhatAReaderMoved) {
     const std::string name = maildir_file_name(mail.message_id);
     ASSERT_TRUE(deliver(mail).ok());
     fs::rename(path_ / "new" / name, path_ / "cur" / (name + flags));
-    EXPECT_TRUE(deliver(mail).ok());
+    EXPECT_TRUE(deliver(mail, Attempt::kRepeated).ok());
     EXPECT_TRUE(names_in(path_ / "new").empty()) << flags;
   }
   EXPECT_EQ(names_in(path_ / "cur").size(), 4u);
@@ -101,7 +122,8 @@ TEST_F(MaildirTransportTest, SimultaneousDeliveriesKeepOneFile) {
   std::vector<std::thread> threads;
   std::vector<Status> results(8);
   for (auto& result : results) {
-    threads.emplace_back([this, &mail, &result] { result = MaildirTransport(path_).store(mail); });
+    threads.emplace_back(
+        [this, &mail, &result] { result = MaildirTransport(path_).store(mail, Attempt::kFirst); });
   }
   for (auto& thread : threads) thread.join();
   for (const auto& result : results) EXPECT_TRUE(result.ok()) << result.to_string();

@@ -32,7 +32,8 @@ using namespace std::chrono_literals;
 // Answers with the scripted statuses, then with ok. `before` runs before each answer.
 class ScriptedTransport final : public Transport {
  public:
-  asio::awaitable<Status> deliver(Message message) override {
+  asio::awaitable<Status> deliver(Message message, Attempt attempt) override {
+    attempts.push_back(attempt);
     if (before) before();
     if (pause.count() > 0) {
       asio::steady_timer timer(co_await asio::this_coro::executor, pause);
@@ -49,6 +50,7 @@ class ScriptedTransport final : public Transport {
 
   std::deque<Status> script;
   std::vector<Message> messages;
+  std::vector<Attempt> attempts;  // as they began
   std::function<void()> before;
   std::chrono::milliseconds pause{0};
 };

@@ -47,6 +47,8 @@ TEST_F(OutboxDeliveryTest, RetriesTemporaryErrorsWithBackOff) {
   ASSERT_EQ(transport_.messages.size(), 3U);
   EXPECT_EQ(transport_.messages[0].content, transport_.messages[2].content);
   EXPECT_EQ(transport_.messages[0].message_id, transport_.messages[2].message_id);
+  EXPECT_THAT(transport_.attempts,
+              ElementsAre(Attempt::kFirst, Attempt::kRepeated, Attempt::kRepeated));
 }
 
 TEST_F(OutboxDeliveryTest, GivesUpAfterTwentyAttempts) {
@@ -119,6 +121,7 @@ TEST_F(OutboxDeliveryTest, RescuesTheMailsOfADeadDeliverer) {
   EXPECT_EQ(deliver().sent, 1);
   EXPECT_EQ(outcome(id), "sent//2");
   EXPECT_EQ(value("select lease_number from edged.mails"), "5");
+  EXPECT_THAT(transport_.attempts, ElementsAre(Attempt::kRepeated));
 }
 
 TEST_F(OutboxDeliveryTest, LateCompletionOfALostLeaseChangesNothing) {

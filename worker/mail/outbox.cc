@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/asio.hpp>
-#include <charconv>
 #include <optional>
 #include <random>
 #include <utility>
@@ -13,7 +12,7 @@
 
 #include "proto/base/log.h"
 #include "worker/mail/outbox_row.h"
-#include "worker/mail/sql.gen.h"
+#include "worker/mail/outbox_store.h"
 
 namespace edged::mail {
 namespace {
@@ -21,23 +20,6 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr const char* kClosedAgain = "closed again before sending";
-
-// What the last look said.
-struct LastLook {
-  bool lease_lost = false;
-  std::optional<std::string> refusal;
-  bool is_late = false;
-  bool is_open = false;
-  bool is_recent = false;
-  bool include_reserved = false;
-  int attempts = 0;
-};
-
-int to_int(std::string_view text) {
-  int value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
 
 // What becomes of a mail.
 struct Verdict {
@@ -76,9 +58,8 @@ class OutboxDelivery::Impl {
        MetricsRegistry& metrics,
        OutboxOptions options,
        StillOpen still_open)
-      : pool_(pool),
+      : store_(pool, clock, {options.batch_size, options.lease, options.state_age_max}),
         transport_(transport),
-        clock_(clock),
         counters_(metrics),
         options_(std::move(options)),
         still_open_(std::move(still_open)),
@@ -88,7 +69,7 @@ class OutboxDelivery::Impl {
   asio::awaitable<Result<OutboxCounts>> deliver_due() {
     OutboxCounts counts;
     for (;;) {
-      Result<std::vector<OutboxRow>> rows = co_await claim();
+      Result<std::vector<OutboxRow>> rows = co_await store_.claim();
       if (!rows) co_return rows.error();
       for (OutboxRow& row : *rows) {
         if (stopped_) co_return counts;  // the leases of the rest run out
@@ -121,32 +102,14 @@ class OutboxDelivery::Impl {
   }
 
   asio::awaitable<Result<int>> pending_of_run(std::int64_t run_id) {
-    db::PgParameters parameters;
-    parameters.emplace_back(std::to_string(run_id));
-    Result<db::PgResult> found =
-        co_await pool_.execute(std::string(sql::mail::kCountPendingOfRun), std::move(parameters));
-    if (!found) co_return found.error();
-    co_return to_int(found->text(0, 0));
+    return store_.pending_of_run(run_id);
   }
 
  private:
-  std::string now_text(std::chrono::milliseconds offset = {}) const {
-    return format_rfc3339(clock_.wall_now() + offset);
-  }
-
-  asio::awaitable<Result<std::vector<OutboxRow>>> claim() {
-    db::PgParameters parameters{
-        now_text(), std::to_string(options_.batch_size), now_text(options_.lease)};
-    Result<db::PgResult> claimed =
-        co_await pool_.execute(std::string(sql::mail::kClaimDue), std::move(parameters));
-    if (!claimed) co_return claimed.error().with_context("could not claim mails");
-    co_return read_claimed_rows(*claimed);
-  }
-
   // Takes one row to its next status. Errors: of PostgreSQL only.
   asio::awaitable<Status> deliver(OutboxRow row, OutboxCounts* counts) {
-    Result<LastLook> look = co_await look_again(&row, 1);
-    if (!look) co_return look.error().with_context("could not check a mail before sending it");
+    Result<LastLook> look = co_await store_.look(row.lease, 1);
+    if (!look) co_return look.error();
     row.attempts = look->attempts;
     Result<Verdict> verdict = co_await judge(&row, std::move(*look));
     if (!verdict) co_return verdict.error();
@@ -156,27 +119,6 @@ class OutboxDelivery::Impl {
     }
     Status recorded = co_await record(&row, std::move(*verdict), counts);
     co_return recorded;
-  }
-
-  asio::awaitable<Result<LastLook>> look_again(const OutboxRow* row, int new_attempts) {
-    db::PgParameters parameters{std::to_string(row->id),
-                                std::to_string(row->lease_number),
-                                now_text(),
-                                now_text(options_.lease),
-                                now_text(-options_.state_age_max),
-                                std::to_string(new_attempts)};
-    Result<db::PgResult> found =
-        co_await pool_.execute(std::string(sql::mail::kRenewAndCheck), std::move(parameters));
-    if (!found) co_return found.error();
-    LastLook look;
-    look.lease_lost = found->rows() == 0;
-    look.refusal = found->optional_text(0, 0);
-    look.is_late = found->text(0, 1) == "t";
-    look.is_open = found->text(0, 2) == "t";
-    look.is_recent = found->text(0, 3) == "t";
-    look.attempts = to_int(found->text(0, 4));
-    look.include_reserved = found->text(0, 5) == "t";
-    co_return look;
   }
 
   // Truth table rows 11 and 12. An instructor's name does not go stale: only seats are judged
@@ -201,8 +143,8 @@ class OutboxDelivery::Impl {
     if (!is_open) co_return Verdict{Kind::kDropAndRelease, kClosedAgain};
     if (look.is_recent || !still_open_) co_return Verdict{};
     // The upstream may have taken longer than the lease.
-    Result<LastLook> again = co_await look_again(row, 0);
-    if (!again) co_return again.error().with_context("could not renew a mail's lease");
+    Result<LastLook> again = co_await store_.look(row->lease, 0);
+    if (!again) co_return again.error();
     if (again->lease_lost) co_return Verdict{Kind::kLost, {}};
     co_return Verdict{};
   }
@@ -214,7 +156,7 @@ class OutboxDelivery::Impl {
     if (!facts) co_return Verdict{Kind::kDead, facts.error().message()};
     Result<Message> message = render_message(*facts, options_.identity);
     if (!message) co_return Verdict{Kind::kDead, message.error().message()};
-    const Attempt attempt = row->lease_number > 1 ? Attempt::kRepeated : Attempt::kFirst;
+    const Attempt attempt = row->lease.number > 1 ? Attempt::kRepeated : Attempt::kFirst;
     Status accepted = co_await transport_.deliver(std::move(*message), attempt);
     if (accepted.ok()) co_return Verdict{Kind::kSend, {}};
     if (accepted.code() == Code::kInvalidArgument) {
@@ -230,37 +172,33 @@ class OutboxDelivery::Impl {
   }
 
   asio::awaitable<Status> record(const OutboxRow* row, Verdict verdict, OutboxCounts* counts) {
-    using Kind = Verdict::Kind;
-    std::string_view statement = sql::mail::kFinish;
-    db::PgParameters parameters{std::to_string(row->id), std::to_string(row->lease_number)};
-    if (verdict.kind == Kind::kLost) {
-      ++counts->lost;
-      co_return Status();
-    }
-    if (verdict.kind == Kind::kRetry) {
-      statement = sql::mail::kRetry;
-      parameters.emplace_back(now_text(retry_delay(row->attempts)));
-      log::warn("[MAIL] mail " + row->notification_id + " will be tried again: " + verdict.reason);
-    } else if (verdict.kind == Kind::kDropAndRelease) {
-      statement = sql::mail::kDropAndRelease;
-      parameters.emplace_back(verdict.reason);
-      parameters.emplace_back(now_text());
-    } else {
-      const bool sent = verdict.kind == Kind::kSend;
-      parameters.emplace_back(sent ? "sent" : verdict.kind == Kind::kDead ? "dead" : "dropped");
-      parameters.push_back(sent ? std::nullopt : std::optional<std::string>(verdict.reason));
-      parameters.emplace_back(now_text());
-    }
-    Result<db::PgResult> recorded =
-        co_await pool_.execute(std::string(statement), std::move(parameters));
-    if (!recorded) co_return recorded.error().with_context("could not record a mail's delivery");
-    if (recorded->affected_rows() == 0) {
-      ++counts->lost;
-    } else {
-      count(verdict.kind, counts);
-    }
+    Result<bool> recorded = co_await write(row, &verdict);
+    if (!recorded) co_return recorded.error();
+    count(*recorded ? verdict.kind : Verdict::Kind::kLost, counts);
     co_return Status();
   }
+
+  // False: the lease is lost.
+  asio::awaitable<Result<bool>> write(const OutboxRow* row, const Verdict* verdict) {
+    switch (verdict->kind) {
+      case Verdict::Kind::kSend:
+        return store_.finish(row->lease, "sent", std::nullopt);
+      case Verdict::Kind::kDrop:
+        return store_.finish(row->lease, "dropped", verdict->reason);
+      case Verdict::Kind::kDead:
+        return store_.finish(row->lease, "dead", verdict->reason);
+      case Verdict::Kind::kDropAndRelease:
+        return store_.drop_and_release(row->lease, verdict->reason);
+      case Verdict::Kind::kRetry:
+        log::warn("[MAIL] mail " + row->notification_id +
+                  " will be tried again: " + verdict->reason);
+        return store_.retry(row->lease, retry_delay(row->attempts));
+      case Verdict::Kind::kLost:
+        break;
+    }
+    return known_to_be_lost();
+  }
+  static asio::awaitable<Result<bool>> known_to_be_lost() { co_return false; }
 
   void count(Verdict::Kind kind, OutboxCounts* counts) {
     switch (kind) {
@@ -308,9 +246,8 @@ class OutboxDelivery::Impl {
     last_pass_ok_ = status.ok();
   }
 
-  db::PgPool& pool_;
+  OutboxStore store_;
   Transport& transport_;
-  const Clock& clock_;
   MailCounters counters_;
   OutboxOptions options_;
   StillOpen still_open_;

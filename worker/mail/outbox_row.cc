@@ -118,8 +118,8 @@ std::vector<OutboxRow> read_claimed_rows(const db::PgResult& result) {
   };
   for (int i = 0; i < result.rows(); ++i) {
     OutboxRow row;
-    row.id = to_number<std::int64_t>(text(i, "id"));
-    row.lease_number = to_number<std::int64_t>(text(i, "lease_number"));
+    row.lease.id = to_number<std::int64_t>(text(i, "id"));
+    row.lease.number = to_number<std::int64_t>(text(i, "lease_number"));
     row.notification_id = text(i, "notification_id");
     row.notification_type = text(i, "notification_type");
     row.class_nbr = text(i, "class_nbr");
@@ -129,8 +129,9 @@ std::vector<OutboxRow> read_claimed_rows(const db::PgResult& result) {
     row.created_at = from_unix_ms(to_number<std::int64_t>(text(i, "created_at_ms")));
     rows.push_back(std::move(row));
   }
-  std::sort(
-      rows.begin(), rows.end(), [](const OutboxRow& a, const OutboxRow& b) { return a.id < b.id; });
+  std::sort(rows.begin(), rows.end(), [](const OutboxRow& a, const OutboxRow& b) {
+    return a.lease.id < b.lease.id;
+  });
   return rows;
 }
 

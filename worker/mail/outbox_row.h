@@ -15,9 +15,14 @@
 
 namespace edged::mail {
 
-struct OutboxRow {
+// Names a lease of a row: every change to a row that is being sent gives it.
+struct LeaseKey {
   std::int64_t id = 0;
-  std::int64_t lease_number = 0;
+  std::int64_t number = 0;
+};
+
+struct OutboxRow {
+  LeaseKey lease;
   int attempts = 0;  // this one included; known from the last look on
   std::string notification_id, notification_type, class_nbr, term, recipient;
   std::string facts;  // JSON object

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The statements of outbox.sql, one method each. Errors of every method: those of PgPool::execute.
+// Executor's thread; the object outlives its coroutines.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/base/clock.h"
+#include "proto/base/status.h"
+#include "worker/db/pg_pool.h"
+#include "worker/mail/outbox_row.h"
+
+namespace edged::mail {
+
+struct OutboxStoreOptions {
+  int batch_size = 20;
+  std::chrono::milliseconds lease{30'000};
+  std::chrono::milliseconds state_age_max{600'000};
+};
+
+// What the last look before sending said.
+struct LastLook {
+  bool lease_lost = false;
+  std::optional<std::string> refusal;
+  bool is_late = false;
+  bool is_open = false;
+  bool is_recent = false;  // the state was seen within state_age_max
+  bool include_reserved = false;
+  int attempts = 0;
+};
+
+class OutboxStore {
+ public:
+  // Everything given by reference outlives the object.
+  OutboxStore(db::PgPool& pool, const Clock& clock, OutboxStoreOptions options)
+      : pool_(pool), clock_(clock), options_(options) {}
+
+  // Leases the next mails that are due, at most batch_size.
+  boost::asio::awaitable<Result<std::vector<OutboxRow>>> claim();
+  // Renews the lease, counts `new_attempts`, and looks at user and section.
+  boost::asio::awaitable<Result<LastLook>> look(LeaseKey lease, int new_attempts);
+
+  // These end a lease; false: it was another's already, and nothing changed.
+  boost::asio::awaitable<Result<bool>> finish(LeaseKey lease,
+                                              std::string status,
+                                              std::optional<std::string> reason);
+  boost::asio::awaitable<Result<bool>> drop_and_release(LeaseKey lease, std::string reason);
+  boost::asio::awaitable<Result<bool>> retry(LeaseKey lease, std::chrono::milliseconds delay);
+
+  // How many mails of a run are neither sent nor given up.
+  boost::asio::awaitable<Result<int>> pending_of_run(std::int64_t run_id);
+
+ private:
+  std::string now_text(std::chrono::milliseconds offset = {}) const {
+    return format_rfc3339(clock_.wall_now() + offset);
+  }
+  // Whether the statement changed a row.
+  boost::asio::awaitable<Result<bool>> change(std::string sql, db::PgParameters parameters);
+
+  db::PgPool& pool_;
+  const Clock& clock_;
+  OutboxStoreOptions options_;
+};
+
+}  // namespace edged::mail

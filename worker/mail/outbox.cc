@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proto/base/log.h"
+#include "worker/mail/mime.h"
 #include "worker/mail/outbox_row.h"
 #include "worker/mail/outbox_store.h"
 
@@ -20,6 +21,18 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr const char* kClosedAgain = "closed again before sending";
+
+// `reason` as a log may have it: whom a mail goes to is not logged.
+std::string without_address(std::string reason, const std::string& recipient) {
+  const std::string shown = one_line(recipient, 100);  // as parse_address quotes it
+  for (const std::string& address : {recipient, shown}) {
+    for (std::size_t at = 0; !address.empty() && (at = reason.find(address, at)) != reason.npos;) {
+      reason.replace(at, address.size(), "the recipient");
+      at += std::string_view("the recipient").size();
+    }
+  }
+  return reason;
+}
 
 // What becomes of a mail.
 struct Verdict {
@@ -152,6 +165,12 @@ class OutboxDelivery::Impl {
   // kSend in the answer: it was sent.
   asio::awaitable<Verdict> send(const OutboxRow* row) {
     using Kind = Verdict::Kind;
+    // The configuration's fault and not the mail's, which waits for it to be mended.
+    const Result<Address> sender = parse_address(options_.identity.from);
+    if (!sender) {
+      const Status why = sender.error().with_context("could not use the sender");
+      co_return Verdict{Kind::kRetry, why.message()};
+    }
     Result<MailFacts> facts = read_facts(*row);
     if (!facts) co_return Verdict{Kind::kDead, facts.error().message()};
     Result<Message> message = render_message(*facts, options_.identity);
@@ -186,12 +205,14 @@ class OutboxDelivery::Impl {
       case Verdict::Kind::kDrop:
         return store_.finish(row->lease, "dropped", verdict->reason);
       case Verdict::Kind::kDead:
+        log::error("[MAIL] mail " + row->notification_id +
+                   " will never be sent: " + without_address(verdict->reason, row->recipient));
         return store_.finish(row->lease, "dead", verdict->reason);
       case Verdict::Kind::kDropAndRelease:
         return store_.drop_and_release(row->lease, verdict->reason);
       case Verdict::Kind::kRetry:
         log::warn("[MAIL] mail " + row->notification_id +
-                  " will be tried again: " + verdict->reason);
+                  " will be tried again: " + without_address(verdict->reason, row->recipient));
         return store_.retry(row->lease, retry_delay(row->attempts));
       case Verdict::Kind::kLost:
         break;

@@ -27,6 +27,7 @@ using test::PostgresCluster;
 using test::run_awaitable;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using namespace std::chrono_literals;
 
 // Answers with the scripted statuses, then with ok. `before` runs before each answer.

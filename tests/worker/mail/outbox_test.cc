@@ -84,6 +84,39 @@ TEST_F(OutboxDeliveryTest, PermanentErrorsAreDeadAtOnce) {
   EXPECT_EQ(transport_.messages.size(), 1U);
 }
 
+TEST_F(OutboxDeliveryTest, SenderThatCannotBeUsedIsRetriedUntilItIsMended) {
+  const std::string id = add_mail();
+  query("update edged.mails set attempts = 30");
+  const MailIdentity usable = options_.identity;
+  options_.identity.from = "PickMyClass notify@example.org";
+  EXPECT_EQ(deliver().retried, 1);
+  EXPECT_EQ(outcome(id), "pending//31");
+  EXPECT_TRUE(transport_.messages.empty());
+  options_.identity = usable;
+  clock_.advance(10min);
+  EXPECT_EQ(deliver().sent, 1);
+}
+
+TEST_F(OutboxDeliveryTest, DeadMailIsLoggedWithoutItsAddress) {
+  MailRow address;
+  address.recipient = "some one@example.edu";
+  const std::string wrong_address = add_mail(address);
+  const std::string refused = add_mail();
+  transport_.script = {Status(Code::kInvalidArgument, "550 <student@example.edu> is unknown")};
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(deliver().dead, 2);
+  const std::string log = ::testing::internal::GetCapturedStdout();
+  for (const std::string& id : {wrong_address, refused}) {
+    EXPECT_THAT(log, HasSubstr(value("select notification_id from edged.mails where id = " + id)));
+  }
+  EXPECT_THAT(log, HasSubstr("[error]"));
+  EXPECT_THAT(log, HasSubstr("could not use the recipient"));
+  EXPECT_THAT(log, HasSubstr("550 <the recipient> is unknown"));
+  EXPECT_THAT(log, Not(HasSubstr("example.edu")));
+  EXPECT_THAT(outcome(wrong_address), HasSubstr("some one@example.edu"));
+  EXPECT_THAT(metrics_.render(), HasSubstr("edged_mails_total{result=\"dead\"} 2"));
+}
+
 TEST_F(OutboxDeliveryTest, TwoDeliverersSendEachMailOnce) {
   for (int i = 0; i < 30; ++i) add_mail();
   transport_.pause = 1ms;

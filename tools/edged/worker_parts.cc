@@ -104,19 +104,13 @@ std::unique_ptr<monitor::HistoryKeeper> make_history_keeper(boost::asio::any_io_
       std::move(executor), pool, clock, std::move(options), metrics);
 }
 
-// Open now, by the rule of docs/class-monitor.md: the seats that are not reserved, where they are
-// known and the watch does not want the others too.
-awaitable<Result<bool>> still_open(upstream::SectionSource* source, mail::OpenQuestion question) {
+awaitable<Result<mail::Seats>> ask_seats(upstream::SectionSource* source,
+                                         mail::SectionQuestion question) {
   upstream::SectionKey key{std::move(question.class_nbr), std::move(question.term)};
   auto answer = co_await source->fetch(std::move(key), "recheck");
   if (!answer) co_return answer.error();
   const upstream::SectionObservation seen = monitor::normalize(std::move(*answer));
-  const bool all = question.include_reserved && seen.seats_available;
-  const auto seats =
-      seen.non_reserved_seats && !all ? seen.non_reserved_seats : seen.seats_available;
-  if (!seats)
-    co_return Status(Code::kUnavailable, "the upstream did not say how many seats are open");
-  co_return *seats > 0;
+  co_return mail::Seats{seen.seats_available, seen.non_reserved_seats};
 }
 
 }  // namespace
@@ -155,8 +149,8 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
              clock,
              metrics,
              outbox_options(config),
-             [this](mail::OpenQuestion question) {
-               return still_open(&fetcher, std::move(question));
+             [this](mail::SectionQuestion question) {
+               return ask_seats(&fetcher, std::move(question));
              }),
       run_store(pool, run_store_options(config, std::move(worker_name))),
       class_monitor(executor,

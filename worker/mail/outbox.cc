@@ -21,6 +21,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr const char* kClosedAgain = "closed again before sending";
+constexpr const char* kSeatsUnknown = "it is not known how many seats are open";
 
 // `reason` as a log may have it: whom a mail goes to is not logged.
 std::string without_address(std::string reason, const std::string& recipient) {
@@ -36,8 +37,8 @@ std::string without_address(std::string reason, const std::string& recipient) {
 
 // What becomes of a mail.
 struct Verdict {
-  enum class Kind { kSend, kDrop, kDropAndRelease, kDead, kRetry, kLost };
-  Kind kind = Kind::kSend;
+  enum class Kind { kSend, kDrop, kDropAndRelease, kDropped, kDead, kRetry, kLost };
+  Kind kind = Kind::kSend;  // kDropped: this is recorded already
   std::string reason;
 };
 
@@ -70,12 +71,12 @@ class OutboxDelivery::Impl {
        const Clock& clock,
        MetricsRegistry& metrics,
        OutboxOptions options,
-       StillOpen still_open)
+       AskSeats ask)
       : store_(pool, clock, {options.batch_size, options.lease, options.state_age_max}),
+        inquiry_(std::move(ask), store_, clock, {.answer_age_max = options.state_age_max}),
         transport_(transport),
         counters_(metrics),
         options_(std::move(options)),
-        still_open_(std::move(still_open)),
         timer_(executor),
         random_(options_.seed) {}
 
@@ -137,29 +138,66 @@ class OutboxDelivery::Impl {
   // Truth table rows 11 and 12. An instructor's name does not go stale: only seats are judged
   // again.
   asio::awaitable<Result<Verdict>> judge(const OutboxRow* row, LastLook look) {
-    using Kind = Verdict::Kind;
-    if (look.lease_lost) co_return Verdict{Kind::kLost, {}};
-    if (look.refusal) co_return Verdict{Kind::kDrop, *look.refusal};
+    if (std::optional<Verdict> over = judge_rights(look)) co_return *over;
     const bool about_seats =
         row->notification_type == notification_type_name(NotificationType::kSeatAvailable);
     if (!look.is_late || !about_seats) co_return Verdict{};
-    bool is_open = look.is_open;
-    if (!look.is_recent && still_open_) {
-      OpenQuestion question{row->class_nbr, row->term, look.include_reserved};
-      Result<bool> answer = co_await still_open_(std::move(question));
-      if (!answer) {
-        co_return failed(
-            row, answer.error().with_context("could not ask whether the section is still open"));
-      }
-      is_open = *answer;
+    const Opening known = judge_state(look.known, look.include_reserved);
+    const bool is_believed = look.is_recent && known != Opening::kUnknown;
+    if (is_believed || !inquiry_.possible()) co_return judge_opening(row, known);
+    Result<Verdict> verdict = co_await ask_and_judge(row, std::move(look));
+    co_return verdict;
+  }
+
+  static std::optional<Verdict> judge_rights(const LastLook& look) {
+    if (look.lease_lost) return Verdict{Verdict::Kind::kLost, {}};
+    if (look.refusal) return Verdict{Verdict::Kind::kDrop, *look.refusal};
+    return std::nullopt;
+  }
+
+  Verdict judge_opening(const OutboxRow* row, Opening opening) {
+    if (opening == Opening::kOpen) return {};
+    if (opening == Opening::kClosed) return {Verdict::Kind::kDropAndRelease, kClosedAgain};
+    return failed(row, Status(Code::kUnavailable, kSeatsUnknown));
+  }
+
+  asio::awaitable<Result<Verdict>> ask_and_judge(const OutboxRow* row, LastLook look) {
+    const SectionQuestion question{row->class_nbr, row->term};
+    SectionQuestion copy = question;
+    Result<SeatAnswer> answer = co_await inquiry_.ask(std::move(copy));
+    if (!answer) co_return answer.error();
+    if (!answer->seats) {
+      const Status why =
+          answer->seats.error().with_context("could not ask whether the section is still open");
+      co_return failed(row, why);
     }
-    if (!is_open) co_return Verdict{Kind::kDropAndRelease, kClosedAgain};
-    if (look.is_recent || !still_open_) co_return Verdict{};
-    // The upstream may have taken longer than the lease.
+    const Opening opening = judge_answer(look.known, *answer->seats, look.include_reserved);
+    if (opening == Opening::kUnknown) {
+      inquiry_.doubt(question);
+      co_return judge_opening(row, opening);
+    }
+    if (opening == Opening::kOpen && !answer->is_new) co_return Verdict{};
+    if (opening == Opening::kClosed) {
+      Closing closing{answer->epoch, answer->asked_at, *answer->seats};
+      Result<Settlement> settled =
+          co_await store_.settle_closing(row->lease, std::move(closing), kClosedAgain);
+      if (!settled) co_return settled.error();
+      if (*settled == Settlement::kDone) co_return Verdict{Verdict::Kind::kDropped, {}};
+      if (*settled == Settlement::kLeaseLost) co_return Verdict{Verdict::Kind::kLost, {}};
+      inquiry_.forget(question);
+    }
     Result<LastLook> again = co_await store_.look(row->lease, 0);
     if (!again) co_return again.error();
-    if (again->lease_lost) co_return Verdict{Kind::kLost, {}};
-    co_return Verdict{};
+    co_return judge_anew(row, *again, opening);
+  }
+
+  // After the upstream has said `answer`: much may have happened meanwhile. A closing that was
+  // overtaken is judged by what the newer run stored; if that is nothing, it stands.
+  Verdict judge_anew(const OutboxRow* row, const LastLook& look, Opening answer) {
+    if (std::optional<Verdict> over = judge_rights(look)) return *over;
+    const Opening known = judge_state(look.known, look.include_reserved);
+    if (known == Opening::kUnknown || !look.is_recent) return judge_opening(row, answer);
+    return judge_opening(row, known);
   }
 
   // kSend in the answer: it was sent.
@@ -214,12 +252,14 @@ class OutboxDelivery::Impl {
         log::warn("[MAIL] mail " + row->notification_id +
                   " will be tried again: " + without_address(verdict->reason, row->recipient));
         return store_.retry(row->lease, retry_delay(row->attempts));
+      case Verdict::Kind::kDropped:
+        return answer_with(true);
       case Verdict::Kind::kLost:
         break;
     }
-    return known_to_be_lost();
+    return answer_with(false);
   }
-  static asio::awaitable<Result<bool>> known_to_be_lost() { co_return false; }
+  static asio::awaitable<Result<bool>> answer_with(bool value) { co_return value; }
 
   void count(Verdict::Kind kind, OutboxCounts* counts) {
     switch (kind) {
@@ -229,6 +269,7 @@ class OutboxDelivery::Impl {
         return;
       case Verdict::Kind::kDrop:
       case Verdict::Kind::kDropAndRelease:
+      case Verdict::Kind::kDropped:
         ++counts->dropped;
         counters_.dropped.add();
         return;
@@ -268,10 +309,10 @@ class OutboxDelivery::Impl {
   }
 
   OutboxStore store_;
+  SeatInquiry inquiry_;
   Transport& transport_;
   MailCounters counters_;
   OutboxOptions options_;
-  StillOpen still_open_;
   asio::steady_timer timer_;
   std::mt19937_64 random_;
   bool woken_ = false;
@@ -285,14 +326,14 @@ OutboxDelivery::OutboxDelivery(asio::any_io_executor executor,
                                const Clock& clock,
                                MetricsRegistry& metrics,
                                OutboxOptions options,
-                               StillOpen still_open)
+                               AskSeats ask)
     : impl_(std::make_unique<Impl>(std::move(executor),
                                    pool,
                                    transport,
                                    clock,
                                    metrics,
                                    std::move(options),
-                                   std::move(still_open))) {}
+                                   std::move(ask))) {}
 OutboxDelivery::~OutboxDelivery() = default;
 
 asio::awaitable<Result<OutboxCounts>> OutboxDelivery::deliver_due() {

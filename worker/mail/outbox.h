@@ -11,7 +11,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,6 +19,7 @@
 #include "proto/base/status.h"
 #include "worker/db/pg_pool.h"
 #include "worker/mail/message.h"
+#include "worker/mail/seat_inquiry.h"
 #include "worker/mail/transport.h"
 
 namespace edged::mail {
@@ -38,15 +38,6 @@ struct OutboxOptions {
   std::uint64_t seed = 1;  // of the back-off's jitter
 };
 
-// Whether a section has an open seat now, reserved ones included if that is what the watch counts.
-struct OpenQuestion {
-  std::string class_nbr;
-  std::string term;
-  bool include_reserved = false;
-};
-// Asks the upstream.
-using StillOpen = std::function<boost::asio::awaitable<Result<bool>>(OpenQuestion question)>;
-
 struct OutboxCounts {
   int sent = 0;
   int dropped = 0;  // recorded with the reason
@@ -57,15 +48,15 @@ struct OutboxCounts {
 
 class OutboxDelivery {
  public:
-  // Everything given by reference outlives the object. Without `still_open` a late mail is judged
-  // by the state in PostgreSQL, however old.
+  // Everything given by reference outlives the object. `ask` asks the upstream; without it a late
+  // mail is judged by the state in PostgreSQL, however old.
   OutboxDelivery(boost::asio::any_io_executor executor,
                  db::PgPool& pool,
                  Transport& transport,
                  const Clock& clock,
                  MetricsRegistry& metrics,
                  OutboxOptions options,
-                 StillOpen still_open = {});
+                 AskSeats ask = {});
   ~OutboxDelivery();
   OutboxDelivery(const OutboxDelivery&) = delete;
   OutboxDelivery& operator=(const OutboxDelivery&) = delete;

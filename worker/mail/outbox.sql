@@ -2,12 +2,13 @@
 -- being sent names the lease it holds, so a deliverer that lost its lease changes nothing.
 
 -- name: claim_due
+-- Late ones come last: the upstream may have to be asked for them, which takes its time.
 -- $1 now, $2 number of rows, $3 end of the lease
 with due as materialized (
     select id from edged.mails
     where status in ('pending', 'sending') and next_attempt_at <= $1::timestamptz
       and (status = 'pending' or lease_until <= $1::timestamptz)
-    order by id
+    order by valid_until < $1::timestamptz, id
     limit $2::integer
     for update skip locked
 )
@@ -17,7 +18,8 @@ from due
 where m.id = due.id
 returning m.id, m.lease_number, m.notification_id, m.class_watch_id, m.notification_type,
           m.class_nbr, m.term, m.recipient, m.facts::text as facts,
-          (extract(epoch from m.created_at) * 1000)::bigint as created_at_ms
+          (extract(epoch from m.created_at) * 1000)::bigint as created_at_ms,
+          m.valid_until < $1::timestamptz as is_late
 
 -- name: renew_and_check
 -- The last look before sending: is the lease still ours (else no row), may the user be mailed, is the
@@ -37,9 +39,8 @@ select case when p.is_disabled then 'the account is disabled'
             when w.id is null then 'the watch was removed'
        end as refusal,
        mine.valid_until < $3::timestamptz as is_late,
-       coalesce(case when not wishes.include_reserved then s.non_reserved_seats end, s.seats_available) > 0 as is_open,
        greatest(s.last_checked_at, c.requested_at) >= $5::timestamptz as is_recent,
-       mine.attempts, wishes.include_reserved
+       mine.attempts, wishes.include_reserved, s.seats_available, s.non_reserved_seats
 from mine
 left join public.user_profiles p on p.user_id = mine.user_id
 left join public.class_watches w on w.id = mine.class_watch_id
@@ -72,6 +73,80 @@ with dropped as (
             and later.id > d.id and later.status <> 'dropped')
 )
 select id from dropped
+
+-- name: next_epoch
+-- Before the upstream is asked. A run that begins later has a greater one, and its word counts.
+select nextval('edged.run_epoch')
+
+-- name: settle_closing
+-- The upstream said that the section closed before the mail left. As a run would, and fenced like one by
+-- its epoch: what was seen becomes the stored state, the KV copy is not believed any more, and the claims of
+-- all watches for which the section filled up are reset, so that a run announces the next opening to each.
+-- An opening is left to a run: seats that were 0 stay 0. Without a state of the term there is nothing
+-- to correct. Then the mail is dropped and its claim released as by drop_and_release.
+-- Returns whether the lease was held; and if so, whether the answer was accepted: else a newer run has settled
+-- the section, and nothing changed.
+-- $1 id, $2 lease, $3 epoch, $4 when the upstream was asked, $5 seats_available or null,
+-- $6 non_reserved_seats or null, $7 reason, $8 now
+with mine as materialized (
+    select id, class_watch_id, notification_type, class_nbr, term from edged.mails
+    where id = $1::bigint and lease_number = $2::bigint and status = 'sending'
+    for update
+), accepted as (
+    insert into edged.section_checks as c (class_nbr, epoch, requested_at)
+    select class_nbr, $3::bigint, $4::timestamptz from mine
+    on conflict (class_nbr) do update set epoch = excluded.epoch, requested_at = excluded.requested_at
+        where c.epoch <= excluded.epoch
+    returning class_nbr
+), stored as materialized (
+    select s.class_nbr, s.term, s.seats_available as old_available, s.non_reserved_seats as old_non_reserved
+    from accepted
+    join mine using (class_nbr)
+    join public.class_states s on s.class_nbr = mine.class_nbr and s.term = mine.term
+    for update of s
+), merged as (
+    select *,
+           case when $5::integer > 0 and old_available <= 0 then old_available
+                else coalesce($5::integer, old_available)
+           end as new_available,
+           case when $6::integer > 0 and coalesce(old_non_reserved, old_available) <= 0 then old_non_reserved
+                when $6::integer is null and $5::integer = 0 and old_non_reserved is not null then 0
+                else coalesce($6::integer, old_non_reserved)
+           end as new_non_reserved
+    from stored
+), judged as (
+    select *,
+           coalesce(old_non_reserved, old_available) > 0
+               and coalesce(new_non_reserved, new_available) <= 0 as filled,
+           old_available > 0 and new_available <= 0 as filled_with_reserved
+    from merged
+), updated as (
+    update public.class_states s
+    set seats_available = j.new_available, non_reserved_seats = j.new_non_reserved,
+        last_checked_at = greatest(s.last_checked_at, $4::timestamptz), last_changed_at = $8::timestamptz
+    from judged j
+    where s.class_nbr = j.class_nbr
+      and (j.old_available, j.old_non_reserved) is distinct from (j.new_available, j.new_non_reserved)
+), dropped as (
+    update edged.mails
+    set status = 'dropped', reason = $7, finished_at = $8::timestamptz, lease_until = null
+    where id in (select id from mine) and exists (select from accepted)
+), released as (
+    delete from public.notifications_sent n
+    where n.notification_type = 'seat_available' and n.class_watch_id in (
+        select w.id
+        from judged j
+        join public.class_watches w on w.class_nbr = j.class_nbr and w.term = j.term
+        where case when to_jsonb(w) -> 'include_reserved_seats' = 'true' then j.filled_with_reserved
+                   else j.filled end
+        union all
+        select d.class_watch_id from mine d
+        where exists (select from accepted) and not exists (
+            select from edged.mails later
+            where later.class_watch_id = d.class_watch_id and later.notification_type = d.notification_type
+              and later.id > d.id and later.status <> 'dropped'))
+)
+select exists (select from accepted) as accepted from mine
 
 -- name: retry
 -- $1 id, $2 lease, $3 time of the next attempt

@@ -127,10 +127,11 @@ std::vector<OutboxRow> read_claimed_rows(const db::PgResult& result) {
     row.recipient = text(i, "recipient");
     row.facts = text(i, "facts");
     row.created_at = from_unix_ms(to_number<std::int64_t>(text(i, "created_at_ms")));
+    row.is_late = text(i, "is_late") == "t";
     rows.push_back(std::move(row));
   }
   std::sort(rows.begin(), rows.end(), [](const OutboxRow& a, const OutboxRow& b) {
-    return a.lease.id < b.lease.id;
+    return std::pair(a.is_late, a.lease.id) < std::pair(b.is_late, b.lease.id);
   });
   return rows;
 }

@@ -27,9 +27,10 @@ struct OutboxRow {
   std::string notification_id, notification_type, class_nbr, term, recipient;
   std::string facts;  // JSON object
   WallTime created_at{};
+  bool is_late = false;
 };
 
-// The rows that the statement claim_due returned, by id.
+// The rows that the statement claim_due returned: late ones last, else by id.
 std::vector<OutboxRow> read_claimed_rows(const db::PgResult& result);
 
 // The facts of a row. The keys of its JSON are MailFacts' field names; an absent or null one is

@@ -12,10 +12,21 @@ namespace {
 
 using boost::asio::awaitable;
 
-int to_int(std::string_view text) {
-  int value = 0;
+template <typename Number = int>
+Number to_number(std::string_view text) {
+  Number value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+std::optional<std::int64_t> seats_at(const db::PgResult& result, int column) {
+  if (result.rows() == 0 || result.is_null(0, column)) return std::nullopt;
+  return to_number<std::int64_t>(result.text(0, column));
+}
+
+std::optional<std::string> text_or_null(const std::optional<std::int64_t>& number) {
+  if (!number) return std::nullopt;
+  return std::to_string(*number);
 }
 
 db::PgParameters parameters_of(const LeaseKey& lease) {
@@ -46,11 +57,36 @@ awaitable<Result<LastLook>> OutboxStore::look(LeaseKey lease, int new_attempts) 
   look.lease_lost = found->rows() == 0;
   look.refusal = found->optional_text(0, 0);
   look.is_late = found->text(0, 1) == "t";
-  look.is_open = found->text(0, 2) == "t";
-  look.is_recent = found->text(0, 3) == "t";
-  look.attempts = to_int(found->text(0, 4));
-  look.include_reserved = found->text(0, 5) == "t";
+  look.is_recent = found->text(0, 2) == "t";
+  look.attempts = to_number(found->text(0, 3));
+  look.include_reserved = found->text(0, 4) == "t";
+  look.known = {seats_at(*found, 5), seats_at(*found, 6)};
   co_return look;
+}
+
+awaitable<Result<std::int64_t>> OutboxStore::next_epoch() {
+  db::PgParameters none;
+  Result<db::PgResult> next =
+      co_await pool_.execute(std::string(sql::mail::kNextEpoch), std::move(none));
+  if (!next) co_return next.error().with_context("could not take an epoch for a question");
+  co_return to_number<std::int64_t>(next->text(0, 0));
+}
+
+awaitable<Result<Settlement>> OutboxStore::settle_closing(LeaseKey lease,
+                                                          Closing closing,
+                                                          std::string reason) {
+  db::PgParameters parameters = parameters_of(lease);
+  parameters.emplace_back(std::to_string(closing.epoch));
+  parameters.emplace_back(format_rfc3339(closing.asked_at));
+  parameters.push_back(text_or_null(closing.seats.available));
+  parameters.push_back(text_or_null(closing.seats.non_reserved));
+  parameters.emplace_back(std::move(reason));
+  parameters.emplace_back(now_text());
+  Result<db::PgResult> settled =
+      co_await pool_.execute(std::string(sql::mail::kSettleClosing), std::move(parameters));
+  if (!settled) co_return settled.error().with_context("could not store that a section closed");
+  if (settled->rows() == 0) co_return Settlement::kLeaseLost;
+  co_return settled->text(0, 0) == "t" ? Settlement::kDone : Settlement::kOvertaken;
 }
 
 awaitable<Result<bool>> OutboxStore::finish(LeaseKey lease,
@@ -82,7 +118,7 @@ awaitable<Result<int>> OutboxStore::pending_of_run(std::int64_t run_id) {
   Result<db::PgResult> found =
       co_await pool_.execute(std::string(sql::mail::kCountPendingOfRun), std::move(parameters));
   if (!found) co_return found.error();
-  co_return to_int(found->text(0, 0));
+  co_return to_number(found->text(0, 0));
 }
 
 awaitable<Result<bool>> OutboxStore::change(std::string sql, db::PgParameters parameters) {

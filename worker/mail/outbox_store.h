@@ -14,6 +14,7 @@
 #include "proto/base/status.h"
 #include "worker/db/pg_pool.h"
 #include "worker/mail/outbox_row.h"
+#include "worker/mail/seats.h"
 
 namespace edged::mail {
 
@@ -28,11 +29,20 @@ struct LastLook {
   bool lease_lost = false;
   std::optional<std::string> refusal;
   bool is_late = false;
-  bool is_open = false;
-  bool is_recent = false;  // the state was seen within state_age_max
+  Seats known;             // by the state in PostgreSQL
+  bool is_recent = false;  // it was seen within state_age_max
   bool include_reserved = false;
   int attempts = 0;
 };
+
+// A section that the upstream said is closed.
+struct Closing {
+  std::int64_t epoch = 0;  // of next_epoch(), before the upstream was asked
+  WallTime asked_at{};
+  Seats seats;
+};
+// kOvertaken: a newer run has settled the section; nothing changed.
+enum class Settlement { kDone, kOvertaken, kLeaseLost };
 
 class OutboxStore {
  public:
@@ -44,6 +54,12 @@ class OutboxStore {
   boost::asio::awaitable<Result<std::vector<OutboxRow>>> claim();
   // Renews the lease, counts `new_attempts`, and looks at user and section.
   boost::asio::awaitable<Result<LastLook>> look(LeaseKey lease, int new_attempts);
+
+  boost::asio::awaitable<Result<std::int64_t>> next_epoch();
+  // Drops the mail of a section that closed, and stores that it did. kDone: the lease has ended.
+  boost::asio::awaitable<Result<Settlement>> settle_closing(LeaseKey lease,
+                                                            Closing closing,
+                                                            std::string reason);
 
   // These end a lease; false: it was another's already, and nothing changed.
   boost::asio::awaitable<Result<bool>> finish(LeaseKey lease,

@@ -118,12 +118,14 @@ class OutboxDeliveryTest : public ::testing::Test {
 
   OutboxDelivery make() {
     return OutboxDelivery(
-        io_.get_executor(), *pool_, transport_, clock_, metrics_, options_, still_open_);
+        io_.get_executor(), *pool_, transport_, clock_, metrics_, options_, ask_seats_);
   }
 
   OutboxCounts deliver() {
-    OutboxDelivery delivery(
-        io_.get_executor(), *pool_, transport_, clock_, metrics_, options_, still_open_);
+    OutboxDelivery delivery = make();
+    return deliver_by(delivery);
+  }
+  OutboxCounts deliver_by(OutboxDelivery& delivery) {
     Result<OutboxCounts> counts = run_awaitable(io_, delivery.deliver_due());
     if (!counts) ADD_FAILURE() << counts.error().to_string();
     return counts ? *counts : OutboxCounts{};
@@ -139,14 +141,14 @@ class OutboxDeliveryTest : public ::testing::Test {
   std::string claims() { return value("select count(*) from public.notifications_sent"); }
 
   // Makes the upstream answer, and counts the questions.
-  void answer_still_open(Result<bool> answer) {
-    still_open_ = [this, answer](OpenQuestion question) {
-      return ask(std::move(question), answer);
+  void upstream_says(Result<Seats> answer) {
+    ask_seats_ = [this, answer](SectionQuestion question) {
+      return note_question(std::move(question), answer);
     };
   }
-  asio::awaitable<Result<bool>> ask(OpenQuestion question, Result<bool> answer) {
-    questions_.push_back(question.class_nbr + "@" + question.term +
-                         (question.include_reserved ? " with reserved seats" : ""));
+  asio::awaitable<Result<Seats>> note_question(SectionQuestion question, Result<Seats> answer) {
+    questions_.push_back(question.class_nbr + "@" + question.term);
+    if (while_asked_) while_asked_();
     co_return answer;
   }
 
@@ -157,7 +159,8 @@ class OutboxDeliveryTest : public ::testing::Test {
   ManualClock clock_;
   ScriptedTransport transport_;
   OutboxOptions options_;
-  StillOpen still_open_;
+  AskSeats ask_seats_;
+  std::function<void()> while_asked_;
   std::vector<std::string> questions_;
   std::optional<db::PgPool> pool_;
   int mails_ = 0;

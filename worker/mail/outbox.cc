@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proto/base/log.h"
+#include "worker/mail/lease_keeper.h"
 #include "worker/mail/mime.h"
 #include "worker/mail/outbox_row.h"
 #include "worker/mail/outbox_store.h"
@@ -72,12 +73,13 @@ class OutboxDelivery::Impl {
        MetricsRegistry& metrics,
        OutboxOptions options,
        AskSeats ask)
-      : store_(pool, clock, {options.batch_size, options.lease, options.state_age_max}),
+      : executor_(std::move(executor)),
+        store_(pool, clock, {options.batch_size, options.lease, options.state_age_max}),
         inquiry_(std::move(ask), store_, clock, {.answer_age_max = options.state_age_max}),
         transport_(transport),
         counters_(metrics),
         options_(std::move(options)),
-        timer_(executor),
+        timer_(executor_),
         random_(options_.seed) {}
 
   asio::awaitable<Result<OutboxCounts>> deliver_due() {
@@ -164,7 +166,9 @@ class OutboxDelivery::Impl {
   asio::awaitable<Result<Verdict>> ask_and_judge(const OutboxRow* row, LastLook look) {
     const SectionQuestion question{row->class_nbr, row->term};
     SectionQuestion copy = question;
+    LeaseKeeper keeper(executor_, store_, row->lease, options_.lease / 3);
     Result<SeatAnswer> answer = co_await inquiry_.ask(std::move(copy));
+    co_await keeper.stop();
     if (!answer) co_return answer.error();
     if (!answer->seats) {
       const Status why =
@@ -214,7 +218,9 @@ class OutboxDelivery::Impl {
     Result<Message> message = render_message(*facts, options_.identity);
     if (!message) co_return Verdict{Kind::kDead, message.error().message()};
     const Attempt attempt = row->lease.number > 1 ? Attempt::kRepeated : Attempt::kFirst;
+    LeaseKeeper keeper(executor_, store_, row->lease, options_.lease / 3);
     Status accepted = co_await transport_.deliver(std::move(*message), attempt);
+    co_await keeper.stop();
     if (accepted.ok()) co_return Verdict{Kind::kSend, {}};
     if (accepted.code() == Code::kInvalidArgument) {
       co_return Verdict{Kind::kDead, accepted.message()};
@@ -308,6 +314,7 @@ class OutboxDelivery::Impl {
     last_pass_ok_ = status.ok();
   }
 
+  asio::any_io_executor executor_;
   OutboxStore store_;
   SeatInquiry inquiry_;
   Transport& transport_;

@@ -3,8 +3,8 @@
 // user be mailed, is a late mail still true), sent, and completed under its lease; rows stay as the
 // record. Any number of deliverers work on one database, each mail goes to one of them; a deliverer
 // that dies leaves its rows to the others when its lease ends, and they send the same bytes under
-// the same Message-ID. A transport must answer within the lease. Executor's thread; the object
-// outlives its coroutines.
+// the same Message-ID. A lease is renewed while the upstream or the transport is waited for,
+// however long that takes. Executor's thread; the object outlives its coroutines.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

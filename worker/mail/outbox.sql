@@ -74,6 +74,11 @@ with dropped as (
 )
 select id from dropped
 
+-- name: renew
+-- $1 id, $2 lease, $3 end of the lease
+update edged.mails set lease_until = $3::timestamptz
+where id = $1::bigint and lease_number = $2::bigint and status = 'sending'
+
 -- name: next_epoch
 -- Before the upstream is asked. A run that begins later has a greater one, and its word counts.
 select nextval('edged.run_epoch')

@@ -64,6 +64,12 @@ awaitable<Result<LastLook>> OutboxStore::look(LeaseKey lease, int new_attempts) 
   co_return look;
 }
 
+awaitable<Result<bool>> OutboxStore::renew(LeaseKey lease) {
+  db::PgParameters parameters = parameters_of(lease);
+  parameters.emplace_back(now_text(options_.lease));
+  return change(std::string(sql::mail::kRenew), std::move(parameters));
+}
+
 awaitable<Result<std::int64_t>> OutboxStore::next_epoch() {
   db::PgParameters none;
   Result<db::PgResult> next =

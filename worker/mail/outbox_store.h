@@ -55,6 +55,8 @@ class OutboxStore {
   // Renews the lease, counts `new_attempts`, and looks at user and section.
   boost::asio::awaitable<Result<LastLook>> look(LeaseKey lease, int new_attempts);
 
+  // False: it is another's.
+  boost::asio::awaitable<Result<bool>> renew(LeaseKey lease);
   boost::asio::awaitable<Result<std::int64_t>> next_epoch();
   // Drops the mail of a section that closed, and stores that it did. kDone: the lease has ended.
   boost::asio::awaitable<Result<Settlement>> settle_closing(LeaseKey lease,

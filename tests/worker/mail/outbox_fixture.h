@@ -36,6 +36,7 @@ class ScriptedTransport final : public Transport {
   asio::awaitable<Status> deliver(Message message, Attempt attempt) override {
     attempts.push_back(attempt);
     if (before) before();
+    if (wait) co_await wait();
     if (pause.count() > 0) {
       asio::steady_timer timer(co_await asio::this_coro::executor, pause);
       co_await timer.async_wait(asio::use_awaitable);
@@ -53,6 +54,7 @@ class ScriptedTransport final : public Transport {
   std::vector<Message> messages;
   std::vector<Attempt> attempts;  // as they began
   std::function<void()> before;
+  std::function<asio::awaitable<void>()> wait;
   std::chrono::milliseconds pause{0};
 };
 
@@ -149,6 +151,7 @@ class OutboxDeliveryTest : public ::testing::Test {
   asio::awaitable<Result<Seats>> note_question(SectionQuestion question, Result<Seats> answer) {
     questions_.push_back(question.class_nbr + "@" + question.term);
     if (while_asked_) while_asked_();
+    if (wait_for_answer_) co_await wait_for_answer_();
     co_return answer;
   }
 
@@ -161,6 +164,7 @@ class OutboxDeliveryTest : public ::testing::Test {
   OutboxOptions options_;
   AskSeats ask_seats_;
   std::function<void()> while_asked_;
+  std::function<asio::awaitable<void>()> wait_for_answer_;
   std::vector<std::string> questions_;
   std::optional<db::PgPool> pool_;
   int mails_ = 0;

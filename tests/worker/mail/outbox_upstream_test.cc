@@ -210,6 +210,59 @@ TEST_F(OutboxUpstreamTest, AsksOnceForAllMailsOfASection) {
   EXPECT_EQ(questions_.size(), 3U);
 }
 
+// Whoever is slow keeps the mail: nobody else sends it meanwhile.
+class OutboxLeaseTest : public OutboxUpstreamTest {
+ protected:
+  OutboxLeaseTest() { options_.lease = 90ms; }
+
+  // Lives through several leases, each of which must have been renewed before it ends.
+  asio::awaitable<void> outlast_the_lease() {
+    wait_for_answer_ = nullptr;  // another one does not wait
+    transport_.wait = nullptr;
+    OutboxDelivery other = make();
+    for (int i = 0; i < 3; ++i) {
+      clock_.advance(89ms);
+      const bool is_kept = co_await was_renewed();
+      EXPECT_TRUE(is_kept);
+      if (!is_kept) clock_.advance(1ms);
+      const Result<OutboxCounts> taken = co_await other.deliver_due();
+      EXPECT_TRUE(taken && taken->sent == 0 && transport_.messages.empty());
+      if (!is_kept) co_return;
+    }
+  }
+
+ private:
+  asio::awaitable<bool> was_renewed() {
+    const auto give_up_at = std::chrono::steady_clock::now() + 10s;
+    while (std::chrono::steady_clock::now() < give_up_at) {
+      const std::string left = value("select lease_until - " + now() + " from edged.mails");
+      if (left > "00:00:00.08") co_return true;
+      asio::steady_timer pause(co_await asio::this_coro::executor, 5ms);
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+    co_return false;
+  }
+};
+
+TEST_F(OutboxLeaseTest, IsKeptWhileTheUpstreamIsAsked) {
+  const std::string id = add_mail();
+  set_old_state(2, "null");
+  upstream_says(Seats{2, std::nullopt});
+  wait_for_answer_ = [this] { return outlast_the_lease(); };
+  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_EQ(questions_.size(), 1U);
+  EXPECT_EQ(transport_.messages.size(), 1U);
+  EXPECT_EQ(outcome(id), "sent//1");
+}
+
+TEST_F(OutboxLeaseTest, IsKeptWhileTheTransportSends) {
+  const std::string id = add_mail();
+  transport_.wait = [this] { return outlast_the_lease(); };
+  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_EQ(transport_.attempts.size(), 1U);
+  EXPECT_EQ(outcome(id), "sent//1");
+}
+
 TEST_F(OutboxUpstreamTest, MailsInTimeGoFirst) {
   const std::string late = add_mail();
   set_old_state(2, "null");

@@ -128,11 +128,21 @@ struct FinishConnection {
 }  // namespace
 
 PostgresCluster& PostgresCluster::shared() {
-  static PostgresCluster cluster;
+  static PostgresCluster cluster("");
   return cluster;
 }
 
-PostgresCluster::PostgresCluster() : binaries_(find_binaries()) {
+std::unique_ptr<PostgresCluster> PostgresCluster::another(const std::string& settings, Role role) {
+  std::unique_ptr<PostgresCluster> cluster(new PostgresCluster(settings));
+  if (role == Role::kStandby) {
+    cluster->stop();
+    std::ofstream(cluster->directory_ + "/data/standby.signal");
+    cluster->start();
+  }
+  return cluster;
+}
+
+PostgresCluster::PostgresCluster(const std::string& settings) : binaries_(find_binaries()) {
   std::string pattern = (fs::temp_directory_path() / "edged-pg-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) fail("could not make a temporary directory");
   directory_ = pattern;
@@ -147,12 +157,14 @@ PostgresCluster::PostgresCluster() : binaries_(find_binaries()) {
   watcher_pid_ = fork();
   if (watcher_pid_ < 0) fail("could not fork");
   if (watcher_pid_ == 0) {
-    close(ends[1]);
-    watch(ends[0], directory_);
+    // Nothing of the program's: another cluster's watcher waits for the end of a pipe too.
+    dup2(ends[0], 3);
+    close_range(4, ~0U, 0);
+    watch(3, directory_);
   }
   close(ends[0]);
   watcher_pipe_ = ends[1];
-  initialise();
+  initialise(settings);
   for (int attempt = 0; attempt < 5; ++attempt) {  // another program may take the port meanwhile
     port_ = free_port();
     const std::string line = "port = " + std::to_string(port_) + "\n";
@@ -177,7 +189,7 @@ PostgresCluster::~PostgresCluster() {
   waitpid(watcher_pid_, nullptr, 0);
 }
 
-void PostgresCluster::initialise() {
+void PostgresCluster::initialise(const std::string& settings) {
   const std::string password_file = directory_ + "/password";
   std::ofstream(password_file) << kPassword << '\n';
   fs::permissions(password_file,
@@ -199,7 +211,8 @@ void PostgresCluster::initialise() {
   std::ofstream(directory_ + "/data/postgresql.conf", std::ios::app)
       << "listen_addresses = '127.0.0.1'\nunix_socket_directories = '" << directory_
       << "'\nfsync = off\nfull_page_writes = off\nwal_level = logical\n"
-         "shared_buffers = 32MB\nmax_connections = 60\nmax_wal_size = 256MB\n";
+         "shared_buffers = 32MB\nmax_connections = 60\nmax_wal_size = 256MB\n"
+      << settings;
 }
 
 void PostgresCluster::control(const std::vector<std::string>& arguments) const {

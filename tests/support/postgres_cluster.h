@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A throwaway PostgreSQL for one test program: its own directory, a unix socket and a port of
+// A throwaway PostgreSQL for a test program: its own directory, a unix socket and a port of
 // 127.0.0.1. Nothing is synced to disk, but what was committed survives stop_immediately(). It is
 // stopped and removed when the program ends, however it ends: a watcher process sees the end. As
 // root the server runs as user "postgres". One thread.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,11 @@ class PostgresCluster {
   // The program's cluster, started at the first call. Aborts with the reason if that fails: no test
   // of the program could pass.
   static PostgresCluster& shared();
+  // One more, with `settings` (lines of postgresql.conf); a standby follows nobody, and is
+  // read-only.
+  enum class Role { kPrimary, kStandby };
+  static std::unique_ptr<PostgresCluster> another(const std::string& settings,
+                                                  Role role = Role::kPrimary);
 
   ~PostgresCluster();
   PostgresCluster(const PostgresCluster&) = delete;
@@ -51,8 +57,8 @@ class PostgresCluster {
   void terminate_backends(const std::string& database) const;
 
  private:
-  PostgresCluster();
-  void initialise();
+  explicit PostgresCluster(const std::string& settings);
+  void initialise(const std::string& settings);
   void control(const std::vector<std::string>& arguments) const;
 
   std::string binaries_;

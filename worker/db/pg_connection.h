@@ -22,7 +22,7 @@ namespace edged::db {
 
 class PgConnection {
  public:
-  // Errors: kUnavailable (no server, no answer within connect_timeout), kDenied (the server refused
+  // Errors: kUnavailable (no server answered in its time), kDenied (the server refused
   // the user), kInvalidArgument (the URL).
   static boost::asio::awaitable<Result<std::unique_ptr<PgConnection>>> connect(
       boost::asio::any_io_executor executor, PgConnectOptions options);

@@ -33,6 +33,8 @@ constexpr std::array kTranslations{
     Translation{"XX", Code::kInternal},
 };
 
+constexpr std::string_view kCouldNotConnect = "could not connect to PostgreSQL: ";
+
 bool is_sqlstate(std::string_view text) {
   return text.size() == 5 && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
@@ -81,7 +83,39 @@ Status connect_error(std::string_view libpq_message) {
   if (line.find("unsupported startup parameter") != std::string::npos) {
     line += ". Behind a pooler set postgres.session_state to false";
   }
-  return Status(code, "could not connect to PostgreSQL: " + line);
+  return Status(code, std::string(kCouldNotConnect) + line);
+}
+
+bool is_refusal(std::string_view libpq_message) {
+  // libpq may have tried with and without TLS: what was said last counts.
+  bool refused = false;
+  while (!libpq_message.empty()) {
+    const std::size_t end = std::min(libpq_message.find('\n'), libpq_message.size());
+    const std::string_view line = libpq_message.substr(0, end);
+    if (const std::size_t at = find_sqlstate(line); at != std::string_view::npos) {
+      const Code code = code_for_sqlstate(line.substr(at, 5));
+      refused = code == Code::kDenied || code == Code::kInvalidArgument;
+    }
+    libpq_message.remove_prefix(std::min(end + 1, libpq_message.size()));
+  }
+  return refused;
+}
+
+Status join_connect_errors(const std::vector<Status>& errors) {
+  constexpr std::size_t kNamedMax = 4;
+  std::string text;
+  for (std::size_t i = 0; i < errors.size() && i < kNamedMax; ++i) {
+    std::string_view said = errors[i].message();
+    if (i > 0) {
+      if (said.starts_with(kCouldNotConnect)) said.remove_prefix(kCouldNotConnect.size());
+      text += "; ";
+    }
+    text += said;
+  }
+  if (errors.size() > kNamedMax) {
+    text += "; and " + std::to_string(errors.size() - kNamedMax) + " more";
+  }
+  return Status(errors.back().code(), std::move(text));
 }
 
 }  // namespace edged::db

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/base/status.h"
 
@@ -24,5 +25,14 @@ Status statement_error(std::string_view sqlstate,
 // if the server refused the user (class 28), kUnavailable otherwise. Keeps the first line, without
 // its code.
 Status connect_error(std::string_view libpq_message);
+
+// Of the same message: true if a server answered and will not have us (its user, database or
+// request). libpq tries no other host then, and what is wrong should be seen; a server that is
+// starting, stopping or out of something is not of that kind.
+bool is_refusal(std::string_view libpq_message);
+
+// What several attempts to connect came to, in their order, as one status: the last one's code, and
+// what the first few said. Requires one.
+Status join_connect_errors(const std::vector<Status>& errors);
 
 }  // namespace edged::db

@@ -96,14 +96,35 @@ PGconn* start(const PgSettings& settings) {
   return PQconnectStartParams(keywords.data(), values.data(), 0);
 }
 
+// How one attempt to connect ended, and whether the next server is worth an attempt.
+struct Attempted {
+  enum class Next { kTry, kTryAndLeaveThisOut, kStop };
+  Status status;
+  Next next = Next::kTry;
+};
+
+Attempted failed(PGconn* connection) {
+  const char* message = PQerrorMessage(connection);
+  return {connect_error(message),
+          is_refusal(message) ? Attempted::Next::kStop : Attempted::Next::kTry};
+}
+
+Attempted silent(PGconn* connection) {
+  const std::string host = PQhost(connection), address = PQhostaddr(connection);
+  std::string text = "could not connect to PostgreSQL: no answer from \"" + host + "\"";
+  if (!address.empty() && address != host) text += " (" + address + ")";
+  text += ", port " + std::string(PQport(connection)) + " in time";
+  return {Status(Code::kUnavailable, std::move(text)), Attempted::Next::kTryAndLeaveThisOut};
+}
+
 // Drives PQconnectPoll to its end. The socket is wrapped anew each turn: libpq may close it and
 // open another one, even with the same number.
-asio::awaitable<Status> finish_connecting(asio::any_io_executor executor,
-                                          PGconn* connection,
-                                          SteadyTime deadline) {
+asio::awaitable<Attempted> finish_connecting(asio::any_io_executor executor,
+                                             PGconn* connection,
+                                             SteadyTime deadline) {
   PostgresPollingStatusType state = PGRES_POLLING_WRITING;
   while (state != PGRES_POLLING_OK) {
-    if (state == PGRES_POLLING_FAILED) co_return connect_error(PQerrorMessage(connection));
+    if (state == PGRES_POLLING_FAILED) co_return failed(connection);
     const auto type =
         state == PGRES_POLLING_READING ? Descriptor::wait_read : Descriptor::wait_write;
     Wake wake = Wake::kReady;
@@ -111,15 +132,32 @@ asio::awaitable<Status> finish_connecting(asio::any_io_executor executor,
       BorrowedDescriptor socket(executor, PQsocket(connection));
       wake = co_await wait_for(socket.get(), type, deadline);
     }
-    if (wake == Wake::kDeadline) {
-      co_return Status(Code::kUnavailable, "could not connect to PostgreSQL: no answer in time");
-    }
+    if (wake == Wake::kDeadline) co_return silent(connection);
     if (wake == Wake::kAbandoned) {
-      co_return Status(Code::kUnavailable, "could not connect to PostgreSQL: stopped");
+      co_return Attempted{Status(Code::kUnavailable, "could not connect to PostgreSQL: stopped"),
+                          Attempted::Next::kStop};
     }
     state = PQconnectPoll(connection);
   }
-  co_return Status();
+  co_return Attempted{};
+}
+
+// One attempt with a connection that start() made.
+asio::awaitable<Attempted> attempt_to_connect(asio::any_io_executor executor,
+                                              PGconn* connection,
+                                              SteadyTime deadline) {
+  if (connection == nullptr) {
+    co_return Attempted{Status(Code::kInternal, "could not connect: out of memory"),
+                        Attempted::Next::kStop};
+  }
+  if (PQstatus(connection) == CONNECTION_BAD) co_return failed(connection);
+  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);  // for the SQLSTATE of a refusal
+  PQsetNoticeProcessor(connection, log_notice, nullptr);
+  Attempted tried = co_await finish_connecting(executor, connection, deadline);
+  if (!tried.status.ok()) co_return tried;
+  if (PQsetnonblocking(connection, 1) != 0) co_return failed(connection);
+  PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+  co_return tried;
 }
 
 }  // namespace
@@ -158,25 +196,30 @@ PgSocket::~PgSocket() {
 
 asio::awaitable<Result<std::unique_ptr<PgSocket>>> PgSocket::connect(asio::any_io_executor executor,
                                                                      PgConnectOptions options) {
-  const SteadyTime deadline = std::chrono::steady_clock::now() + options.connect_timeout;
-  Result<PgSettings> parsed = parse_settings(options);
-  if (!parsed) co_return parsed.error();
-  Result<PgSettings> settings = co_await resolve_settings(executor, std::move(*parsed), deadline);
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  const Result<PgSettings> settings = parse_settings(options);
   if (!settings) co_return settings.error();
-  Connection connection(start(*settings));
-  if (connection == nullptr) co_return Status(Code::kInternal, "could not connect: out of memory");
-  if (PQstatus(connection.get()) == CONNECTION_BAD) {
-    co_return connect_error(PQerrorMessage(connection.get()));
+  Result<std::vector<PgHost>> hosts = list_hosts(*settings);
+  if (!hosts) co_return hosts.error();
+  const SteadyTime names_until = now() + options.connect_timeout;
+  ResolvedHosts resolved = co_await resolve_hosts(executor, std::move(*hosts), names_until);
+  std::vector<Status> failures = std::move(resolved.failures);
+  const std::vector<PgAttempt> attempts = plan_attempts(*settings, resolved.hosts);
+  const auto each = time_for_each(options.connect_timeout, attempts.size());
+  std::vector<bool> left_out(resolved.hosts.size());
+  for (const PgAttempt& attempt : attempts) {
+    if (left_out[attempt.host]) continue;
+    Connection connection(start(attempt.settings));
+    const SteadyTime until = now() + each;
+    Attempted tried = co_await attempt_to_connect(executor, connection.get(), until);
+    if (tried.status.ok()) {
+      co_return std::unique_ptr<PgSocket>(new PgSocket(executor, std::move(connection)));
+    }
+    failures.push_back(std::move(tried.status));
+    if (tried.next == Attempted::Next::kStop) break;
+    left_out[attempt.host] = tried.next == Attempted::Next::kTryAndLeaveThisOut;
   }
-  PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);  // for the SQLSTATE of a refusal
-  PQsetNoticeProcessor(connection.get(), log_notice, nullptr);
-  Status connected = co_await finish_connecting(executor, connection.get(), deadline);
-  if (!connected.ok()) co_return connected;
-  if (PQsetnonblocking(connection.get(), 1) != 0) {
-    co_return connect_error(PQerrorMessage(connection.get()));
-  }
-  PQsetErrorVerbosity(connection.get(), PQERRORS_DEFAULT);
-  co_return std::unique_ptr<PgSocket>(new PgSocket(executor, std::move(connection)));
+  co_return join_connect_errors(failures);
 }
 
 bool PgSocket::broken() const {

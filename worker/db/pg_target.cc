@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connection settings: parsing with libpq's own parser, resolving with Asio's resolver.
+// Connection settings, parsed with libpq's own parser, and the servers they name.
 #include "worker/db/pg_target.h"
 
 #include <libpq-fe.h>
@@ -9,11 +9,12 @@
 #include <memory>
 #include <utility>
 
+#include "worker/db/name_lookup.h"
+
 namespace edged::db {
 namespace {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 std::vector<std::string> split_commas(const std::string& list) {
@@ -27,54 +28,12 @@ std::vector<std::string> split_commas(const std::string& list) {
   }
 }
 
-std::string join_commas(const std::vector<PgHost>& hosts, std::string PgHost::*field) {
-  std::string list;
-  for (const PgHost& host : hosts) {
-    if (&host != &hosts.front()) list += ',';
-    list += host.*field;
-  }
-  return list;
-}
-
 std::string value_or_environment(const PgSettings& settings,
                                  const char* key,
                                  const char* variable) {
   if (const auto found = settings.find(key); found != settings.end()) return found->second;
   const char* value = std::getenv(variable);
   return value == nullptr ? std::string() : std::string(value);
-}
-
-// Asks for the addresses of a name. The resolver's thread cannot be interrupted, so a late answer
-// finds only this state.
-struct Lookup {
-  Lookup(const asio::any_io_executor& executor, SteadyTime deadline)
-      : resolver(executor), done(executor, deadline) {}
-  tcp::resolver resolver;
-  asio::steady_timer done;
-  std::vector<std::string> addresses;
-  std::string error = "no answer from the DNS in time";
-};
-
-asio::awaitable<Result<std::vector<std::string>>> lookup(asio::any_io_executor executor,
-                                                         std::string name,
-                                                         SteadyTime deadline) {
-  const auto state = std::make_shared<Lookup>(executor, deadline);
-  state->resolver.async_resolve(
-      name,
-      "",
-      [state](const boost::system::error_code& error, const tcp::resolver::results_type& found) {
-        if (error) state->error = error.message();
-        for (const auto& entry : found) {
-          state->addresses.push_back(entry.endpoint().address().to_string());
-        }
-        state->done.cancel();
-      });
-  co_await state->done.async_wait(asio::as_tuple(asio::use_awaitable));
-  if (state->addresses.empty()) {
-    co_return Status(Code::kUnavailable,
-                     "could not resolve PostgreSQL host \"" + name + "\": " + state->error);
-  }
-  co_return state->addresses;
 }
 
 }  // namespace
@@ -139,35 +98,64 @@ bool needs_resolving(const PgHost& host) {
   return static_cast<bool>(not_an_address);
 }
 
-asio::awaitable<Result<PgSettings>> resolve_settings(asio::any_io_executor executor,
-                                                     PgSettings settings,
-                                                     SteadyTime deadline) {
-  Result<std::vector<PgHost>> hosts = list_hosts(settings);
-  if (!hosts) co_return hosts.error();
-  std::vector<PgHost> resolved;
-  Status failure;
-  bool any_name = false;
-  for (const PgHost& host : *hosts) {
+asio::awaitable<ResolvedHosts> resolve_hosts(asio::any_io_executor executor,
+                                             std::vector<PgHost> hosts,
+                                             SteadyTime deadline) {
+  std::vector<std::string> names;
+  for (const PgHost& host : hosts) {
+    if (needs_resolving(host)) names.push_back(host.host);
+  }
+  ResolvedHosts resolved;
+  if (names.empty()) {
+    resolved.hosts = std::move(hosts);
+    co_return resolved;
+  }
+  const std::vector<Addresses> all = co_await look_up(executor, std::move(names), deadline);
+  auto next = all.begin();
+  for (const PgHost& host : hosts) {
     if (!needs_resolving(host)) {
-      resolved.push_back(host);
+      resolved.hosts.push_back(host);
       continue;
     }
-    any_name = true;
-    Result<std::vector<std::string>> addresses = co_await lookup(executor, host.host, deadline);
+    const Addresses& addresses = *next++;
     if (!addresses) {
-      failure = addresses.error();
+      resolved.failures.push_back(addresses.error());
       continue;
     }
-    for (std::string& address : *addresses) {
-      resolved.push_back({host.host, std::move(address), host.port});
+    for (const std::string& address : *addresses) {
+      resolved.hosts.push_back({host.host, address, host.port});
     }
   }
-  if (!any_name) co_return settings;
-  if (resolved.empty()) co_return failure;
-  settings["host"] = join_commas(resolved, &PgHost::host);
-  settings["hostaddr"] = join_commas(resolved, &PgHost::address);
-  settings["port"] = join_commas(resolved, &PgHost::port);
-  co_return settings;
+  co_return resolved;
+}
+
+std::vector<PgAttempt> plan_attempts(const PgSettings& settings, const std::vector<PgHost>& hosts) {
+  if (hosts.size() == 1 && hosts[0].host == value_or_environment(settings, "host", "PGHOST") &&
+      hosts[0].address == value_or_environment(settings, "hostaddr", "PGHOSTADDR")) {
+    return {{0, settings}};
+  }
+  constexpr const char* kWanted = "target_session_attrs";
+  const std::string wanted = value_or_environment(settings, kWanted, "PGTARGETSESSIONATTRS");
+  std::vector<std::string> rounds{wanted};
+  if (wanted == "prefer-standby" && hosts.size() > 1) rounds = {"standby", "any"};
+  std::vector<PgAttempt> attempts;
+  for (const std::string& round : rounds) {
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+      PgAttempt& attempt = attempts.emplace_back(PgAttempt{i, settings});
+      attempt.settings["host"] = hosts[i].host;
+      attempt.settings["hostaddr"] = hosts[i].address;
+      attempt.settings["port"] = hosts[i].port;
+      attempt.settings[kWanted] = round;
+    }
+  }
+  return attempts;
+}
+
+std::chrono::milliseconds time_for_each(std::chrono::milliseconds connect_timeout,
+                                        std::size_t attempts) {
+  constexpr std::size_t kFullShares = 4;
+  if (attempts <= kFullShares) return connect_timeout;
+  return connect_timeout * kFullShares / attempts;
 }
 
 }  // namespace edged::db

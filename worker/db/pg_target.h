@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What libpq is told when it connects: the URL taken apart, our settings added, and host names
-// resolved, because libpq would block the thread while it asks the DNS. `host` stays beside
-// `hostaddr`, so TLS still verifies the name. Values may hold a password: never log them.
-// Executor's thread.
+// What libpq is told when it connects: the URL taken apart, our settings added, host names
+// resolved, because libpq would block the thread while it asks the DNS, and several servers as one
+// attempt each. `host` stays beside `hostaddr`, so TLS still verifies the name. Values may hold a
+// password: never log them. Executor's thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,7 +18,8 @@ namespace edged::db {
 
 struct PgConnectOptions {
   std::string url;  // a libpq connection URI or keyword string
-  std::chrono::milliseconds connect_timeout{5000};
+  std::chrono::milliseconds connect_timeout{
+      5000};  // for the DNS, then for each server: time_for_each()
   std::chrono::milliseconds statement_timeout{5000};  // 0: none
   std::string application_name = "edged";
   bool replication = false;  // a connection for logical replication
@@ -50,11 +51,32 @@ Result<std::vector<PgHost>> list_hosts(const PgSettings& settings);
 // True if `host` is a name that the DNS must be asked for: no address, no socket directory.
 bool needs_resolving(const PgHost& host);
 
-// Settings with every host name accompanied by its addresses, one entry per address.
-// Errors: kUnavailable if no host has an address before the deadline; kInvalidArgument.
-boost::asio::awaitable<Result<PgSettings>> resolve_settings(
-    boost::asio::any_io_executor executor,
-    PgSettings settings,
-    std::chrono::steady_clock::time_point deadline);
+// The hosts with every name accompanied by its address, one entry for each, and what became of
+// names without one. Names are asked for side by side; none keeps the others waiting after
+// `deadline`.
+struct ResolvedHosts {
+  std::vector<PgHost> hosts;
+  std::vector<Status> failures;
+};
+boost::asio::awaitable<ResolvedHosts> resolve_hosts(boost::asio::any_io_executor executor,
+                                                    std::vector<PgHost> hosts,
+                                                    std::chrono::steady_clock::time_point deadline);
+
+// One server to try, with settings for it alone: libpq's own time for one of several is without
+// bound unless it may block.
+struct PgAttempt {
+  std::size_t host;  // its place in the list: a server may be tried twice
+  PgSettings settings;
+};
+
+// What to try, in order, until one connects. `prefer-standby` is two rounds, as with libpq: first
+// for a standby, then for any server. A lone host as the URL has it keeps the settings as they are:
+// a service file may say more.
+std::vector<PgAttempt> plan_attempts(const PgSettings& settings, const std::vector<PgHost>& hosts);
+
+// How long each of so many attempts may take: `connect_timeout`, or an equal share of four times
+// that.
+std::chrono::milliseconds time_for_each(std::chrono::milliseconds connect_timeout,
+                                        std::size_t attempts);
 
 }  // namespace edged::db

@@ -63,5 +63,35 @@ TEST(PgErrorTest, OtherConnectionFailuresAreUnavailable) {
   EXPECT_EQ(connect_error("").message(), "could not connect to PostgreSQL: no connection");
 }
 
+TEST(PgErrorTest, ARefusalIsWhatTheServerSaidLast) {
+  const struct {
+    const char* message;
+    bool refusal;
+  } cases[] = {
+      {"failed: FATAL:  28P01: password authentication failed\nLOCATION:  auth_failed\n", true},
+      {"failed: FATAL:  3D000: database \"x\" does not exist\n", true},
+      {"failed: FATAL:  57P03: the database system is starting up\n", false},
+      {"failed: FATAL:  57P01: terminating connection\n", false},
+      {"failed: FATAL:  53300: too many connections\n", false},
+      {"failed: Connection refused\n\tIs the server running?\n", false},
+      {"failed: session is read-only\n", false},
+      {"failed: FATAL:  28000: no encryption\nfailed: FATAL:  57P03: starting up\n", false},
+      {"failed: FATAL:  57P03: starting up\nfailed: FATAL:  28000: no encryption\n", true},
+      {"", false},
+  };
+  for (const auto& test : cases) EXPECT_EQ(is_refusal(test.message), test.refusal) << test.message;
+}
+
+TEST(PgErrorTest, SeveralFailuresBecomeOne) {
+  const Status refused = connect_error("refused"), lost(Code::kUnavailable, "could not resolve");
+  EXPECT_EQ(join_connect_errors({refused}).message(), refused.message());
+  const Status denied = connect_error("FATAL:  28P01: wrong password\n");
+  const Status joined = join_connect_errors({lost, refused, denied});
+  EXPECT_EQ(joined.code(), Code::kDenied);
+  EXPECT_EQ(joined.message(), "could not resolve; refused; FATAL: wrong password");
+  EXPECT_EQ(join_connect_errors(std::vector<Status>(6, refused)).message(),
+            "could not connect to PostgreSQL: refused; refused; refused; refused; and 2 more");
+}
+
 }  // namespace
 }  // namespace edged::db

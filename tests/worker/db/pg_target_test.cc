@@ -62,5 +62,55 @@ TEST(PgTargetTest, RefusesListsOfDifferentLength) {
   EXPECT_EQ(list_hosts({{"host", "a,b"}, {"hostaddr", "10.0.0.1"}}).code(), Code::kInvalidArgument);
 }
 
+TEST(PgTargetTest, ASingleServerKeepsItsSettings) {
+  for (const PgSettings& settings : {PgSettings{{"service", "x"}},
+                                     PgSettings{{"host", "/run/postgresql"}},
+                                     PgSettings{{"host", "10.0.0.1"}, {"port", "1"}},
+                                     PgSettings{{"host", "a"}, {"hostaddr", "10.0.0.1"}}}) {
+    const Result<std::vector<PgHost>> hosts = list_hosts(settings);
+    ASSERT_TRUE(hosts);
+    const std::vector<PgAttempt> attempts = plan_attempts(settings, *hosts);
+    ASSERT_EQ(attempts.size(), 1U);
+    EXPECT_EQ(attempts[0].settings, settings);
+  }
+}
+
+TEST(PgTargetTest, EachServerIsAnAttemptOfItsOwn) {
+  const PgSettings settings{
+      {"host", "a,gone,/run"}, {"port", "1,2,3"}, {"target_session_attrs", "read-write"}};
+  std::vector<PgAttempt> attempts =
+      plan_attempts(settings, {{"a", "10.0.0.1", "1"}, {"a", "::1", "1"}, {"/run", "", "3"}});
+  ASSERT_EQ(attempts.size(), 3U);
+  EXPECT_EQ(attempts[1].settings["host"], "a") << "for TLS";
+  EXPECT_EQ(attempts[1].settings["hostaddr"], "::1");
+  EXPECT_EQ(attempts[2].settings["host"], "/run");
+  EXPECT_EQ(attempts[2].settings["hostaddr"], "");
+  EXPECT_EQ(attempts[2].settings["port"], "3");
+  EXPECT_EQ(attempts[2].settings["target_session_attrs"], "read-write");
+  attempts = plan_attempts(settings, {{"/run", "", "3"}});
+  ASSERT_EQ(attempts.size(), 1U);
+  EXPECT_EQ(attempts[0].settings["host"], "/run") << "not the names that have no address";
+}
+
+TEST(PgTargetTest, APreferredStandbyIsLookedForFirst) {
+  const PgSettings settings{{"host", "10.0.0.1,10.0.0.2"},
+                            {"target_session_attrs", "prefer-standby"}};
+  std::vector<PgAttempt> attempts =
+      plan_attempts(settings, {{"10.0.0.1", "", ""}, {"10.0.0.2", "", ""}});
+  ASSERT_EQ(attempts.size(), 4U);
+  EXPECT_EQ(attempts[1].settings["target_session_attrs"], "standby");
+  EXPECT_EQ(attempts[2].settings["target_session_attrs"], "any");
+  EXPECT_EQ(attempts[2].host, 0U);
+  EXPECT_EQ(attempts[2].settings["host"], "10.0.0.1");
+}
+
+TEST(PgTargetTest, AllAttemptsTogetherTakeFourTimeouts) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(time_for_each(milliseconds(5000), 1), milliseconds(5000));
+  EXPECT_EQ(time_for_each(milliseconds(5000), 4), milliseconds(5000));
+  EXPECT_EQ(time_for_each(milliseconds(5000), 5), milliseconds(4000));
+  EXPECT_EQ(time_for_each(milliseconds(5000), 40), milliseconds(500));
+}
+
 }  // namespace
 }  // namespace edged::db

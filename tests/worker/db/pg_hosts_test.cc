@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several servers in one URL, some of them silent, unknown to the DNS, or of the wrong kind.
+#include <gtest/gtest.h>
+
+#include <boost/asio.hpp>
+#include <chrono>
+#include <vector>
+
+#include "tests/support/pg_pool_fixture.h"
+#include "tests/support/silent_dns.h"
+#include "worker/db/pg_replication.h"
+
+namespace edged::db {
+namespace {
+
+namespace asio = boost::asio;
+using test::PostgresCluster;
+using test::run_awaitable;
+using namespace std::chrono_literals;
+
+struct Server {
+  std::string host;
+  int port;
+};
+
+class PgHostsTest : public test::PgPoolFixture {
+ protected:
+  static void SetUpTestSuite() {
+    read_only_ = PostgresCluster::another("default_transaction_read_only = on\n").release();
+    standby_ = PostgresCluster::another("", PostgresCluster::Role::kStandby).release();
+  }
+  static void TearDownTestSuite() {
+    delete read_only_;
+    delete standby_;
+  }
+
+  static Server at(const PostgresCluster& cluster) { return {"127.0.0.1", cluster.port()}; }
+  // The kernel takes connections for it, and nobody answers.
+  Server silent() const { return {"127.0.0.1", silent_.local_endpoint().port()}; }
+  static Server refusing() { return {"127.0.0.1", 1}; }
+
+  PgPoolOptions options(const std::vector<Server>& servers, const std::string& further = "") {
+    std::string hosts, ports;
+    for (const Server& server : servers) {
+      hosts += (hosts.empty() ? "" : ",") + server.host;
+      ports += (ports.empty() ? "" : ",") + std::to_string(server.port);
+    }
+    PgPoolOptions options;
+    options.url = "host=" + hosts + " port=" + ports +
+                  " user=postgres dbname=postgres password=" + PostgresCluster::kPassword + " " +
+                  further;
+    options.size = 1;
+    options.connect_timeout = 500ms;
+    return options;
+  }
+
+  // The port of the server that is connected to, or the error.
+  std::string reached(const PgPoolOptions& target) {
+    PgPool pool(io_.get_executor(), target, metrics_);
+    return value(pool, "select current_setting('port')");
+  }
+  static std::string port_of(const PostgresCluster& cluster) {
+    return std::to_string(cluster.port());
+  }
+
+  asio::ip::tcp::acceptor silent_{io_, {asio::ip::address_v4::loopback(), 0}};
+  static inline PostgresCluster* read_only_ = nullptr;
+  static inline PostgresCluster* standby_ = nullptr;
+};
+
+TEST_F(PgHostsTest, ASilentServerTakesItsOwnTimeOnly) {
+  EXPECT_EQ(reached(options({silent(), at(cluster_)})), port_of(cluster_));
+  EXPECT_EQ(reached(options({at(cluster_), silent()})), port_of(cluster_));
+  EXPECT_EQ(reached(options({silent(), refusing(), silent(), at(cluster_)})), port_of(cluster_));
+}
+
+TEST_F(PgHostsTest, ManySilentServersShareABoundedTime) {
+  std::vector<Server> servers(9, silent());
+  servers.push_back(at(cluster_));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(reached(options(servers)), port_of(cluster_));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, 9 * 200ms) << "a tenth of four times 500 ms";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s) << "not nine times 500 ms";
+}
+
+TEST_F(PgHostsTest, WhatWasTriedIsNamed) {
+  const std::string said = reached(options({silent(), refusing()}));
+  EXPECT_NE(said.find("no answer from \"127.0.0.1\", port " + std::to_string(silent().port)),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("Connection refused"), std::string::npos) << said;
+  EXPECT_EQ(said.find(PostgresCluster::kPassword), std::string::npos) << said;
+}
+
+TEST_F(PgHostsTest, AReadOnlyServerIsPassedOver) {
+  const std::string wanted = "target_session_attrs=read-write";
+  const Server writable = at(cluster_), read_only = at(*read_only_);
+  EXPECT_EQ(reached(options({read_only, writable}, wanted)), port_of(cluster_));
+  EXPECT_EQ(reached(options({writable, read_only}, wanted)), port_of(cluster_));
+  EXPECT_EQ(reached(options({at(*standby_), silent(), writable}, wanted)), port_of(cluster_));
+  EXPECT_EQ(reached(options({read_only, writable}, "target_session_attrs=any")),
+            port_of(*read_only_));
+  const std::string none = reached(options({read_only, silent()}, wanted));
+  EXPECT_NE(none.find("session is read-only"), std::string::npos) << none;
+}
+
+TEST_F(PgHostsTest, AStandbyIsPreferred) {
+  const std::string wanted = "target_session_attrs=prefer-standby";
+  EXPECT_EQ(reached(options({at(cluster_), at(*standby_)}, wanted)), port_of(*standby_));
+  EXPECT_EQ(reached(options({at(cluster_), silent(), at(*standby_)}, wanted)), port_of(*standby_));
+  EXPECT_EQ(reached(options({silent(), at(*read_only_), at(cluster_)}, wanted)),
+            port_of(*read_only_))
+      << "no standby: the first that answers";
+  EXPECT_EQ(reached(options({at(cluster_)}, wanted)), port_of(cluster_));
+  setenv("PGTARGETSESSIONATTRS", "prefer-standby", 1);
+  EXPECT_EQ(reached(options({at(cluster_), at(*standby_)})), port_of(*standby_));
+  unsetenv("PGTARGETSESSIONATTRS");
+}
+
+TEST_F(PgHostsTest, ARefusedUserEndsTheSearch) {
+  PgPoolOptions target = options({refusing(), at(cluster_), at(*read_only_)});
+  target.url += "password=wrong";
+  PgPool pool(io_.get_executor(), target, metrics_);
+  const Result<PgResult> result = run(pool, "select 1");
+  EXPECT_EQ(result.code(), Code::kDenied);
+  EXPECT_NE(result.error().message().find("port " + port_of(cluster_)), std::string::npos);
+  EXPECT_EQ(result.error().message().find("port " + port_of(*read_only_)), std::string::npos)
+      << result.error().message();
+}
+
+TEST_F(PgHostsTest, AnUnknownNameIsPassedOver) {
+  const Server unknown{"does-not-exist.invalid", cluster_.port()};
+  EXPECT_EQ(reached(options({unknown, at(cluster_)})), port_of(cluster_));
+  EXPECT_EQ(reached(options({{"localhost", cluster_.port()}, unknown})), port_of(cluster_));
+  const std::string none = reached(options({unknown, refusing()}));
+  EXPECT_NE(none.find("does-not-exist.invalid"), std::string::npos) << none;
+  EXPECT_NE(none.find("Connection refused"), std::string::npos) << none;
+}
+
+TEST_F(PgHostsTest, ANameTheDnsIsSilentAboutTakesNoOtherAlong) {
+  const test::SilentDns dns;
+  const Server lost{"a.silent", cluster_.port()};
+  EXPECT_EQ(reached(options({lost, {"localhost", cluster_.port()}})), port_of(cluster_));
+  EXPECT_EQ(reached(options({{"localhost", cluster_.port()}, lost})), port_of(cluster_));
+  EXPECT_EQ(dns.asked(), 1) << "a name that is being asked for is not asked for again";
+  const std::string none = reached(options({lost, {"b.silent", 1}}));
+  EXPECT_NE(none.find("\"a.silent\": no answer from the DNS in time"), std::string::npos) << none;
+  EXPECT_NE(none.find("\"b.silent\": no answer from the DNS in time"), std::string::npos) << none;
+}
+
+TEST_F(PgHostsTest, ALookupUnderWayKeepsNothingFromEnding) {
+  test::SilentDns dns;
+  auto context = std::make_unique<asio::io_context>();
+  auto pool = std::make_unique<PgPool>(
+      context->get_executor(), options({{"c.silent", 1}, {"d.silent", 1}}), metrics_);
+  auto statement = [](PgPool* target) -> asio::awaitable<void> {
+    (void)co_await target->execute("select 1", {});
+  };
+  asio::co_spawn(*context, statement(pool.get()), asio::detached);
+  while (dns.asked() < 2) context->poll();
+  pool.reset();
+  context.reset();
+  EXPECT_EQ(dns.waiting(), 2) << "their threads are still there";
+}
+
+TEST_F(PgHostsTest, ReplicationPassesASilentServerToo) {
+  const PgPoolOptions target =
+      options({silent(), at(*standby_), at(cluster_)}, "target_session_attrs=read-write");
+  PgConnectOptions replication;
+  replication.url = target.url;
+  replication.connect_timeout = target.connect_timeout;
+  auto connected =
+      run_awaitable(io_, PgReplicationConnection::connect(io_.get_executor(), replication));
+  ASSERT_TRUE(connected) << connected.error().to_string();
+  Result<PgResult> port =
+      run_awaitable(io_, (*connected)->command("select current_setting('port')"));
+  ASSERT_TRUE(port) << port.error().to_string();
+  EXPECT_EQ(port->text(0, 0), port_of(cluster_));
+}
+
+}  // namespace
+}  // namespace edged::db

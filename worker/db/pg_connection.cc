@@ -42,10 +42,13 @@ struct Answer {
   bool plan_is_stale = false;
 };
 
-bool says_stale_plan(const PGresult* result) {
+std::string_view sqlstate_of(const PGresult* result) {
   const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  if (sqlstate == nullptr) return false;
-  const std::string_view code = sqlstate;
+  return sqlstate == nullptr ? std::string_view() : sqlstate;
+}
+
+bool says_stale_plan(const PGresult* result) {
+  const std::string_view code = sqlstate_of(result);
   return code == "0A000" || code == "26000";
 }
 
@@ -133,6 +136,7 @@ class PgConnection::Impl {
                           : status_of(result);
       if (answer.status.code() == Code::kUnsupported) co_return socket_->give_up(answer.status);
       answer.plan_is_stale = says_stale_plan(result);
+      read_only_ = read_only_ || sqlstate_of(result) == "25006";  // read_only_sql_transaction
       answers.push_back(std::move(answer));
     }
     if (in_pipeline_ && PQexitPipelineMode(raw()) == 0) co_return give_up(answers);
@@ -189,8 +193,12 @@ class PgConnection::Impl {
   }
 
   bool reusable() const {
-    return !in_statement_ && !socket_->broken() && PQtransactionStatus(raw()) == PQTRANS_IDLE;
+    return !in_statement_ && !retired_ && !socket_->broken() &&
+           PQtransactionStatus(raw()) == PQTRANS_IDLE;
   }
+
+  bool read_only() const { return read_only_; }
+  void retire() { retired_ = true; }
 
  private:
   using How = PreparedStatements::How;
@@ -248,6 +256,8 @@ class PgConnection::Impl {
   bool in_pipeline_ = false;
   bool in_statement_ = false;
   bool plans_are_stale_ = false;
+  bool read_only_ = false;
+  bool retired_ = false;
 };
 
 PgConnection::PgConnection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -312,6 +322,12 @@ bool PgConnection::alive() {
 }
 bool PgConnection::reusable() const {
   return impl_->reusable();
+}
+bool PgConnection::read_only() const {
+  return impl_->read_only();
+}
+void PgConnection::retire() {
+  impl_->retire();
 }
 void PgConnection::abandon() {
   impl_->abandon();

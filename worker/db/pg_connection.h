@@ -47,8 +47,13 @@ class PgConnection {
 
   // Looks at the socket without waiting: false if the server has closed the connection meanwhile.
   bool alive();
-  // False if the connection is lost or not idle outside a transaction: it must not be used again.
+  // False if the connection is lost, not idle outside a transaction, or retired: it must not be
+  // used again.
   bool reusable() const;
+  // True once the server refused to write: it has become a standby, and another one is the primary.
+  bool read_only() const;
+  // What is under way is the last that is said over it.
+  void retire();
   // Ends a statement under way with kUnknownOutcome. The connection is of no use afterwards.
   void abandon();
 

@@ -115,6 +115,7 @@ class PgPool::Impl {
     if (self->closed_) co_return result;
     self->metrics_.latency.observe(SteadyClock::now() - begin);
     if (!result) self->metrics_.count_error(result.code());
+    if (loan->read_only()) self->retire_all();
     const bool lost =
         !result && (result.code() == Code::kUnknownOutcome || result.code() == Code::kUnavailable);
     self->healthy_.store(!lost, std::memory_order_relaxed);
@@ -144,6 +145,7 @@ class PgPool::Impl {
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
     PgConnection& operator*() { return *connection_; }
+    PgConnection* operator->() { return connection_.get(); }
 
    private:
     std::shared_ptr<Impl> pool_;
@@ -256,6 +258,15 @@ class PgPool::Impl {
     if (!closed_) metrics_.connections.add(-1);
     connection.reset();
     free_place();
+  }
+
+  // The server has become a standby: what is connected to it is of no use, reads would be of old
+  // states. The next statement looks for the primary, the DNS included.
+  void retire_all() {
+    log::debug("[DB] the server takes no writes; connecting anew");
+    for (PgConnection* connection : lent_) connection->retire();
+    metrics_.connections.add(-static_cast<std::int64_t>(idle_.size()));
+    for (std::size_t closed = std::exchange(idle_, {}).size(); closed > 0; --closed) free_place();
   }
 
   void free_place() {

@@ -3,8 +3,9 @@
 // connection (at most statement_timeout), and statements are counted per caller. A connection that
 // died while idle is replaced before the statement is sent; while PostgreSQL is away statements
 // fail at once between attempts to connect, which back off to 2 s. Sessions are in UTC with ISO
-// dates. A statement that leaves a transaction open costs its connection. All calls on the
-// executor's thread; destroying the pool ends the statements under way.
+// dates. A statement that leaves a transaction open costs its connection, and one that is refused
+// because the server has become a standby costs all of them. All calls on the executor's thread;
+// destroying the pool ends the statements under way.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

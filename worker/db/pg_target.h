@@ -18,8 +18,8 @@ namespace edged::db {
 
 struct PgConnectOptions {
   std::string url;  // a libpq connection URI or keyword string
-  std::chrono::milliseconds connect_timeout{
-      5000};  // for the DNS, then for each server: time_for_each()
+  // For the DNS, then for each server: see time_for_each().
+  std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds statement_timeout{5000};  // 0: none
   std::string application_name = "edged";
   bool replication = false;  // a connection for logical replication

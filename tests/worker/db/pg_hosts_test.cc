@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several servers in one URL, some of them silent, unknown to the DNS, or of the wrong kind.
+// Several servers in one URL, some of them silent, unknown to the DNS, or of the wrong kind; and a
+// server that becomes one of the wrong kind.
 #include <gtest/gtest.h>
 
 #include <boost/asio.hpp>
 #include <chrono>
+#include <functional>
+#include <set>
 #include <vector>
 
 #include "tests/support/pg_pool_fixture.h"
@@ -176,6 +179,57 @@ TEST_F(PgHostsTest, ReplicationPassesASilentServerToo) {
       run_awaitable(io_, (*connected)->command("select current_setting('port')"));
   ASSERT_TRUE(port) << port.error().to_string();
   EXPECT_EQ(port->text(0, 0), port_of(cluster_));
+}
+
+using PgFailoverTest = test::PgPoolFixture;
+
+// As after a failover by DNS: the sessions stay with the server that became a standby, a new one
+// reaches the primary.
+TEST_F(PgFailoverTest, AReadOnlySessionIsNotUsedAgainNorAreThoseBesideIt) {
+  ASSERT_EQ(cluster_.value(database_, "create table t (n int); select 'made'"), "made");
+  const std::string setting = "alter database " + database_ + " set default_transaction_read_only ";
+  const std::string insert = "insert into t values (1)";
+  const auto by_pipeline = [&](PgPool& pool) {
+    auto results = run_awaitable(io_, pool.execute_pipeline({{"select 1", {}}, {insert, {}}}));
+    return results ? Status() : results.error();
+  };
+  const auto by_script = [&](PgPool& pool) {
+    return run_awaitable(io_, pool.execute_script("select 1; " + insert));
+  };
+  const auto by_statement = [&](PgPool& pool) {
+    const Result<PgResult> result = run(pool, insert);
+    return result ? Status() : result.error();
+  };
+  for (const std::function<Status(PgPool&)>& write :
+       {std::function<Status(PgPool&)>(by_statement), {by_pipeline}, {by_script}}) {
+    cluster_.query("postgres", setting + "= on");
+    PgPool pool(io_.get_executor(), options(3), metrics_);
+    std::vector<std::string> backends;
+    auto read = [](PgPool* target,
+                   std::string sql,
+                   std::vector<std::string>* out) -> asio::awaitable<void> {
+      Result<PgResult> result = co_await target->execute(std::move(sql), {});
+      out->push_back(result ? std::string(result->text(0, 0)) : result.error().to_string());
+    };
+    const std::string slow = "select pg_backend_pid() from pg_sleep(0.2)";
+    for (int i = 0; i < 3; ++i) asio::co_spawn(io_, read(&pool, slow, &backends), asio::detached);
+    io_.restart();
+    io_.run();
+    cluster_.query("postgres", setting + "= off");
+    // One reads while another one is told.
+    asio::co_spawn(io_, read(&pool, slow, &backends), asio::detached);
+    EXPECT_EQ(write(pool).code(), Code::kUnavailable);
+    EXPECT_FALSE(pool.healthy());
+    io_.restart();
+    io_.run();
+    for (int i = 0; i < 3; ++i) asio::co_spawn(io_, read(&pool, slow, &backends), asio::detached);
+    io_.restart();
+    io_.run();
+    const std::set<std::string> before(backends.begin(), backends.begin() + 4);
+    for (int i = 4; i < 7; ++i) EXPECT_EQ(before.count(backends[i]), 0U) << backends[i];
+    EXPECT_TRUE(write(pool).ok());
+    EXPECT_NE(metrics_.render().find("\nedged_pg_connections 3\n"), std::string::npos);
+  }
 }
 
 }  // namespace

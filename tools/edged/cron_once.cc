@@ -64,6 +64,44 @@ awaitable<Status> deliver_mails(WorkerParts& parts, std::int64_t run_id) {
   }
 }
 
+// The summary that a failed run left; empty: none, or it cannot be read.
+awaitable<std::string> summary_of_failed(WorkerParts& parts, std::int64_t run_id) {
+  const auto record = co_await parts.run_store.record(run_id);
+  co_return record ? record->summary_json : std::string();
+}
+
+// True if the upstream answered for no section.
+bool upstream_was_away(const std::string& summary) {
+  if (summary.empty()) return false;
+  const boost::json::value value = boost::json::parse(summary);
+  const boost::json::object& counts = value.as_object();
+  return counts.at("failed").to_number<int>() > 0 && counts.at("fetched").to_number<int>() == 0 &&
+         counts.at("absent").to_number<int>() == 0;
+}
+
+// Tells how a run ended. A failed one has a summary too, and maybe mails of what it stored before.
+awaitable<int> tell_outcome(WorkerParts& parts,
+                            std::int64_t run_id,
+                            Result<std::string> outcome,
+                            CronOnceOptions options) {
+  if (!outcome && outcome.code() != Code::kInternal) co_return fail(outcome.error());
+  Status delivered;
+  if (options.deliver_mail) delivered = co_await deliver_mails(parts, run_id);
+  std::string summary;
+  if (outcome) {
+    summary = *outcome;
+  } else {
+    summary = co_await summary_of_failed(parts, run_id);
+  }
+  if (!summary.empty()) print_summary(summary, options.json);
+  if (!outcome && upstream_was_away(summary)) {
+    co_return fail(Status(Code::kUnavailable, outcome.error().message()));
+  }
+  if (!outcome) co_return fail(outcome.error());
+  if (!delivered.ok()) co_return fail(delivered);
+  co_return kExitDone;
+}
+
 awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnceOptions options) {
   const Status schema = co_await db::check_schema(parts.pool);
   if (!schema.ok()) co_return fail(schema);
@@ -99,16 +137,10 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
     (void)co_await parts.class_monitor.drain(kDrainTimeout);
     co_return fail(id.error());
   }
-  const auto summary = co_await parts.class_monitor.wait(*id);
+  Result<std::string> outcome = co_await parts.class_monitor.wait(*id);
   (void)co_await parts.class_monitor.drain(kDrainTimeout);  // of a run taken over meanwhile
-  if (!summary) co_return fail(summary.error());
-  Status delivered;
-  if (options.deliver_mail) {
-    delivered = co_await deliver_mails(parts, *id);
-  }
-  print_summary(*summary, options.json);
-  if (!delivered.ok()) co_return fail(delivered);
-  co_return kExitDone;
+  const int code = co_await tell_outcome(parts, *id, std::move(outcome), std::move(options));
+  co_return code;
 }
 
 }  // namespace

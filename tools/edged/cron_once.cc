@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/cron_once.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <exception>
@@ -23,10 +20,7 @@ namespace edged {
 namespace {
 
 using boost::asio::awaitable;
-using std::chrono::steady_clock;
-constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::seconds kMailPatience{30};
-constexpr std::chrono::milliseconds kMailPause{200};
 constexpr std::chrono::hours kDrainTimeout{1};
 
 int fail(const Status& status) {
@@ -46,22 +40,12 @@ void print_summary(const std::string& summary, bool json) {
   std::cout.flush();
 }
 
-// Delivers until the run has no mail left to send, or patience is at an end.
 awaitable<Status> deliver_mails(WorkerParts& parts, std::int64_t run_id) {
-  const auto give_up_at = steady_clock::now() + kMailPatience;
-  while (true) {
-    const auto delivered = co_await parts.outbox.deliver_due();
-    if (!delivered) co_return delivered.error().with_context("could not deliver the run's mails");
-    const auto pending = co_await parts.outbox.pending_of_run(run_id);
-    if (!pending) co_return pending.error().with_context("could not deliver the run's mails");
-    if (*pending == 0) co_return Status();
-    if (steady_clock::now() >= give_up_at) {
-      co_return Status(Code::kInternal,
-                       std::to_string(*pending) + " mails of the run are still queued after 30 s");
-    }
-    boost::asio::steady_timer pause(co_await boost::asio::this_coro::executor, kMailPause);
-    co_await pause.async_wait(kAwait);
-  }
+  const Result<int> pending = co_await parts.outbox.deliver_run(run_id, kMailPatience);
+  if (!pending) co_return pending.error().with_context("could not deliver the run's mails");
+  if (*pending == 0) co_return Status();
+  co_return Status(Code::kInternal,
+                   std::to_string(*pending) + " mails of the run are still queued after 30 s");
 }
 
 // The summary that a failed run left; empty: none, or it cannot be read.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/asio.hpp>
+#include <exception>
 #include <optional>
 #include <random>
 #include <utility>
@@ -15,52 +16,16 @@
 #include "worker/mail/mime.h"
 #include "worker/mail/outbox_row.h"
 #include "worker/mail/outbox_store.h"
+#include "worker/mail/verdict.h"
 
 namespace edged::mail {
 namespace {
 
 namespace asio = boost::asio;
 
+constexpr std::chrono::milliseconds kRunPause{200};
 constexpr const char* kClosedAgain = "closed again before sending";
 constexpr const char* kSeatsUnknown = "it is not known how many seats are open";
-
-// `reason` as a log may have it: whom a mail goes to is not logged.
-std::string without_address(std::string reason, const std::string& recipient) {
-  const std::string shown = one_line(recipient, 100);  // as parse_address quotes it
-  for (const std::string& address : {recipient, shown}) {
-    for (std::size_t at = 0; !address.empty() && (at = reason.find(address, at)) != reason.npos;) {
-      reason.replace(at, address.size(), "the recipient");
-      at += std::string_view("the recipient").size();
-    }
-  }
-  return reason;
-}
-
-// What becomes of a mail.
-struct Verdict {
-  enum class Kind { kSend, kDrop, kDropAndRelease, kDropped, kDead, kRetry, kLost };
-  Kind kind = Kind::kSend;  // kDropped: this is recorded already
-  std::string reason;
-};
-
-struct MailCounters {
-  explicit MailCounters(MetricsRegistry& registry)
-      : sent(by_result(registry, "sent")),
-        dropped(by_result(registry, "dropped")),
-        dead(by_result(registry, "dead")),
-        retried(by_result(registry, "retried")) {}
-
-  static Counter& by_result(MetricsRegistry& registry, const char* result) {
-    return registry.counter("edged_mails_total",
-                            "Mails taken from the outbox, by what became of them.",
-                            {{"result", result}});
-  }
-
-  Counter& sent;
-  Counter& dropped;
-  Counter& dead;
-  Counter& retried;
-};
 
 }  // namespace
 
@@ -77,7 +42,8 @@ class OutboxDelivery::Impl {
         store_(pool, clock, {options.batch_size, options.lease, options.state_age_max}),
         inquiry_(std::move(ask), store_, clock, {.answer_age_max = options.state_age_max}),
         transport_(transport),
-        counters_(metrics),
+        clock_(clock),
+        counter_(metrics),
         options_(std::move(options)),
         timer_(executor_),
         random_(options_.seed) {}
@@ -85,14 +51,9 @@ class OutboxDelivery::Impl {
   asio::awaitable<Result<OutboxCounts>> deliver_due() {
     OutboxCounts counts;
     for (;;) {
-      Result<std::vector<OutboxRow>> rows = co_await store_.claim();
-      if (!rows) co_return rows.error();
-      for (OutboxRow& row : *rows) {
-        if (stopped_) co_return counts;  // the leases of the rest run out
-        Status done = co_await deliver(std::move(row), &counts);
-        if (!done.ok()) co_return done;
-      }
-      if (rows->size() < static_cast<std::size_t>(options_.batch_size)) co_return counts;
+      const Result<bool> more = co_await deliver_batch(&counts);
+      if (!more) co_return more.error();
+      if (!*more) co_return counts;
     }
   }
 
@@ -117,13 +78,60 @@ class OutboxDelivery::Impl {
     timer_.cancel();
   }
 
-  asio::awaitable<Result<int>> pending_of_run(std::int64_t run_id) {
-    return store_.pending_of_run(run_id);
+  asio::awaitable<Result<int>> deliver_run(std::int64_t run_id,
+                                           std::chrono::milliseconds patience) {
+    const auto effort = std::make_shared<Effort>(executor_);
+    effort->ended.expires_after(patience);
+    auto rethrow = [](std::exception_ptr error) {
+      if (error) std::rethrow_exception(error);
+    };
+    asio::co_spawn(executor_, deliver_until_sent(run_id, effort), rethrow);
+    co_await effort->ended.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (!effort->is_over) stop();
+    if (!effort->status.ok()) co_return effort->status;
+    Result<int> pending = co_await store_.pending_of_run(run_id);
+    co_return pending;
   }
 
  private:
+  // Of deliver_run(), which does not wait for its end.
+  struct Effort {
+    explicit Effort(const asio::any_io_executor& executor) : ended(executor) {}
+    asio::steady_timer ended;
+    bool is_over = false;
+    Status status;
+  };
+
+  asio::awaitable<void> deliver_until_sent(std::int64_t run_id, std::shared_ptr<Effort> effort) {
+    OutboxCounts counts;
+    while (!stopped_) {
+      const Result<bool> more = co_await deliver_batch(&counts);
+      const Result<int> pending = co_await store_.pending_of_run(run_id);
+      effort->status = !more ? more.error() : !pending ? pending.error() : Status();
+      if (!effort->status.ok() || *pending == 0) break;
+      if (*more) continue;
+      timer_.expires_after(kRunPause);
+      co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+    }
+    effort->is_over = true;
+    effort->ended.cancel();
+  }
+
+  // False: nothing more is due.
+  asio::awaitable<Result<bool>> deliver_batch(OutboxCounts* counts) {
+    Result<std::vector<OutboxRow>> rows = co_await store_.claim();
+    if (!rows) co_return rows.error();
+    for (OutboxRow& row : *rows) {
+      if (stopped_) co_return false;  // the leases of the rest run out
+      const Status done = co_await deliver(std::move(row), counts);
+      if (!done.ok()) co_return done;
+    }
+    co_return rows->size() == static_cast<std::size_t>(options_.batch_size);
+  }
+
   // Takes one row to its next status. Errors: of PostgreSQL only.
   asio::awaitable<Status> deliver(OutboxRow row, OutboxCounts* counts) {
+    row.looked_at = clock_.boot_now();
     Result<LastLook> look = co_await store_.look(row.lease, 1);
     if (!look) co_return look.error();
     row.attempts = look->attempts;
@@ -217,7 +225,9 @@ class OutboxDelivery::Impl {
     if (!facts) co_return Verdict{Kind::kDead, facts.error().message()};
     Result<Message> message = render_message(*facts, options_.identity);
     if (!message) co_return Verdict{Kind::kDead, message.error().message()};
-    const Attempt attempt = row->lease.number > 1 ? Attempt::kRepeated : Attempt::kFirst;
+    // A process that was stopped may have lost the lease unawares.
+    const bool stalled = clock_.boot_now() - row->looked_at >= options_.lease;
+    const Attempt attempt = row->lease.number > 1 || stalled ? Attempt::kRepeated : Attempt::kFirst;
     LeaseKeeper keeper(executor_, store_, row->lease, options_.lease / 3);
     Status accepted = co_await transport_.deliver(std::move(*message), attempt);
     co_await keeper.stop();
@@ -237,7 +247,7 @@ class OutboxDelivery::Impl {
   asio::awaitable<Status> record(const OutboxRow* row, Verdict verdict, OutboxCounts* counts) {
     Result<bool> recorded = co_await write(row, &verdict);
     if (!recorded) co_return recorded.error();
-    count(*recorded ? verdict.kind : Verdict::Kind::kLost, counts);
+    counter_.count(*recorded ? verdict.kind : Verdict::Kind::kLost, *counts);
     co_return Status();
   }
 
@@ -267,32 +277,6 @@ class OutboxDelivery::Impl {
   }
   static asio::awaitable<Result<bool>> answer_with(bool value) { co_return value; }
 
-  void count(Verdict::Kind kind, OutboxCounts* counts) {
-    switch (kind) {
-      case Verdict::Kind::kSend:
-        ++counts->sent;
-        counters_.sent.add();
-        return;
-      case Verdict::Kind::kDrop:
-      case Verdict::Kind::kDropAndRelease:
-      case Verdict::Kind::kDropped:
-        ++counts->dropped;
-        counters_.dropped.add();
-        return;
-      case Verdict::Kind::kDead:
-        ++counts->dead;
-        counters_.dead.add();
-        return;
-      case Verdict::Kind::kRetry:
-        ++counts->retried;
-        counters_.retried.add();
-        return;
-      case Verdict::Kind::kLost:
-        ++counts->lost;
-        return;
-    }
-  }
-
   // Doubles with each attempt; the upper half is jitter.
   std::chrono::milliseconds retry_delay(int attempts) {
     const int doublings = std::clamp(attempts - 1, 0, 20);
@@ -318,7 +302,8 @@ class OutboxDelivery::Impl {
   OutboxStore store_;
   SeatInquiry inquiry_;
   Transport& transport_;
-  MailCounters counters_;
+  const Clock& clock_;
+  VerdictCounter counter_;
   OutboxOptions options_;
   asio::steady_timer timer_;
   std::mt19937_64 random_;
@@ -355,8 +340,9 @@ void OutboxDelivery::wake() {
 void OutboxDelivery::stop() {
   impl_->stop();
 }
-asio::awaitable<Result<int>> OutboxDelivery::pending_of_run(std::int64_t run_id) {
-  return impl_->pending_of_run(run_id);
+asio::awaitable<Result<int>> OutboxDelivery::deliver_run(std::int64_t run_id,
+                                                         std::chrono::milliseconds patience) {
+  return impl_->deliver_run(run_id, patience);
 }
 
 }  // namespace edged::mail

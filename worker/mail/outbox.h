@@ -21,6 +21,7 @@
 #include "worker/mail/message.h"
 #include "worker/mail/seat_inquiry.h"
 #include "worker/mail/transport.h"
+#include "worker/mail/verdict.h"
 
 namespace edged::mail {
 
@@ -36,14 +37,6 @@ struct OutboxOptions {
   // anew.
   std::chrono::milliseconds state_age_max{600'000};
   std::uint64_t seed = 1;  // of the back-off's jitter
-};
-
-struct OutboxCounts {
-  int sent = 0;
-  int dropped = 0;  // recorded with the reason
-  int dead = 0;     // will never be tried again
-  int retried = 0;  // will be tried later
-  int lost = 0;     // another deliverer took the row over
 };
 
 class OutboxDelivery {
@@ -72,8 +65,11 @@ class OutboxDelivery {
   // run() returns after the mail it is sending.
   void stop();
 
-  // How many mails of a run are neither sent nor given up.
-  boost::asio::awaitable<Result<int>> pending_of_run(std::int64_t run_id);
+  // Delivers what is due until no mail of the run is left, or patience is at an end: then without
+  // waiting for what is under way, and as after stop(). Returns how many mails of the run are
+  // neither sent nor given up. Errors: those of PgPool::execute.
+  boost::asio::awaitable<Result<int>> deliver_run(std::int64_t run_id,
+                                                  std::chrono::milliseconds patience);
 
  private:
   class Impl;

@@ -2,6 +2,7 @@
 // A claimed row of edged.mails, and the facts in it. Pure; any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +29,7 @@ struct OutboxRow {
   std::string facts;  // JSON object
   WallTime created_at{};
   bool is_late = false;
+  std::chrono::milliseconds looked_at{};  // boot time before the last look
 };
 
 // The rows that the statement claim_due returned: late ones last, else by id.

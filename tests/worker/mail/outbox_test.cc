@@ -180,14 +180,75 @@ TEST_F(OutboxDeliveryTest, LeaseLostBeforeSendingSendsNothing) {
   EXPECT_EQ(transport_.messages.size(), 1U);
 }
 
-TEST_F(OutboxDeliveryTest, CountsThePendingMailsOfARun) {
+class OutboxRunTest : public OutboxDeliveryTest {
+ protected:
+  // Of run 77, whose mails add_mail() makes.
+  int deliver_run(OutboxDelivery& delivery, std::chrono::milliseconds patience) {
+    const auto begin = std::chrono::steady_clock::now();
+    const Result<int> pending = run_awaitable(io_, delivery.deliver_run(77, patience));
+    seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return pending ? *pending : -1;
+  }
+  // Never answers; its frame goes with the io_context.
+  static asio::awaitable<void> hang() {
+    asio::steady_timer timer(co_await asio::this_coro::executor,
+                             asio::steady_timer::time_point::max());
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+
+  double seconds_ = 0;
+};
+
+TEST_F(OutboxRunTest, IsOverWhenItsMailsAre) {
+  for (int i = 0; i < 25; ++i) add_mail();
+  set_profile("is_disabled", true);
+  OutboxDelivery delivery = make();
+  EXPECT_EQ(deliver_run(delivery, 60s), 0);
+  EXPECT_EQ(transport_.messages.size(), 24U);
+  EXPECT_EQ(deliver_run(delivery, 60s), 0);
+  EXPECT_LT(seconds_, 30);
+}
+
+TEST_F(OutboxRunTest, TriesAgainWhileThereIsPatience) {
   add_mail();
+  transport_.script = {Status(Code::kUnavailable, "try later")};
+  asio::steady_timer later(io_, 50ms);
+  later.async_wait([this](boost::system::error_code) { clock_.advance(2s); });
+  OutboxDelivery delivery = make();
+  EXPECT_EQ(deliver_run(delivery, 60s), 0);
+  EXPECT_EQ(transport_.messages.size(), 2U);
+}
+
+TEST_F(OutboxRunTest, IsLeftWhenPatienceIsAtAnEnd) {
+  add_mail();
+  add_mail();
+  transport_.wait = [] { return hang(); };
+  OutboxDelivery delivery = make();
+  EXPECT_EQ(deliver_run(delivery, 300ms), 2);
+  EXPECT_LT(seconds_, 30);
+  EXPECT_TRUE(transport_.messages.empty());
+}
+
+TEST_F(OutboxRunTest, MailsOfOthersDoNotHoldItUpForEver) {
+  const std::string other = add_mail();
+  query("update edged.mails set run_id = 76");
+  clock_.advance(31min);
+  ask_seats_ = [](SectionQuestion) -> asio::awaitable<Result<Seats>> {
+    co_await hang();
+    co_return Seats{};
+  };
+  const std::string own = add_mail();
+  OutboxDelivery delivery = make();
+  EXPECT_EQ(deliver_run(delivery, 300ms), 0);
+  EXPECT_EQ(outcome(own), "sent//1");
+  EXPECT_EQ(outcome(other), "sending//1");
+}
+
+TEST_F(OutboxRunTest, FailsWithoutPostgres) {
   add_mail();
   OutboxDelivery delivery = make();
-  EXPECT_EQ(*run_awaitable(io_, delivery.pending_of_run(77)), 2);
-  EXPECT_EQ(*run_awaitable(io_, delivery.pending_of_run(78)), 0);
-  deliver();
-  EXPECT_EQ(*run_awaitable(io_, delivery.pending_of_run(77)), 0);
+  query("alter table edged.mails rename to mails_away");
+  EXPECT_EQ(deliver_run(delivery, 60s), -1);
 }
 
 TEST_F(OutboxDeliveryTest, LoopDeliversWhenWokenAndSurvivesARestartOfTheServer) {

@@ -263,6 +263,15 @@ TEST_F(OutboxLeaseTest, IsKeptWhileTheTransportSends) {
   EXPECT_EQ(outcome(id), "sent//1");
 }
 
+TEST_F(OutboxUpstreamTest, MailThatWaitedForALeaseMayHaveBeenSent) {
+  add_mail();
+  set_old_state(2, "null");
+  upstream_says(Seats{2, std::nullopt});
+  while_asked_ = [this] { clock_.advance(30s); };
+  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_THAT(transport_.attempts, ElementsAre(Attempt::kRepeated));
+}
+
 TEST_F(OutboxUpstreamTest, MailsInTimeGoFirst) {
   const std::string late = add_mail();
   set_old_state(2, "null");

@@ -158,6 +158,40 @@ class IdempotencyKeyTest(CronCase):
         self.assertEqual(self.sql("select count(*) from edged.cron_runs"), [["0"]])
 
 
+class PatienceTest(CronCase):
+    LATE_MAIL = """
+        with w as (update public.class_states s set last_checked_at = now() - interval '1 h'
+                   from public.class_watches w where w.class_nbr = s.class_nbr returning w.*),
+        c as (update edged.section_checks set requested_at = now() - interval '1 h')
+        insert into edged.mails (notification_id, run_id, class_watch_id, user_id, notification_type, class_nbr, term,
+                                 recipient, facts, next_attempt_at, valid_until, created_at)
+        select id || '.seat_available.1', %d, id, user_id, 'seat_available', class_nbr, term, 'a@example.edu',
+               '{"checked_at": "2026-01-01T00:00:00Z"}', now(), now() - interval '1 min', now()
+        from w limit 1"""
+
+    def test_mails_that_hang_are_left_after_30_seconds(self):
+        self.deploy(kv_namespaces=[], upstream={"type": "scraper", "url": self.upstream.url,
+                                                "token": self.upstream.token, "timeout": "100s"})
+        told = self.cron("run", JOB, "--json", "--idempotency-key", "k")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        summary = json.loads(told.stdout)
+        self.sql(self.LATE_MAIL % summary["run_id"])
+        self.upstream.set_faults(Faults(delay_seconds=100))
+        begin = time.monotonic()
+        told = self.cron("run", JOB, "--json", "--idempotency-key", "k")
+        seconds = time.monotonic() - begin
+        self.assertEqual(told.returncode, 1, told.stderr)
+        self.assertIn("1 mails of the run are still queued after 30 s", told.stderr)
+        self.assertEqual(json.loads(told.stdout), summary)
+        self.assertTrue(29 < seconds < 60, seconds)
+        self.assertEqual(self.sql("select status from edged.mails"), [["sending"]])
+        # They are the next one's, when the lease has ended.
+        self.upstream.set_faults(Faults())
+        self.sql("update edged.mails set lease_until = now()")
+        told = self.cron("run", JOB, "--json", "--idempotency-key", "k")
+        self.assertEqual(told.returncode, 0, told.stderr)
+
+
 class HistoryTest(CronCase):
     def test_http_and_the_command_line_tell_the_same(self):
         self.deploy()

@@ -247,6 +247,10 @@ class OutboxDelivery::Impl {
   asio::awaitable<Status> record(const OutboxRow* row, Verdict verdict, OutboxCounts* counts) {
     Result<bool> recorded = co_await write(row, &verdict);
     if (!recorded) co_return recorded.error();
+    if (*recorded && verdict.kind == Verdict::Kind::kDead) {
+      log::error("[MAIL] mail " + row->notification_id +
+                 " will never be sent: " + without_address(verdict.reason, row->recipient));
+    }
     counter_.count(*recorded ? verdict.kind : Verdict::Kind::kLost, *counts);
     co_return Status();
   }
@@ -259,8 +263,6 @@ class OutboxDelivery::Impl {
       case Verdict::Kind::kDrop:
         return store_.finish(row->lease, "dropped", verdict->reason);
       case Verdict::Kind::kDead:
-        log::error("[MAIL] mail " + row->notification_id +
-                   " will never be sent: " + without_address(verdict->reason, row->recipient));
         return store_.finish(row->lease, "dead", verdict->reason);
       case Verdict::Kind::kDropAndRelease:
         return store_.drop_and_release(row->lease, verdict->reason);

@@ -121,12 +121,15 @@ class OutboxDelivery::Impl {
   asio::awaitable<Result<bool>> deliver_batch(OutboxCounts* counts) {
     Result<std::vector<OutboxRow>> rows = co_await store_.claim();
     if (!rows) co_return rows.error();
+    // A batch with a late mail is not full, and yet there may be more.
+    const bool is_last = rows->size() < static_cast<std::size_t>(options_.batch_size) &&
+                         (rows->empty() || !rows->back().is_late);
     for (OutboxRow& row : *rows) {
       if (stopped_) co_return false;  // the leases of the rest run out
       const Status done = co_await deliver(std::move(row), counts);
       if (!done.ok()) co_return done;
     }
-    co_return rows->size() == static_cast<std::size_t>(options_.batch_size);
+    co_return !is_last;
   }
 
   // Takes one row to its next status. Errors: of PostgreSQL only.

@@ -2,15 +2,19 @@
 -- being sent names the lease it holds, so a deliverer that lost its lease changes nothing.
 
 -- name: claim_due
--- Late ones come last: the upstream may have to be asked for them, which takes its time.
--- $1 now, $2 number of rows, $3 end of the lease
-with due as materialized (
-    select id from edged.mails
+-- Late mails come last, and one at a time: the upstream may have to be asked for it, which takes its time,
+-- and mails that become due meanwhile go before the next. $1 now, $2 number of rows, $3 end of the lease
+with candidates as materialized (
+    select id, valid_until < $1::timestamptz as is_late from edged.mails
     where status in ('pending', 'sending') and next_attempt_at <= $1::timestamptz
       and (status = 'pending' or lease_until <= $1::timestamptz)
-    order by valid_until < $1::timestamptz, id
+    order by is_late, id
     limit $2::integer
     for update skip locked
+), due as (
+    select id from candidates where not is_late
+    union all
+    (select id from candidates where is_late order by id limit 1)
 )
 update edged.mails m
 set status = 'sending', lease_number = m.lease_number + 1, lease_until = $3::timestamptz

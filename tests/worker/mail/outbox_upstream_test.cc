@@ -283,5 +283,20 @@ TEST_F(OutboxUpstreamTest, MailsInTimeGoFirst) {
   EXPECT_EQ(outcome(late), "sent//1");
 }
 
+TEST_F(OutboxUpstreamTest, MailThatComesWhileTheUpstreamIsAskedGoesBeforeTheNextLateOne) {
+  add_mail();
+  add_mail();
+  set_old_state(2, "null");
+  upstream_says(Seats{2, std::nullopt});
+  while_asked_ = [this] { add_mail(); };
+  EXPECT_EQ(deliver().sent, 3);
+  std::string order;
+  for (const Message& message : transport_.messages) {
+    order += value("select right(notification_id, 1) from edged.mails where notification_id = '" +
+                   message.message_id.substr(0, message.message_id.find('@')) + "'");
+  }
+  EXPECT_EQ(order, "132");
+}
+
 }  // namespace
 }  // namespace edged::mail

@@ -147,6 +147,57 @@ TEST_F(OutboxUpstreamTest, RunThatBeganLaterOverrulesTheAnswer) {
   }
 }
 
+// A run's transaction that is open when the closing is stored.
+class OutboxRaceTest : public OutboxUpstreamTest {
+ protected:
+  // Holds its locks until somebody waits for one.
+  asio::awaitable<void> settle_as_a_run(std::string epoch) {
+    std::vector<db::PgStatement> statements(3);
+    statements[0].sql = "update edged.section_checks set epoch = " + epoch;
+    statements[1].sql = "update public.class_states set seats_available = 7";
+    statements[2].sql =
+        "do $$ begin for i in 1..300 loop "
+        "exit when exists (select from pg_locks where not granted); "
+        "perform pg_sleep(0.01); end loop; end $$";
+    const auto done = co_await pool_->execute_pipeline(std::move(statements));
+    EXPECT_TRUE(done) << (done ? "" : done.error().to_string());
+  }
+  asio::awaitable<void> begin_to_settle(std::string epoch) {
+    asio::co_spawn(io_, settle_as_a_run(std::move(epoch)), asio::detached);
+    const std::string locked =
+        "select count(*) from pg_locks where relation = 'public.class_states'::regclass and mode = "
+        "'RowExclusiveLock'";
+    while (value(locked) == "0") {
+      asio::steady_timer pause(co_await asio::this_coro::executor, 5ms);
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+  }
+};
+
+TEST_F(OutboxRaceTest, OlderRunIsOverwritten) {
+  const std::string id = add_mail();
+  set_old_state(2, "null");
+  wait_for_answer_ = [this] { return begin_to_settle("epoch"); };
+  upstream_says(Seats{0, std::nullopt});
+  EXPECT_EQ(deliver().dropped, 1);
+  EXPECT_EQ(outcome(id), "dropped/closed again before sending/1");
+  EXPECT_EQ(value(kState), "0/");
+  EXPECT_EQ(claims(), "0");
+}
+
+TEST_F(OutboxRaceTest, NewerRunStands) {
+  const std::string id = add_mail();
+  set_old_state(2, "null");
+  wait_for_answer_ = [this] {
+    return begin_to_settle("nextval('edged.run_epoch'), requested_at = " + now());
+  };
+  upstream_says(Seats{0, std::nullopt});
+  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_EQ(outcome(id), "sent//1");
+  EXPECT_EQ(value(kState), "7/");
+  EXPECT_EQ(claims(), "1");
+}
+
 TEST_F(OutboxUpstreamTest, SeatsThatAreUnknownSendNothing) {
   for (const bool with_reserved : {false, true}) {
     const std::string id = add_mail();

@@ -32,7 +32,7 @@ int no_answer() {
   ++dns.asked;
   ++dns.waiting;
   dns.changed.notify_all();
-  dns.changed.wait(lock, [&dns] { return !dns.silent; });
+  dns.changed.wait_for(lock, SilentDns::kPatience, [&dns] { return !dns.silent; });
   --dns.waiting;
   dns.changed.notify_all();
   return EAI_AGAIN;

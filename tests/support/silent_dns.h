@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A DNS that does not answer: a program linked with this asks the system for all names but those
-// under ".silent". Whoever asks for one of those waits until the SilentDns is gone, and then hears
-// that there is no answer, as after the system resolver's own time-out; without one it hears so at
-// once. Libraries that the program loads ask here too. Any thread.
+// under ".silent". Whoever asks for one of those waits until the SilentDns is gone, at most
+// kPatience, and then hears that there is no answer, as from the system's resolver; without one it
+// hears so at once. Libraries that the program loads ask here too. Any thread.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,8 @@ namespace edged::test {
 
 class SilentDns {
  public:
+  static constexpr std::chrono::seconds kPatience{20};
+
   SilentDns();
   // Returns when everybody who waited has got the answer.
   ~SilentDns();

@@ -67,6 +67,9 @@ Status Transfer::prepare(CURL* easy, const HttpClientOptions& options) {
   }
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  // Without it the end of a transfer waits for its resolver thread, however long the DNS is silent.
+  // The thread then frees what it has by itself (curl 7.88, asyn-thread.c).
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect_ms));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -13,6 +13,7 @@
 #include "proto/base/hex.h"
 #include "tests/support/run_awaitable.h"
 #include "tests/support/scripted_http_server.h"
+#include "tests/support/silent_dns.h"
 
 namespace edged::upstream {
 namespace {
@@ -265,6 +266,40 @@ TEST_F(HttpClientTest, FramesMayOutliveTheClient) {
     EXPECT_EQ(client.in_flight(), 1u);
   }
   io.reset();  // destroys the suspended coroutine; the sanitizers judge
+}
+
+// The thread that libcurl asks the DNS in cannot be interrupted; nothing may wait for it.
+TEST_F(HttpClientTest, ADnsThatIsSilentHoldsNothingUp) {
+  const test::SilentDns dns;
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(get("http://api.silent/", milliseconds(200)).code(), Code::kDeadlineExceeded);
+  std::optional<Result<HttpAnswer>> cancelled;
+  asio::cancellation_signal signal;
+  HttpRequest request;
+  request.url = "http://other.silent/";
+  asio::co_spawn(
+      io_,
+      perform_then(
+          *client_, request, [&](Result<HttpAnswer> answer) { cancelled = std::move(answer); }),
+      asio::bind_cancellation_slot(signal.slot(), asio::detached));
+  io_.restart();
+  while (dns.asked() < 2) io_.run_one();
+  signal.emit(asio::cancellation_type::terminal);
+  io_.poll();
+  std::optional<Result<HttpAnswer>> dropped;
+  asio::co_spawn(
+      io_,
+      perform_then(
+          *client_, request, [&](Result<HttpAnswer> answer) { dropped = std::move(answer); }),
+      asio::detached);
+  io_.restart();
+  while (dns.asked() < 3) io_.poll();
+  client_.reset();
+  io_.run();
+  ASSERT_TRUE(dropped);
+  EXPECT_EQ(dropped->code(), Code::kUnavailable);
+  EXPECT_EQ(dns.waiting(), 3) << "their threads are still there";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, test::SilentDns::kPatience / 2);
 }
 
 TEST(PrintableUrlTest, HidesCredentialsAndQuery) {

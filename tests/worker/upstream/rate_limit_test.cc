@@ -44,15 +44,73 @@ TEST_F(RateWindowTest, OneBurstHalvesOnce) {
   EXPECT_EQ(window.limit(), 5);
 }
 
-TEST_F(RateWindowTest, GrowsByOnePerWindowOfSuccesses) {
+TEST_F(RateWindowTest, AWideWindowPutsUpWithSingleFailures) {
+  RateWindow window(2000, clock_);
+  for (int i = 0; i < 39; ++i) push_back(window);
+  EXPECT_EQ(window.limit(), 2000);
+  succeed(window, 2000);
+  for (int i = 0; i < 39; ++i) push_back(window);
+  EXPECT_EQ(window.limit(), 2000) << "another round";
+  push_back(window);
+  EXPECT_EQ(window.limit(), 1000);
+}
+
+TEST_F(RateWindowTest, ABurstOfMoreThanHalfLeavesWhatWasNotRefused) {
+  RateWindow window(2000, clock_);
+  const RateWindow::Ticket burst = window.admit();
+  const auto refuse = [&](int count) {
+    for (int i = 0; i < count; ++i) window.pushed_back(burst, std::nullopt);
+  };
+  refuse(1000);
+  EXPECT_EQ(window.limit(), 1000);
+  refuse(950);
+  EXPECT_EQ(window.limit(), 50);
+  refuse(50);
+  EXPECT_EQ(window.limit(), 8) << "from there on it is halved";
+  push_back(window);
+  EXPECT_EQ(window.limit(), 4);
+  refuse(1);
+  EXPECT_EQ(window.limit(), 4) << "long ago";
+}
+
+TEST_F(RateWindowTest, GoesHalfOfTheWayBackPerRoundOfSuccesses) {
   RateWindow window(10, clock_);
+  succeed(window, 10);
   push_back(window);
   succeed(window, 4);
   EXPECT_EQ(window.limit(), 5);
   succeed(window, 1);
-  EXPECT_EQ(window.limit(), 6);
-  succeed(window, 6 + 7 + 8 + 9);
+  EXPECT_EQ(window.limit(), 8);
+  succeed(window, 8);
+  EXPECT_EQ(window.limit(), 9);
+  succeed(window, 9);
   EXPECT_EQ(window.limit(), 10);
+}
+
+TEST_F(RateWindowTest, AtMostDoublesOnTheWayBack) {
+  RateWindow window(100, clock_);
+  const RateWindow::Ticket burst = window.admit();
+  for (int i = 0; i < 90; ++i) window.pushed_back(burst, std::nullopt);
+  EXPECT_EQ(window.limit(), 10);
+  succeed(window, 10);
+  EXPECT_EQ(window.limit(), 20);
+  succeed(window, 20);
+  EXPECT_EQ(window.limit(), 40);
+}
+
+TEST_F(RateWindowTest, ProbesBeyondWhatLastedWithGrowingSteps) {
+  RateWindow window(200, clock_);
+  succeed(window, 200);
+  const auto fail = [&] {
+    for (const int before = window.limit(); window.limit() == before;) push_back(window);
+  };
+  fail();
+  fail();
+  EXPECT_EQ(window.limit(), 50) << "100 did not last: 99 is the most that may";
+  for (const int expected : {75, 87, 93, 96, 99, 100, 102, 106, 114, 126, 138}) {
+    succeed(window, window.limit());
+    EXPECT_EQ(window.limit(), expected) << "at the end a sixteenth of the ceiling";
+  }
 }
 
 TEST_F(RateWindowTest, SuccessesFromBeforeTheHalvingDoNotGrowIt) {

@@ -31,6 +31,18 @@ TEST_F(ConfigTest, ReadsWhereThingsAreInAnAnswer) {
       << wrong;
 }
 
+TEST_F(ConfigTest, SaysWhichFieldOfAnAnswerIsOfNoUse) {
+  const std::string basics =
+      R"({ "postgres": { "url": "p" }, "worker": { "cron_secret": "s" }, "upstream": )"
+      R"({ "type": "json", "url": "http://u/{class_nbr}", "fields": )";
+  const std::string seats = complaints(load(basics + R"({ "seats_available": "/a /b" } } })"));
+  EXPECT_NE(seats.find("upstream.fields: seats_available takes one pointer"), std::string::npos)
+      << seats;
+  const std::string list = complaints(
+      load(basics + R"({ "list": "/a /b", "class_nbr": "/n", "seats_available": "/a" } } })"));
+  EXPECT_NE(list.find("upstream.fields: list takes one pointer"), std::string::npos) << list;
+}
+
 TEST_F(ConfigTest, ReadsHowTheUpstreamIsReached) {
   const std::string basics =
       R"({ "postgres": { "url": "p" }, "worker": { "cron_secret": "s" }, "upstream": { "url": "http://u", )";

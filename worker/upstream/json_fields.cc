@@ -30,21 +30,28 @@ std::vector<std::string_view> split_pointers(std::string_view pointers) {
 }
 
 std::string check_json_fields(const JsonFields& fields) {
-  const std::array<std::string_view, 13> all{fields.list,
-                                             fields.class_nbr,
-                                             fields.term,
-                                             fields.subject,
-                                             fields.catalog_nbr,
-                                             fields.title,
-                                             fields.instructor,
-                                             fields.location,
-                                             fields.meeting_times,
-                                             fields.seats_available,
-                                             fields.seats_capacity,
-                                             fields.non_reserved_seats,
-                                             fields.seats_taken};
-  for (const std::string_view pointers : all) {
-    for (const std::string_view pointer : split_pointers(pointers)) {
+  struct Field {
+    std::string_view name, pointers;
+    bool several = true;
+  };
+  const std::array<Field, 13> all{{{"list", fields.list, false},
+                                   {"class_nbr", fields.class_nbr},
+                                   {"term", fields.term},
+                                   {"subject", fields.subject},
+                                   {"catalog_nbr", fields.catalog_nbr},
+                                   {"title", fields.title},
+                                   {"instructor", fields.instructor},
+                                   {"location", fields.location},
+                                   {"meeting_times", fields.meeting_times},
+                                   {"seats_available", fields.seats_available, false},
+                                   {"seats_capacity", fields.seats_capacity, false},
+                                   {"non_reserved_seats", fields.non_reserved_seats, false},
+                                   {"seats_taken", fields.seats_taken, false}}};
+  for (const Field& field : all) {
+    if (!field.several && field.pointers.find(' ') != std::string_view::npos) {
+      return std::string(field.name) + " takes one pointer, without blanks";
+    }
+    for (const std::string_view pointer : split_pointers(field.pointers)) {
       if (!is_pointer(pointer)) {
         return "\"" + std::string(pointer) + "\" is not a JSON pointer like /data/seats";
       }
@@ -58,6 +65,19 @@ std::string check_json_fields(const JsonFields& fields) {
   return seats ? "" : "needs seats_available, or seats_capacity and seats_taken";
 }
 
+bool has_dot_segment(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const std::size_t scheme = url.find("://");
+  std::size_t slash = url.find('/', scheme == std::string_view::npos ? 0 : scheme + 3);
+  while (slash != std::string_view::npos) {
+    const std::size_t end = url.find('/', slash + 1);
+    const std::string_view segment = url.substr(slash + 1, end - slash - 1);
+    if (segment == "." || segment == "..") return true;
+    slash = end;
+  }
+  return false;
+}
+
 std::string check_url_template(std::string_view url) {
   std::string rest(url);
   for (const std::string_view name : {"{class_nbr}", "{term}"}) {
@@ -68,6 +88,7 @@ std::string check_url_template(std::string_view url) {
   if (rest.find_first_of("{}") != std::string::npos) {
     return "may hold {class_nbr} and {term} in braces, nothing else";
   }
+  if (has_dot_segment(url)) return "must not hold /./ or /../";
   return {};
 }
 

@@ -14,7 +14,7 @@ namespace edged::upstream {
 // what they point to is joined by a space.
 struct JsonFields {
   std::string list;       // of sections, among which the one asked for is found; empty: the answer
-                          // is the section. The others are relative to a section
+                          // is the section, or the list. The others are relative to a section
   std::string class_nbr;  // must be the one asked for; required with a list
   std::string term;       // the same
   std::string subject, catalog_nbr, title, instructor, location, meeting_times;
@@ -22,8 +22,9 @@ struct JsonFields {
   std::string seats_taken;  // without seats_available: capacity minus this is available
 };
 
-// What a section has of which the answer does not tell the field: an API that leaves the instructor
-// out where nobody is assigned needs {instructor: "Staff"}, since what is missing is unknown.
+// What a section has of which the answer tells seats but not the field: an API that leaves the
+// instructor out where nobody is assigned needs {instructor: "Staff"}, since what is missing is
+// unknown.
 struct JsonDefaults {
   std::optional<std::string> subject, catalog_nbr, title, instructor, location, meeting_times;
 };
@@ -31,6 +32,10 @@ struct JsonDefaults {
 // Of the fields or the URL: empty if a source can be made of them, else why not. Pure.
 std::string check_json_fields(const JsonFields& fields);
 std::string check_url_template(std::string_view url);
+
+// True if the path of `url` has a segment "." or "..", which is taken out of it with what it stands
+// for. Pure.
+bool has_dot_segment(std::string_view url);
 
 // The pointers of a field: its text at the blanks. Pure.
 std::vector<std::string_view> split_pointers(std::string_view pointers);

@@ -61,9 +61,29 @@ void fill_in(SectionObservation& seen, const JsonDefaults& defaults) {
   fill(seen.meeting_times, defaults.meeting_times);
 }
 
-SectionObservation observe(const json::value& section,
-                           const JsonFields& fields,
-                           const JsonDefaults& defaults) {
+// True if any of the fields is in the answer, of use or not.
+bool tells_of(const json::value& section, const JsonFields& fields) {
+  for (const std::string* pointers : {&fields.subject,
+                                      &fields.catalog_nbr,
+                                      &fields.title,
+                                      &fields.instructor,
+                                      &fields.location,
+                                      &fields.meeting_times,
+                                      &fields.seats_available,
+                                      &fields.seats_capacity,
+                                      &fields.non_reserved_seats,
+                                      &fields.seats_taken}) {
+    for (const std::string_view pointer : split_pointers(*pointers)) {
+      if (at(section, pointer) != nullptr) return true;
+    }
+  }
+  return false;
+}
+
+Result<SectionObservation> observe(const json::value& section,
+                                   const JsonFields& fields,
+                                   const JsonDefaults& defaults) {
+  if (!tells_of(section, fields)) return not_understood("none of upstream.fields is in it");
   SectionObservation seen;
   seen.subject = filled_at(section, fields.subject);
   seen.catalog_nbr = filled_at(section, fields.catalog_nbr);
@@ -79,7 +99,10 @@ SectionObservation observe(const json::value& section,
   if (fields.seats_available.empty() && taken && seen.seats_capacity) {
     seen.seats_available = *seen.seats_capacity - *taken;
   }
-  fill_in(seen, defaults);
+  // An answer of another shape, or half of one, is no section that lacks an instructor.
+  if (seen.seats_available || seen.seats_capacity || seen.non_reserved_seats) {
+    fill_in(seen, defaults);
+  }
   return seen;
 }
 
@@ -125,12 +148,17 @@ Result<SectionObservation> parse_json_answer(std::string_view body,
   const json::value answer = json::parse(body, error);
   if (error) return not_understood("not JSON: " + error.message());
   const Status none(Code::kNotFound, "the upstream's answer has no such section");
-  if (fields.list.empty()) {
-    if (!answer.is_object()) return not_understood("not a JSON object");
-    return is_wanted(answer, fields, section) ? Result(observe(answer, fields, defaults)) : none;
+  if (fields.list.empty() && !answer.is_array()) {
+    if (!answer.is_object()) return not_understood("neither a JSON object nor an array");
+    if (!is_wanted(answer, fields, section)) return none;
+    return observe(answer, fields, defaults);
   }
-  const json::value* const list = at(answer, fields.list);
+  const json::value* const list = fields.list.empty() ? &answer : at(answer, fields.list);
   if (list == nullptr || !list->is_array()) return not_understood("no list at " + fields.list);
+  if (fields.class_nbr.empty()) {
+    return not_understood(
+        "it is a list, in which upstream.fields.class_nbr would find the section");
+  }
   for (const json::value& one : list->get_array()) {
     if (is_wanted(one, fields, section)) return observe(one, fields, defaults);
   }
@@ -144,6 +172,13 @@ boost::asio::awaitable<Attempt> JsonSource::attempt(SectionKey section, std::str
   HttpRequest request;
   request.method = "GET";
   request.url = expand_url(options_.url, section);
+  if (has_dot_segment(request.url)) {
+    co_return Attempt{Outcome::kRejected,
+                      Status(Code::kInvalidArgument,
+                             "could not ask for section \"" + section.class_nbr + "\" of term \"" +
+                                 section.term + "\": it would change the path of the URL"),
+                      std::nullopt};
+  }
   request.headers = {{"Accept", "application/json"}};
   if (!options_.token.empty()) {
     request.headers.emplace_back("Authorization", "Bearer " + options_.token);

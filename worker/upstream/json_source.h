@@ -37,9 +37,10 @@ class JsonSource final : public AttemptSource {
 // The URL for a section: its parts percent-encoded. Pure.
 std::string expand_url(std::string_view url, const SectionKey& section);
 
-// Errors: kNotFound: the answer has no such section; kCorruption: it is not JSON, or the list is
-// none. Each field is judged alone: what is missing, null or of no use is its default, else
-// unknown; a blank instructor or an empty list of them is "": nobody is assigned. Pure.
+// Errors: kNotFound: the answer has no such section; kCorruption: it is not JSON, the list is none,
+// or the section has none of the fields. Each field is judged alone: what is missing, null or of no
+// use is unknown, or its default if the answer tells any seats; a blank instructor or an empty list
+// of them is "": nobody is assigned. Pure.
 Result<SectionObservation> parse_json_answer(std::string_view body,
                                              const JsonFields& fields,
                                              const SectionKey& section,

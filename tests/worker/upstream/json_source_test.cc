@@ -116,6 +116,52 @@ TEST(JsonSourceTest, AnAnswerMayBeTheSection) {
   }
 }
 
+// An answer of another shape must not look like a section whose instructor is not assigned yet.
+TEST(JsonSourceTest, DefaultsAreForAnswersThatTellTheSeats) {
+  JsonFields fields;
+  fields.seats_available = "/seats";
+  fields.title = "/title";
+  fields.instructor = "/who";
+  JsonDefaults defaults;
+  defaults.instructor = "Staff";
+  for (const char* body : {R"({"error":"busy"})", "{}", R"({"data":{"seats":3}})"}) {
+    EXPECT_EQ(parse_json_answer(body, fields, {"1", "2"}, defaults).code(), Code::kCorruption)
+        << body;
+    EXPECT_EQ(parse_json_answer(body, fields, {"1", "2"}).code(), Code::kCorruption) << body;
+  }
+  for (const char* body :
+       {R"({"seats":null})", R"({"seats":"soon","title":"Calculus"})", R"({"title":"Calculus"})"}) {
+    const auto seen = parse_json_answer(body, fields, {"1", "2"}, defaults);
+    ASSERT_TRUE(seen) << body;
+    EXPECT_FALSE(seen->instructor) << body;
+  }
+  const auto told = parse_json_answer(R"({"seats":0})", fields, {"1", "2"}, defaults);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->instructor, "Staff");
+  fields.list = "/list";
+  fields.class_nbr = "/nr";
+  EXPECT_EQ(parse_json_answer(R"({"list":[{"nr":1,"error":"busy"}]})", fields, {"1", "2"}, defaults)
+                .code(),
+            Code::kCorruption);
+}
+
+TEST(JsonSourceTest, AnAnswerMayBeTheList) {
+  JsonFields fields;
+  fields.seats_available = "/seats";
+  const std::string body = R"([{"nr":"1","seats":3},{"nr":"2","seats":4}])";
+  const auto lost = parse_json_answer(body, fields, {"2", "x"});
+  EXPECT_EQ(lost.code(), Code::kCorruption);
+  EXPECT_NE(lost.error().message().find("fields.class_nbr"), std::string::npos)
+      << lost.error().message();
+  fields.class_nbr = "/nr";
+  const auto seen = parse_json_answer(body, fields, {"2", "x"});
+  ASSERT_TRUE(seen) << seen.error().to_string();
+  EXPECT_EQ(seen->seats_available, 4);
+  EXPECT_EQ(parse_json_answer(body, fields, {"3", "x"}).code(), Code::kNotFound);
+  EXPECT_EQ(parse_json_answer("[]", fields, {"3", "x"}).code(), Code::kNotFound);
+  EXPECT_EQ(parse_json_answer("3", fields, {"3", "x"}).code(), Code::kCorruption);
+}
+
 TEST(JsonSourceTest, WhatIsNoAnswerIsSaid) {
   for (const char* body :
        {"", "<html>", "[]", "null", "{\"classes\":{}}", "{\"classes\":null}", "{}"}) {
@@ -138,11 +184,56 @@ TEST(JsonSourceTest, ChecksWhatIsConfigured) {
   EXPECT_EQ(check_json_fields(fields), "\"number\" is not a JSON pointer like /data/seats");
   fields.class_nbr = "/a~2";
   EXPECT_NE(check_json_fields(fields), "");
+  fields.class_nbr = "/nr";
+  EXPECT_EQ(check_json_fields(fields), "");
+  for (std::string JsonFields::*field : {&JsonFields::list,
+                                         &JsonFields::seats_available,
+                                         &JsonFields::seats_capacity,
+                                         &JsonFields::seats_taken,
+                                         &JsonFields::non_reserved_seats}) {
+    JsonFields several = fields;
+    several.*field = "/a /b";
+    EXPECT_NE(check_json_fields(several).find("takes one pointer"), std::string::npos)
+        << check_json_fields(several);
+    several.*field = " /a";
+    EXPECT_NE(check_json_fields(several), "") << "never found";
+  }
+  fields.meeting_times = "/days  /start";
+  EXPECT_EQ(check_json_fields(fields), "");
+  EXPECT_NE(check_url_template("https://h/a/../{class_nbr}"), "");
+  EXPECT_EQ(check_url_template("https://h/a..b/...?x=/../"), "");
   EXPECT_EQ(check_url_template("https://h/{term}/{class_nbr}?again={term}"), "");
   EXPECT_NE(check_url_template("https://h/{number}"), "");
   EXPECT_EQ(expand_url("http://h/{term}/{class_nbr}?q={class_nbr}", {"1 &/ü", "22"}),
             "http://h/22/1%20%26%2F%C3%BC?q=1%20%26%2F%C3%BC");
   EXPECT_EQ(expand_url("http://h/{class_nbr}", {"{term}", "x"}), "http://h/%7Bterm%7D");
+}
+
+// libcurl and servers take "x/.." out of a path: another thing would be asked for.
+TEST(JsonSourceTest, ANumberThatWouldChangeThePathIsNotAskedFor) {
+  std::string target;
+  ScriptedHttpServer server([&](const ScriptedRequest& request) {
+    target = request.target;
+    return ScriptedAnswer{200, R"({"seats":3})"};
+  });
+  boost::asio::io_context io(1);
+  HttpClient client(io.get_executor(), HttpClientOptions{});
+  JsonOptions options;
+  options.url = server.url() + "/terms/{term}/sections/{class_nbr}?q={class_nbr}";
+  options.fields.seats_available = "/seats";
+  JsonSource source(client, options);
+  for (const auto& [class_nbr, term] :
+       {std::pair("..", "2261"), {".", "2261"}, {"1", ".."}, {"..", ".."}}) {
+    const Attempt attempt =
+        test::run_awaitable(io, source.attempt(SectionKey{class_nbr, term}, ""));
+    EXPECT_EQ(attempt.outcome, Outcome::kRejected) << class_nbr << " " << term;
+    EXPECT_EQ(attempt.result.code(), Code::kInvalidArgument);
+    EXPECT_EQ(target, "");
+  }
+  for (const char* class_nbr : {"...", "../..", "a.b"}) {
+    EXPECT_TRUE(test::run_awaitable(io, source.fetch(SectionKey{class_nbr, "1"}, "")));
+    EXPECT_TRUE(target.starts_with("/terms/1/sections/")) << target;
+  }
 }
 
 TEST(JsonSourceTest, AsksOverHttp) {

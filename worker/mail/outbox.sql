@@ -4,17 +4,25 @@
 -- name: claim_due
 -- Late mails come last, and one at a time: the upstream may have to be asked for it, which takes its time,
 -- and mails that become due meanwhile go before the next. $1 now, $2 number of rows, $3 end of the lease
-with candidates as materialized (
-    select id, valid_until < $1::timestamptz as is_late from edged.mails
+with fresh as materialized (
+    select id from edged.mails
     where status in ('pending', 'sending') and next_attempt_at <= $1::timestamptz
       and (status = 'pending' or lease_until <= $1::timestamptz)
-    order by is_late, id
+      and valid_until >= $1::timestamptz
+    order by next_attempt_at, id
     limit $2::integer
     for update skip locked
+), late as materialized (
+    select id from edged.mails
+    where (select count(*) from fresh) < $2::integer
+      and status in ('pending', 'sending') and next_attempt_at <= $1::timestamptz
+      and (status = 'pending' or lease_until <= $1::timestamptz)
+      and valid_until < $1::timestamptz
+    order by next_attempt_at, id
+    limit 1
+    for update skip locked
 ), due as (
-    select id from candidates where not is_late
-    union all
-    (select id from candidates where is_late order by id limit 1)
+    select id from fresh union all select id from late
 )
 update edged.mails m
 set status = 'sending', lease_number = m.lease_number + 1, lease_until = $3::timestamptz

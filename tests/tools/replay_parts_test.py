@@ -108,6 +108,21 @@ class WireTest(unittest.TestCase):
                                  [(query, "begin"), (message(b"X"), None)])
                 self.assertEqual(cut(wire.answers, ready, size), [(ready, "begin")])
 
+    def test_postgres_statements_that_are_prepared(self):
+        """They are named by what was parsed under their name, however long ago."""
+        start = struct.pack(">ii", 13, 196608) + b"user\0"
+        end = message(b"E", b"\0" * 5) + message(b"S")
+        parse = [message(b"P", b"s%d\0select %d as\0\0\0" % (at, at)) for at in (1, 2)]
+        bind = [message(b"B", b"\0s%d\0" % at + b"\0" * 6) for at in (1, 2)]
+        unnamed = message(b"P", b"\0select 3 as\0\0\0") + message(b"B", b"\0" * 8) + end
+        statements = [(parse[0] + message(b"S"), "select 1 as"), (parse[1] + bind[1] + end, "select 2 as"),
+                      (bind[0] + end, "select 1 as"), (unnamed, "select 3 as"), (bind[1] + end, "select 2 as")]
+        for size in (1, 7, 1000):
+            with self.subTest(size=size):
+                wire = PostgresWire()
+                cut(wire.requests, start, size)
+                self.assertEqual(cut(wire.requests, b"".join(one for one, _ in statements), size), statements)
+
     def test_node_frames(self):
         hello = b"KVB1" + b"\0" * 12
         frame = b"\xb7\x0b" + b"\0" * 6 + struct.pack("<I", 5) + b"\0" * 12 + b"hello"

@@ -73,6 +73,7 @@ class PostgresWire:
         self._there, self._back = b"", b""
         self._starting, self._plain_answers = True, 0  # of SSLRequest and GSSENCRequest: one byte each
         self._parts, self._statement, self._under_way, self._answer = b"", "", [], b""
+        self._prepared = {}  # the statement of each name
 
     def requests(self, data):
         self._there += data
@@ -109,10 +110,16 @@ class PostgresWire:
         if kind in b"pXdcf":  # password, end, copied data
             yield message, None
             return
-        if kind in b"PQ":
-            text = message[5:].split(b"\0")[1 if kind == b"P" else 0].decode(errors="replace")
-            lines = [line for line in text.splitlines() if not line.startswith("--")]
-            self._statement = " ".join(" ".join(lines).split()[:3]) or self._statement
+        if kind in b"PQB":
+            fields = message[5:].split(b"\0")
+            if kind == b"B":  # of a statement that was parsed before, under its name
+                self._statement = self._prepared.get(fields[1], self._statement)
+            else:
+                text = fields[1 if kind == b"P" else 0].decode(errors="replace")
+                lines = [line for line in text.splitlines() if not line.startswith("--")]
+                self._statement = " ".join(" ".join(lines).split()[:3]) or self._statement
+            if kind == b"P":
+                self._prepared[fields[0]] = self._statement
         self._parts += message
         if kind in b"SQ":  # a statement is complete
             whole, self._parts = self._parts, b""

@@ -174,7 +174,7 @@ class StepsTest(ReplayCase):
 
     def assert_all_kinds_of_steps(self):
         seen = " ".join(self.steps.seen)
-        for kind in ("with known as", "with input", "with confirmed", "with due", "with mine", "update edged.mails",
+        for kind in ("with known as", "with input", "with confirmed", "with fresh", "with mine", "update edged.mails",
                      "node opcode"):
             for place in ("before ", "after ", "before the answer to ", "after the answer to "):
                 self.assertIn(place + kind, seen)

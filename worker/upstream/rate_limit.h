@@ -2,8 +2,8 @@
 // How many requests may be under way at once, under a hard ceiling, which is also the start. The
 // window is judged in rounds of as many successes as it is wide.
 //
-// It halves when the upstream pushes back (429, 503, a time-out) more often in a round than once
-// per 50 requests of its width: below 100 that is the first time; above, single failures, which an
+// It halves when the upstream pushes back (429, 503, a time-out) as often in a round as once per 50
+// requests of its width: below 100 that is the first time; above, single failures, which an
 // upstream of that size always has, cost nothing. Requests sent before that neither halve it again
 // nor let it grow, so one overload counts once; but where more than half of the window is pushed
 // back, it goes on down to what was not.

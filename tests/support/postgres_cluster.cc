@@ -136,7 +136,7 @@ std::unique_ptr<PostgresCluster> PostgresCluster::another(const std::string& set
   std::unique_ptr<PostgresCluster> cluster(new PostgresCluster(settings));
   if (role == Role::kStandby) {
     cluster->stop();
-    std::ofstream(cluster->directory_ + "/data/standby.signal");
+    const std::ofstream signal(cluster->directory_ + "/data/standby.signal");
     cluster->start();
   }
   return cluster;

@@ -72,12 +72,12 @@ bool SilentDns::wait_until_asked(int times, std::chrono::milliseconds longest) c
 
 extern "C" int getaddrinfo(const char* name,
                            const char* service,
-                           const addrinfo* hints,
-                           addrinfo** found) {
+                           const addrinfo* req,
+                           addrinfo** pai) {
   if (name != nullptr && std::string_view(name).ends_with(".silent")) {
     return edged::test::no_answer();
   }
   using Ask = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
   static const auto ask = reinterpret_cast<Ask>(dlsym(RTLD_NEXT, "getaddrinfo"));
-  return ask(name, service, hints, found);
+  return ask(name, service, req, pai);
 }

@@ -80,7 +80,7 @@ void ask(const std::shared_ptr<Waiting>& waiting, const std::string& name) {
 
 class NameLookups : public asio::execution_context::service {
  public:
-  using key_type = NameLookups;
+  using key_type = NameLookups;  // NOLINT(readability-identifier-naming): Asio looks for it
   static inline asio::execution_context::id id;
 
   explicit NameLookups(asio::execution_context& context) : service(context) {}

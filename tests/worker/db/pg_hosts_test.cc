@@ -29,12 +29,12 @@ struct Server {
 class PgHostsTest : public test::PgPoolFixture {
  protected:
   static void SetUpTestSuite() {
-    read_only_ = PostgresCluster::another("default_transaction_read_only = on\n").release();
-    standby_ = PostgresCluster::another("", PostgresCluster::Role::kStandby).release();
+    read_only_cluster = PostgresCluster::another("default_transaction_read_only = on\n").release();
+    standby_cluster = PostgresCluster::another("", PostgresCluster::Role::kStandby).release();
   }
   static void TearDownTestSuite() {
-    delete read_only_;
-    delete standby_;
+    delete read_only_cluster;
+    delete standby_cluster;
   }
 
   static Server at(const PostgresCluster& cluster) { return {"127.0.0.1", cluster.port()}; }
@@ -67,8 +67,8 @@ class PgHostsTest : public test::PgPoolFixture {
   }
 
   asio::ip::tcp::acceptor silent_{io_, {asio::ip::address_v4::loopback(), 0}};
-  static inline PostgresCluster* read_only_ = nullptr;
-  static inline PostgresCluster* standby_ = nullptr;
+  static inline PostgresCluster* read_only_cluster = nullptr;
+  static inline PostgresCluster* standby_cluster = nullptr;
 };
 
 TEST_F(PgHostsTest, ASilentServerTakesItsOwnTimeOnly) {
@@ -97,37 +97,40 @@ TEST_F(PgHostsTest, WhatWasTriedIsNamed) {
 
 TEST_F(PgHostsTest, AReadOnlyServerIsPassedOver) {
   const std::string wanted = "target_session_attrs=read-write";
-  const Server writable = at(cluster_), read_only = at(*read_only_);
+  const Server writable = at(cluster_), read_only = at(*read_only_cluster);
   EXPECT_EQ(reached(options({read_only, writable}, wanted)), port_of(cluster_));
   EXPECT_EQ(reached(options({writable, read_only}, wanted)), port_of(cluster_));
-  EXPECT_EQ(reached(options({at(*standby_), silent(), writable}, wanted)), port_of(cluster_));
+  EXPECT_EQ(reached(options({at(*standby_cluster), silent(), writable}, wanted)),
+            port_of(cluster_));
   EXPECT_EQ(reached(options({read_only, writable}, "target_session_attrs=any")),
-            port_of(*read_only_));
+            port_of(*read_only_cluster));
   const std::string none = reached(options({read_only, silent()}, wanted));
   EXPECT_NE(none.find("session is read-only"), std::string::npos) << none;
 }
 
 TEST_F(PgHostsTest, AStandbyIsPreferred) {
   const std::string wanted = "target_session_attrs=prefer-standby";
-  EXPECT_EQ(reached(options({at(cluster_), at(*standby_)}, wanted)), port_of(*standby_));
-  EXPECT_EQ(reached(options({at(cluster_), silent(), at(*standby_)}, wanted)), port_of(*standby_));
-  EXPECT_EQ(reached(options({silent(), at(*read_only_), at(cluster_)}, wanted)),
-            port_of(*read_only_))
+  EXPECT_EQ(reached(options({at(cluster_), at(*standby_cluster)}, wanted)),
+            port_of(*standby_cluster));
+  EXPECT_EQ(reached(options({at(cluster_), silent(), at(*standby_cluster)}, wanted)),
+            port_of(*standby_cluster));
+  EXPECT_EQ(reached(options({silent(), at(*read_only_cluster), at(cluster_)}, wanted)),
+            port_of(*read_only_cluster))
       << "no standby: the first that answers";
   EXPECT_EQ(reached(options({at(cluster_)}, wanted)), port_of(cluster_));
   setenv("PGTARGETSESSIONATTRS", "prefer-standby", 1);
-  EXPECT_EQ(reached(options({at(cluster_), at(*standby_)})), port_of(*standby_));
+  EXPECT_EQ(reached(options({at(cluster_), at(*standby_cluster)})), port_of(*standby_cluster));
   unsetenv("PGTARGETSESSIONATTRS");
 }
 
 TEST_F(PgHostsTest, ARefusedUserEndsTheSearch) {
-  PgPoolOptions target = options({refusing(), at(cluster_), at(*read_only_)});
+  PgPoolOptions target = options({refusing(), at(cluster_), at(*read_only_cluster)});
   target.url += "password=wrong";
   PgPool pool(io_.get_executor(), target, metrics_);
   const Result<PgResult> result = run(pool, "select 1");
   EXPECT_EQ(result.code(), Code::kDenied);
   EXPECT_NE(result.error().message().find("port " + port_of(cluster_)), std::string::npos);
-  EXPECT_EQ(result.error().message().find("port " + port_of(*read_only_)), std::string::npos)
+  EXPECT_EQ(result.error().message().find("port " + port_of(*read_only_cluster)), std::string::npos)
       << result.error().message();
 }
 
@@ -168,7 +171,7 @@ TEST_F(PgHostsTest, ALookupUnderWayKeepsNothingFromEnding) {
 
 TEST_F(PgHostsTest, ReplicationPassesASilentServerToo) {
   const PgPoolOptions target =
-      options({silent(), at(*standby_), at(cluster_)}, "target_session_attrs=read-write");
+      options({silent(), at(*standby_cluster), at(cluster_)}, "target_session_attrs=read-write");
   PgConnectOptions replication;
   replication.url = target.url;
   replication.connect_timeout = target.connect_timeout;

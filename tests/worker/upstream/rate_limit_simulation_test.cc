@@ -128,15 +128,20 @@ TEST(RateWindowSimulation, RecoversFromOneMomentWithinSomeRounds) {
 }
 
 TEST(RateWindowSimulation, FewFailuresLeaveTheCeilingInUse) {
-  for (const auto& [ceiling, share, least] :
-       {std::tuple(2000, 0.001, 0.99), {2000, 0.01, 0.9}, {100, 0.001, 0.85}, {10, 0.001, 0.9}}) {
-    Simulation upstream(ceiling);
+  const struct {
+    int ceiling;
+    double share, least;
+  } cases[] = {{2000, 0.001, 0.99}, {2000, 0.01, 0.9}, {100, 0.001, 0.85}, {10, 0.001, 0.9}};
+  for (const auto& test : cases) {
+    Simulation upstream(test.ceiling);
     const int seconds = 400;
-    upstream.run(seconds, [&](int) { return upstream.chance(share); });
-    const double used = static_cast<double>(upstream.answered()) / (ceiling * seconds);
-    std::printf(
-        "%.1f %% fail, ceiling %d: %.1f %% of it in use\n", share * 100, ceiling, used * 100);
-    EXPECT_GE(used, least) << ceiling << " " << share;
+    upstream.run(seconds, [&](int) { return upstream.chance(test.share); });
+    const double used = static_cast<double>(upstream.answered()) / (test.ceiling * seconds);
+    std::printf("%.1f %% fail, ceiling %d: %.1f %% of it in use\n",
+                test.share * 100,
+                test.ceiling,
+                used * 100);
+    EXPECT_GE(used, test.least) << test.ceiling << " " << test.share;
   }
 }
 

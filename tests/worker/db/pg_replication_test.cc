@@ -23,10 +23,10 @@ using namespace std::chrono_literals;
 class PgReplicationTest : public testing::Test {
  protected:
   void SetUp() override {
-    cluster_.query(
-        database_,
-        "create table t(id int primary key, v text); insert into t select i, 'row ' || i "
-        "from generate_series(1, 1000) i; create publication p for table t");
+    cluster_.query(database_,
+                   "create table t(id int primary key, v text) with (autovacuum_enabled = false); "
+                   "insert into t select i, 'row ' || i "
+                   "from generate_series(1, 1000) i; create publication p for table t");
     connection_ = connect();
   }
 

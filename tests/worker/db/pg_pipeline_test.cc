@@ -79,7 +79,9 @@ TEST_F(PgPipelineTest, RefusesCopy) {
 
 // Both sides have more to send than their buffers hold before either has read.
 TEST_F(PgPipelineTest, ManyMegabytesInBothDirectionsDoNotBlock) {
-  PgPool pool(io_.get_executor(), options(), metrics_);
+  PgPoolOptions patient = options();
+  patient.statement_timeout = 60s;
+  PgPool pool(io_.get_executor(), patient, metrics_);
   const std::string big(8 << 20, 'x');
   std::vector<PgStatement> statements;
   for (int i = 0; i < 6; ++i) statements.push_back({"select $1::text", {big}});

@@ -69,15 +69,11 @@ void Run::spawn(awaitable<void> task) {
 
 awaitable<Result<std::string>> Run::execute() {
   const auto self = shared_from_this();
-  fresh_ = co_await tools_.kv.read(begun_.sections, begun_.position);
-  if (tools_.kv.configured()) {
-    summary_.kv_hits = fresh_.size();
-    summary_.kv_misses = begun_.sections.size() - fresh_.size();
-  }
   spawn(renew_lease());
   pullers_ = std::min(options_.concurrency, begun_.sections.size());
   const std::size_t pullers = pullers_;
   for (std::size_t i = 0; i < pullers; ++i) spawn(check_sections());
+  co_await read_states();
 
   Status outcome = co_await apply_pending();
   stopped_ = true;
@@ -104,6 +100,17 @@ awaitable<Result<std::string>> Run::execute() {
   }
   if (!outcome.ok()) co_return outcome;
   co_return summary;
+}
+
+// While the upstream is asked already: only its answers need the states.
+awaitable<void> Run::read_states() {
+  fresh_ = co_await tools_.kv.read(begun_.sections, begun_.position);
+  if (tools_.kv.configured()) {
+    summary_.kv_hits = fresh_.size();
+    summary_.kv_misses = begun_.sections.size() - fresh_.size();
+  }
+  states_read_ = true;
+  for (CheckedSection& checked : std::exchange(early_, {})) settle(std::move(checked));
 }
 
 awaitable<void> Run::check_sections() {
@@ -137,6 +144,10 @@ awaitable<void> Run::check_section(WatchedSection watched) {
 
 // Decides whether PostgreSQL must be asked about an observation.
 void Run::settle(CheckedSection checked) {
+  if (!states_read_) {
+    early_.push_back(std::move(checked));
+    return;
+  }
   checked_.emplace_back(checked.watched.class_nbr, checked.requested_at);
   const auto fresh = fresh_.find(checked.watched.class_nbr);
   if (fresh != fresh_.end() &&

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One run of class-monitor, from the listed sections to the closed run. Sections are asked for in a
-// sliding window; what equals its fresh KV state is confirmed in bulk at the end, the rest is
-// applied in batches as it comes. A run may be cut off anywhere: what it applied stands, the rest
-// is seen by the next run. On the executor's thread; kept alive by its own coroutines.
+// sliding window, while their states are read from the node; what equals its fresh KV state is
+// confirmed in bulk at the end, the rest is applied in batches as it comes. A run may be cut off
+// anywhere: what it applied stands, the rest is seen by the next run. On the executor's thread;
+// kept alive by its own coroutines.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -72,6 +73,7 @@ class Run : public std::enable_shared_from_this<Run> {
   template <typename T>
   using Awaitable = boost::asio::awaitable<T>;
 
+  Awaitable<void> read_states();
   Awaitable<void> check_sections();
   Awaitable<void> check_section(WatchedSection watched);
   void settle(CheckedSection checked);
@@ -103,9 +105,11 @@ class Run : public std::enable_shared_from_this<Run> {
   std::chrono::steady_clock::time_point started_;
 
   std::map<std::string, StoredState> fresh_;
-  std::size_t next_ = 0;     // the next section to ask for
-  std::size_t pullers_ = 0;  // coroutines that still ask
-  bool stopped_ = false;     // ask no more: the run was lost or cannot be stored
+  bool states_read_ = false;
+  std::vector<CheckedSection> early_;  // answers that came before the states
+  std::size_t next_ = 0;               // the next section to ask for
+  std::size_t pullers_ = 0;            // coroutines that still ask
+  bool stopped_ = false;               // ask no more: the run was lost or cannot be stored
   bool done_ = false;
   bool recorded_ = false;
   std::string first_failure_;

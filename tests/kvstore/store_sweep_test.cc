@@ -163,16 +163,21 @@ TEST_F(StoreSlowSyncTest, ReadsGoOnAndNothingIsAcknowledgedBeforeItsSync) {
   options_.file_system = files;
   open();
   put("k", "old");
-  std::promise<void> begun, release;
-  std::atomic<bool> first{true};
-  files->set_sync_hook([&, released = release.get_future().share()] {
-    if (first.exchange(false)) begun.set_value();
+  struct Sync {
+    std::promise<void> begun;
+    std::atomic<bool> first{true};
+  };
+  // The store syncs after this test's body too, when it closes.
+  const auto sync = std::make_shared<Sync>();
+  std::promise<void> release;
+  files->set_sync_hook([sync, released = release.get_future().share()] {
+    if (sync->first.exchange(false)) sync->begun.set_value();
     released.wait();
   });
   std::promise<void> answered;
   auto answer = answered.get_future();
   store_->submit({{put_of("k", "new")}, Durability::kSync}, [&](auto) { answered.set_value(); });
-  begun.get_future().wait();
+  sync->begun.get_future().wait();
   EXPECT_EQ(value_of("k"), "old");
   EXPECT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
   release.set_value();

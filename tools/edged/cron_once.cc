@@ -59,8 +59,8 @@ bool upstream_was_away(const std::string& summary) {
   if (summary.empty()) return false;
   const boost::json::value value = boost::json::parse(summary);
   const boost::json::object& counts = value.as_object();
-  return counts.at("failed").to_number<int>() > 0 && counts.at("fetched").to_number<int>() == 0 &&
-         counts.at("absent").to_number<int>() == 0;
+  const auto count = [&](const char* name) { return counts.at(name).to_number<int>(); };
+  return count("failed") > count("refused") && count("fetched") + count("absent") == 0;
 }
 
 // Tells how a run ended. A failed one has a summary too, and maybe mails of what it stored before.

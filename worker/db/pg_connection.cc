@@ -4,6 +4,7 @@
 
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <boost/asio.hpp>
 #include <cstdint>
 #include <string_view>
@@ -38,7 +39,8 @@ struct Answer {
   PgResult result;
   Status status;
   // A prepared statement of ours fits its tables no longer (feature_not_supported: its columns have
-  // changed) or is not there (invalid_sql_statement_name: somebody discarded the session's state).
+  // changed), is not there (invalid_sql_statement_name: somebody discarded the session's state), or
+  // is there unawares (duplicate_prepared_statement: a pooler, where none was expected).
   bool plan_is_stale = false;
 };
 
@@ -49,7 +51,7 @@ std::string_view sqlstate_of(const PGresult* result) {
 
 bool says_stale_plan(const PGresult* result) {
   const std::string_view code = sqlstate_of(result);
-  return code == "0A000" || code == "26000";
+  return code == "0A000" || code == "26000" || code == "42P05";
 }
 
 Status first_failure(const std::vector<Answer>& answers) {
@@ -91,6 +93,7 @@ class PgConnection::Impl {
   // kUnavailable: the connection is lost.
   Status send(const std::vector<PgStatement>& statements) {
     sendings_.clear();
+    sent_ = statements.size();
     in_pipeline_ = statements.size() > 1;
     for (const PgStatement& statement : statements) {
       sendings_.push_back(prepares_ ? prepared_.next_use(statement.sql) : Sending{});
@@ -106,6 +109,7 @@ class PgConnection::Impl {
 
   Status send_script(const std::string& sql) {
     in_pipeline_ = false;
+    sent_ = 1;
     return PQsendQuery(raw(), sql.c_str()) == 1 ? Status() : not_sent();
   }
 
@@ -154,7 +158,8 @@ class PgConnection::Impl {
     for (std::size_t i = 0; i < statements.size() && answer != answers.end(); ++i) {
       const How how = sendings_[i].how;
       if (how == How::kPrepareAndUse) {
-        if (answer->status.ok()) prepared_.confirm(statements[i].sql);
+        prepared_.settle(statements[i].sql, answer->status.ok());
+        plans_are_stale_ = plans_are_stale_ || answer->plan_is_stale;
         if (++answer == answers.end()) break;
       }
       if (how != How::kPlain && answer->plan_is_stale) plans_are_stale_ = true;
@@ -231,9 +236,11 @@ class PgConnection::Impl {
     return Status(Code::kUnavailable, "could not send a statement to PostgreSQL");
   }
 
+  // The server times each statement of a pipeline by itself.
   SteadyTime answer_deadline() const {
     if (statement_timeout_.count() == 0) return SteadyTime::max();
-    return std::chrono::steady_clock::now() + statement_timeout_ + kAnswerGrace;
+    const auto statements = static_cast<int>(std::max<std::size_t>(sent_, 1));
+    return std::chrono::steady_clock::now() + statements * statement_timeout_ + kAnswerGrace;
   }
 
   // Returns once PQgetResult will not block.
@@ -253,6 +260,7 @@ class PgConnection::Impl {
   bool prepares_;
   PreparedStatements prepared_;
   std::vector<Sending> sendings_;  // of what was sent last
+  std::size_t sent_ = 0;           // statements of it
   bool in_pipeline_ = false;
   bool in_statement_ = false;
   bool plans_are_stale_ = false;

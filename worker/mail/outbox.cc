@@ -86,7 +86,8 @@ class OutboxDelivery::Impl {
       if (error) std::rethrow_exception(error);
     };
     asio::co_spawn(executor_, deliver_until_sent(run_id, effort), rethrow);
-    co_await effort->ended.async_wait(asio::as_tuple(asio::use_awaitable));
+    // It may have failed at once.
+    if (!effort->is_over) co_await effort->ended.async_wait(asio::as_tuple(asio::use_awaitable));
     if (!effort->is_over) stop();
     if (!effort->status.ok()) co_return effort->status;
     Result<int> pending = co_await store_.pending_of_run(run_id);
@@ -196,6 +197,9 @@ class OutboxDelivery::Impl {
       Closing closing{answer->epoch, answer->asked_at, *answer->seats};
       Result<Settlement> settled =
           co_await store_.settle_closing(row->lease, std::move(closing), kClosedAgain);
+      if (settled.code() == Code::kInvalidArgument || settled.code() == Code::kDenied) {
+        co_return failed(row, settled.error());  // the application's rules are against it
+      }
       if (!settled) co_return settled.error();
       if (*settled == Settlement::kDone) co_return Verdict{Verdict::Kind::kDropped, {}};
       if (*settled == Settlement::kLeaseLost) co_return Verdict{Verdict::Kind::kLost, {}};

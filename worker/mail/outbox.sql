@@ -95,6 +95,13 @@ where id = $1::bigint and lease_number = $2::bigint and status = 'sending'
 -- Before the upstream is asked. A run that begins later has a greater one, and its word counts.
 select nextval('edged.run_epoch')
 
+-- name: lock_section_of_mail
+-- Waits until no run applies the section. In a transaction before settle_closing, whose snapshot would
+-- not hold the claims that such a run makes. $1 id of the mail
+select from edged.section_checks c
+where c.class_nbr = (select m.class_nbr from edged.mails m where m.id = $1::bigint)
+for update
+
 -- name: settle_closing
 -- The upstream said that the section closed before the mail left. As a run would, and fenced like one by
 -- its epoch: what was seen becomes the stored state, the KV copy is not believed any more, and the claims of

@@ -88,11 +88,18 @@ awaitable<Result<Settlement>> OutboxStore::settle_closing(LeaseKey lease,
   parameters.push_back(text_or_null(closing.seats.non_reserved));
   parameters.emplace_back(std::move(reason));
   parameters.emplace_back(now_text());
-  Result<db::PgResult> settled =
-      co_await pool_.execute(std::string(sql::mail::kSettleClosing), std::move(parameters));
-  if (!settled) co_return settled.error().with_context("could not store that a section closed");
-  if (settled->rows() == 0) co_return Settlement::kLeaseLost;
-  co_return settled->text(0, 0) == "t" ? Settlement::kDone : Settlement::kOvertaken;
+  db::PgStatement lock{std::string(sql::mail::kLockSectionOfMail), {}};
+  lock.parameters.push_back(parameters[0]);
+  db::PgStatement settle{std::string(sql::mail::kSettleClosing), std::move(parameters)};
+  std::vector<db::PgStatement> statements;
+  statements.push_back(std::move(lock));
+  statements.push_back(std::move(settle));
+  Result<std::vector<db::PgResult>> results =
+      co_await pool_.execute_pipeline(std::move(statements));
+  if (!results) co_return results.error().with_context("could not store that a section closed");
+  const db::PgResult& settled = results->back();
+  if (settled.rows() == 0) co_return Settlement::kLeaseLost;
+  co_return settled.text(0, 0) == "t" ? Settlement::kDone : Settlement::kOvertaken;
 }
 
 awaitable<Result<bool>> OutboxStore::finish(LeaseKey lease,

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "proto/base/log.h"
+#include "proto/base/utf8.h"
 
 namespace edged::monitor {
 namespace {
@@ -21,16 +22,22 @@ constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 
 // A conflict that comes again this often in a row is none with a neighbour that will be gone.
 constexpr int kConflictsMax = 4;
-// So many refused sections, and nothing stored yet, are no matter of single sections.
-constexpr std::size_t kRefusedMax = 3;
+// So many refused sections, and nothing that was stored or equal, are no matter of single sections.
+constexpr std::size_t kRefusedMax = 20;
+// So many sections in a row, each of which takes too long alone, neither.
+constexpr int kTooSlowMax = 2;
+constexpr std::size_t kRefusalsLogged = 3;
 
-void halve_last(std::vector<std::vector<CheckedSection>>& parts) {
+// False: it is a single section.
+bool halve_last(std::vector<std::vector<CheckedSection>>& parts) {
   std::vector<CheckedSection>& whole = parts.back();
+  if (whole.size() < 2) return false;
   const auto middle = whole.begin() + static_cast<std::ptrdiff_t>(whole.size() / 2);
   std::vector<CheckedSection> second(std::make_move_iterator(middle),
                                      std::make_move_iterator(whole.end()));
   whole.erase(middle, whole.end());
   parts.push_back(std::move(second));
+  return true;
 }
 
 bool worth_repeating(const Status& status) {
@@ -206,7 +213,8 @@ awaitable<Status> Run::apply_batch(std::vector<CheckedSection> batch) {
   std::vector<std::vector<CheckedSection>> parts;
   parts.push_back(std::move(batch));
   Retry retry = new_retry();
-  int conflicts = 0;
+  Status failure;
+  int conflicts = 0, too_slow = 0;
   while (!parts.empty()) {
     auto applied =
         co_await tools_.store.apply(parts.back(), begun_.hold, tools_.clock.wall_now(), &counter_);
@@ -214,27 +222,28 @@ awaitable<Status> Run::apply_batch(std::vector<CheckedSection> batch) {
       stored_ += parts.back().size();
       parts.pop_back();
       co_await spread(std::move(*applied));
-      retry = new_retry();
-      conflicts = 0;
-      continue;
+      too_slow = 0;
+    } else {
+      failure = applied.error();
+      const bool slow = failure.code() == Code::kDeadlineExceeded;
+      const bool refused = failure.code() == Code::kInvalidArgument ||
+                           (failure.code() == Code::kConflict && ++conflicts > kConflictsMax);
+      const bool halved = (refused || slow) && halve_last(parts);
+      if (!halved && !refused) {
+        const bool again = co_await pause_before_retry(failure, retry);
+        if (again) continue;
+        if (!slow || ++too_slow > kTooSlowMax) co_return failure;
+      }
+      if (!halved) {
+        note_refused(parts.back().front(), failure);
+        parts.pop_back();
+      }
     }
-    const Code code = applied.code();
-    const bool refused =
-        code == Code::kInvalidArgument || (code == Code::kConflict && ++conflicts > kConflictsMax);
-    if (parts.back().size() > 1 && (refused || code == Code::kDeadlineExceeded)) {
-      halve_last(parts);
-      conflicts = 0;
-      continue;
-    }
-    if (refused && (stored_ > 0 || refused_ < kRefusedMax)) {
-      note_refused(parts.back().front(), applied.error());
-      parts.pop_back();
-      continue;
-    }
-    const bool again = co_await pause_before_retry(applied.error(), retry);
-    if (!again) co_return applied.error();
+    retry = new_retry();
+    conflicts = 0;
   }
-  co_return Status();
+  const bool nothing_works = stored_ == 0 && confirmed_.empty() && summary_.refused >= kRefusedMax;
+  co_return nothing_works ? failure : Status();
 }
 
 // Tells the node and the outbox what was stored.
@@ -257,12 +266,12 @@ awaitable<void> Run::spread(std::vector<AppliedSection> applied) {
 // What the database does not take was seen but cannot be judged: it counts as failed.
 void Run::note_refused(const CheckedSection& section, const Status& why) {
   const std::string& class_nbr = section.watched.class_nbr;
-  ++refused_;
+  ++summary_.refused;
   --summary_.fetched;
   ++summary_.failed;
   std::erase_if(checked_, [&](const auto& item) { return item.first == class_nbr; });
   if (first_failure_.empty()) first_failure_ = class_nbr + ": " + why.message();
-  if (refused_ <= kRefusedMax) {
+  if (summary_.refused <= kRefusalsLogged) {
     log::error("run " + std::to_string(begun_.hold.id) + ": section " + class_nbr + ": " +
                why.message());
   }
@@ -292,7 +301,7 @@ RunEnd Run::describe_end(const Status& outcome) {
   if (tools_.upstream_figures) summary_.upstream = tools_.upstream_figures().since(asked_before_);
   RunEnd end;
   end.succeeded = outcome.ok();
-  end.error = outcome.message();
+  end.error = is_utf8(outcome.message()) ? outcome.message() : "an error whose text is not UTF-8";
   end.summary = to_json(summary_);
   if (!outcome.ok()) return end;  // what was not applied must not count as settled
   for (const CheckedSection& section : confirmed_) {

@@ -113,8 +113,7 @@ class Run : public std::enable_shared_from_this<Run> {
   bool done_ = false;
   bool recorded_ = false;
   std::string first_failure_;
-  std::size_t stored_ = 0;   // sections that PostgreSQL took
-  std::size_t refused_ = 0;  // and refused
+  std::size_t stored_ = 0;  // sections that PostgreSQL took
 
   std::vector<CheckedSection> pending_;
   std::chrono::steady_clock::time_point oldest_pending_{};

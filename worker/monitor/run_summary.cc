@@ -13,6 +13,7 @@ std::string to_json(const RunSummary& summary) {
   object["fetched"] = summary.fetched;
   object["absent"] = summary.absent;
   object["failed"] = summary.failed;
+  object["refused"] = summary.refused;
   object["changed"] = summary.changed;
   object["openings"] = summary.openings;
   object["instructor_assignments"] = summary.instructor_assignments;

@@ -15,7 +15,8 @@ struct RunSummary {
   std::uint64_t sections = 0;  // watched
   std::uint64_t fetched = 0;   // answered with a state
   std::uint64_t absent = 0;    // answered that there is no such section
-  std::uint64_t failed = 0;    // not answered: nothing is known
+  std::uint64_t failed = 0;    // nothing is known: not answered, or refused
+  std::uint64_t refused = 0;   // of these, by the database
   std::uint64_t changed = 0;   // rows of class_states written
   std::uint64_t openings = 0;
   std::uint64_t instructor_assignments = 0;

@@ -25,20 +25,33 @@ TEST(PreparedStatementsTest, PreparesATextAtItsSecondUseAndUsesItFromThen) {
   EXPECT_EQ(prepared.next_use("a").how, How::kPlain);
   const auto second = prepared.next_use("a");
   EXPECT_EQ(second.how, How::kPrepareAndUse);
-  prepared.confirm("a");
+  prepared.settle("a", true);
   const auto third = prepared.next_use("a");
   EXPECT_EQ(third.how, How::kUse);
   EXPECT_EQ(third.name, second.name);
   EXPECT_EQ(prepared.next_use("b").how, How::kPlain);
 }
 
-TEST(PreparedStatementsTest, TriesAgainUnderAnotherNameWhatWasNotPrepared) {
+TEST(PreparedStatementsTest, TriesAgainWhatWasNotPrepared) {
   PreparedStatements prepared;
   prepared.next_use("a");
-  const auto failed = prepared.next_use("a");
+  const auto first = prepared.next_use("a");
+  EXPECT_EQ(prepared.next_use("a").how, How::kPlain) << "it is on its way";
+  prepared.settle("a", false);
   const auto again = prepared.next_use("a");
   EXPECT_EQ(again.how, How::kPrepareAndUse);
-  EXPECT_NE(again.name, failed.name);
+  EXPECT_EQ(again.name, first.name);
+}
+
+TEST(PreparedStatementsTest, ATextHasTheSameNameEverywhere) {
+  const auto name = [](const std::string& before, const std::string& sql) {
+    PreparedStatements prepared;
+    for (int i = 0; i < 2; ++i) prepared.next_use(before);
+    prepared.next_use(sql);
+    return prepared.next_use(sql).name;
+  };
+  EXPECT_EQ(name("b", "a"), name("c", "a"));
+  EXPECT_NE(name("c", "a"), name("c", "b"));
 }
 
 TEST(PreparedStatementsTest, PreparesNoMoreThanItsBoundAndForgetsTextsThatDoNotComeBack) {
@@ -49,7 +62,7 @@ TEST(PreparedStatementsTest, PreparesNoMoreThanItsBoundAndForgetsTextsThatDoNotC
     prepared.next_use(sql);
     const auto second = prepared.next_use(sql);
     if (second.how != How::kPlain) names.insert(second.name);
-    prepared.confirm(sql);
+    prepared.settle(sql, true);
   }
   EXPECT_EQ(names.size(), kPreparedMax);
   for (int i = 0; i < 10'000; ++i) prepared.next_use("once " + std::to_string(i));
@@ -104,6 +117,28 @@ TEST_F(PreparedStatementsOnServerTest, APipelinePreparesItsStatements) {
     EXPECT_EQ((*results)[1].text(0, 0), "3");
   }
   EXPECT_EQ(prepared_texts(pool), "select $1::text, select 3");
+}
+
+TEST_F(PreparedStatementsOnServerTest, OneTextSeveralTimesInAPipeline) {
+  PgPool pool(io_.get_executor(), options(), metrics_);
+  for (int i = 0; i < 3; ++i) {
+    const auto results = run_awaitable(
+        io_, pool.execute_pipeline({{"select 4", {}}, {"select 4", {}}, {"select 4", {}}}));
+    ASSERT_TRUE(results) << results.error().to_string();
+    EXPECT_EQ(results->size(), 3U);
+  }
+}
+
+// As if a pooler had given this client another's session.
+TEST_F(PreparedStatementsOnServerTest, ANameThatIsTakenCostsARepetition) {
+  PgPool pool(io_.get_executor(), options(), metrics_);
+  const std::string text = "select 6";
+  PreparedStatements other;
+  (void)other.next_use(text);
+  ASSERT_TRUE(run_awaitable(
+                  io_, pool.execute_script("prepare " + other.next_use(text).name + " as " + text))
+                  .ok());
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(value(pool, text), "6");
 }
 
 TEST_F(PreparedStatementsOnServerTest, AFailingStatementStaysPreparedAndCostsNoConnection) {

@@ -150,12 +150,14 @@ TEST_F(OutboxUpstreamTest, RunThatBeganLaterOverrulesTheAnswer) {
 // A run's transaction that is open when the closing is stored.
 class OutboxRaceTest : public OutboxUpstreamTest {
  protected:
+  std::string claiming_ = "select 1";
   // Holds its locks until somebody waits for one.
   asio::awaitable<void> settle_as_a_run(std::string epoch) {
-    std::vector<db::PgStatement> statements(3);
+    std::vector<db::PgStatement> statements(4);
     statements[0].sql = "update edged.section_checks set epoch = " + epoch;
     statements[1].sql = "update public.class_states set seats_available = 7";
-    statements[2].sql =
+    statements[2].sql = claiming_;
+    statements[3].sql =
         "do $$ begin for i in 1..300 loop "
         "exit when exists (select from pg_locks where not granted); "
         "perform pg_sleep(0.01); end loop; end $$";
@@ -183,6 +185,37 @@ TEST_F(OutboxRaceTest, OlderRunIsOverwritten) {
   EXPECT_EQ(outcome(id), "dropped/closed again before sending/1");
   EXPECT_EQ(value(kState), "0/");
   EXPECT_EQ(claims(), "0");
+}
+
+// The claims of the run are made in a transaction that the closing's snapshot does not hold.
+TEST_F(OutboxRaceTest, OlderRunsClaimsAreResetToo) {
+  const std::string id = add_mail();
+  query(
+      "with u as (insert into auth.users (email) values ('other@example.edu') returning id) "
+      "insert into public.class_watches (user_id, term, subject, catalog_nbr, class_nbr) "
+      "select id, '2261', 'CSE', '110', '12431' from u");
+  set_old_state(2, "null");
+  claiming_ =
+      "insert into public.notifications_sent (class_watch_id, notification_type, expires_at) "
+      "select id, 'seat_available', '2100-01-01' from public.class_watches "
+      "on conflict do nothing";
+  wait_for_answer_ = [this] { return begin_to_settle("epoch"); };
+  upstream_says(Seats{0, std::nullopt});
+  EXPECT_EQ(deliver().dropped, 1);
+  EXPECT_EQ(outcome(id), "dropped/closed again before sending/1");
+  EXPECT_EQ(value("select count(*) from public.class_watches"), "2");
+  EXPECT_EQ(claims(), "0");
+}
+
+// The application's own rules are against what was seen.
+TEST_F(OutboxUpstreamTest, AClosingThatTheDatabaseRefusesEndsNoPass) {
+  const std::string id = add_mail(), other = add_mail({.recipient = "b@example.edu"});
+  set_old_state(2, "null");
+  query("alter table public.class_states add constraint open check (seats_available > 0)");
+  upstream_says(Seats{0, std::nullopt});
+  EXPECT_EQ(deliver().retried, 2);
+  EXPECT_EQ(outcome(id), "pending//1");
+  EXPECT_EQ(outcome(other), "pending//1");
 }
 
 TEST_F(OutboxRaceTest, NewerRunStands) {

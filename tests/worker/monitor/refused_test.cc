@@ -16,6 +16,7 @@ using Strings = std::vector<std::string>;
 
 class RefusedTest : public MonitorTest {
  protected:
+  explicit RefusedTest(bool with_node = false) : MonitorTest(with_node) {}
   static constexpr int kSections = 21;
 
   void watch_all() {
@@ -38,6 +39,11 @@ class RefusedTest : public MonitorTest {
     return query(
         "select count(*), count(distinct class_nbr) from edged.mails where status = 'pending'");
   }
+};
+
+class RefusedWithNodeTest : public RefusedTest {
+ protected:
+  RefusedWithNodeTest() : RefusedTest(true) {}
 };
 
 TEST_F(RefusedTest, OneSectionThatIsRefusedKeepsNoOtherFromBeingTold) {
@@ -81,7 +87,58 @@ TEST_F(RefusedTest, ARunOfWhichNothingCanBeStoredFailsAfterFewStatements) {
   EXPECT_NE(outcome.error().message().find("23514"), std::string::npos)
       << outcome.error().message();
   const auto statements = query("select summary->>'sql_statements' from edged.cron_runs");
-  EXPECT_LT(std::stoi(statements[0]), 20);
+  EXPECT_LT(std::stoi(statements[0]), 2 * kSections + 2);
+}
+
+// What equals the node's states counts as work done, however many others are refused.
+TEST_F(RefusedWithNodeTest, ManyRefusedSectionsOfAQuietRunKeepNoOpeningBack) {
+  watch_all();
+  see_all(0);
+  // Refused at their first sight, so that they come up in every run.
+  for (int i = 0; i < 30; ++i) add_watch("r@example.edu", "3000" + std::to_string(10 + i));
+  for (int i = 0; i < 30; ++i) source_.say("3000" + std::to_string(10 + i), seats_of(0));
+  execute("alter table class_states add constraint odd check (class_nbr < '30000')");
+  source_.say(number(5), seats_of(3));
+  const auto summary = tick();
+  EXPECT_EQ(summary.at("refused").as_int64(), 30);
+  EXPECT_EQ(summary.at("openings").as_int64(), 1);
+  EXPECT_EQ(pending(), Strings{"1|1"});
+  EXPECT_EQ(tick().at("refused").as_int64(), 30) << "nor does a run in which nothing changed fail";
+}
+
+// Somebody keeps a row locked for longer than a run has patience.
+TEST_F(RefusedTest, ALockedRowKeepsNoOtherSectionFromBeingTold) {
+  watch_all();
+  see_all(0);
+  db::PgPoolOptions hasty;
+  hasty.url = url_;
+  hasty.statement_timeout = std::chrono::milliseconds(300);
+  db::PgPool pool(io_.get_executor(), hasty, metrics_);
+  RunStoreOptions options = store_options_;
+  options.worker = options.process = "hasty";
+  RunStore store(pool, options);
+  RunOptions run_options;
+  run_options.database_patience = std::chrono::milliseconds(500);
+  ClassMonitor monitor(io_.get_executor(),
+                       RunTools{store, *kv_, source_, clock_, nullptr},
+                       ClassMonitorOptions{run_options, std::chrono::seconds(10)},
+                       metrics_);
+  std::thread application([this] {
+    test::PostgresCluster::shared().query(
+        database_,
+        "begin; select from class_states where class_nbr = '" + number(4) +
+            "' for update; do $$ begin for i in 1..600 loop exit when exists (select from "
+            "edged.cron_runs where status <> 'running' and worker = 'hasty'); "
+            "perform pg_sleep(0.05); end loop; end $$; commit");
+  });
+  while (query("select count(*) from pg_stat_activity where datname = current_database() "
+               "and query like 'begin; select from%' and state = 'active'") == Strings{"0"}) {
+  }
+  say_all(3);
+  const auto outcome = try_tick(monitor);
+  EXPECT_TRUE(outcome) << outcome.error().to_string();
+  EXPECT_EQ(pending(), Strings{"20|20"});
+  application.join();
 }
 
 TEST_F(RefusedTest, ATriggerAgainstTouchingDoesNotKeepTheRunOpen) {

@@ -24,6 +24,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kRunPause{200};
+// While late mails are delivered, one at a time, others are looked for this often.
+constexpr std::chrono::milliseconds kOthersPause{1000};
 constexpr const char* kClosedAgain = "closed again before sending";
 constexpr const char* kSeatsUnknown = "it is not known how many seats are open";
 
@@ -70,6 +72,7 @@ class OutboxDelivery::Impl {
 
   void wake() {
     woken_ = true;
+    look_for_others_at_ = {};
     timer_.cancel();
   }
 
@@ -120,8 +123,16 @@ class OutboxDelivery::Impl {
 
   // False: nothing more is due.
   asio::awaitable<Result<bool>> deliver_batch(OutboxCounts* counts) {
-    Result<std::vector<OutboxRow>> rows = co_await store_.claim();
+    const bool only_late = clock_.boot_now() < look_for_others_at_;
+    Result<std::vector<OutboxRow>> rows = co_await store_.claim(only_late);
     if (!rows) co_return rows.error();
+    const bool late_alone = rows->size() == 1 && rows->front().is_late;
+    if (!late_alone) {
+      look_for_others_at_ = {};
+      if (only_late) co_return true;
+    } else if (!only_late) {
+      look_for_others_at_ = clock_.boot_now() + kOthersPause;
+    }
     // A batch with a late mail is not full, and yet there may be more.
     const bool is_last = rows->size() < static_cast<std::size_t>(options_.batch_size) &&
                          (rows->empty() || !rows->back().is_late);
@@ -182,6 +193,7 @@ class OutboxDelivery::Impl {
     Result<SeatAnswer> answer = co_await inquiry_.ask(std::move(copy));
     co_await keeper.stop();
     if (!answer) co_return answer.error();
+    if (answer->is_new) look_for_others_at_ = {};  // it may have taken long
     if (!answer->seats) {
       const Status why =
           answer->seats.error().with_context("could not ask whether the section is still open");
@@ -316,6 +328,7 @@ class OutboxDelivery::Impl {
   OutboxOptions options_;
   asio::steady_timer timer_;
   std::mt19937_64 random_;
+  std::chrono::milliseconds look_for_others_at_{};  // boot time; until then only late mails
   bool woken_ = false;
   bool stopped_ = false;
   bool last_pass_ok_ = true;

@@ -3,10 +3,11 @@
 
 -- name: claim_due
 -- Late mails come last, and one at a time: the upstream may have to be asked for it, which takes its time,
--- and mails that become due meanwhile go before the next. $1 now, $2 number of rows, $3 end of the lease
+-- and mails that become due meanwhile go before the next. $1 now, $2 number of rows, $3 end of the lease,
+-- $4 false: only late ones; the others are looked for behind all late ones, which may be many
 with fresh as materialized (
     select id from edged.mails
-    where status in ('pending', 'sending') and next_attempt_at <= $1::timestamptz
+    where $4::boolean and status in ('pending', 'sending') and next_attempt_at <= $1::timestamptz
       and (status = 'pending' or lease_until <= $1::timestamptz)
       and valid_until >= $1::timestamptz
     order by next_attempt_at, id

@@ -35,9 +35,11 @@ db::PgParameters parameters_of(const LeaseKey& lease) {
 
 }  // namespace
 
-awaitable<Result<std::vector<OutboxRow>>> OutboxStore::claim() {
-  db::PgParameters parameters{
-      now_text(), std::to_string(options_.batch_size), now_text(options_.lease)};
+awaitable<Result<std::vector<OutboxRow>>> OutboxStore::claim(bool only_late) {
+  db::PgParameters parameters{now_text(),
+                              std::to_string(options_.batch_size),
+                              now_text(options_.lease),
+                              only_late ? "false" : "true"};
   Result<db::PgResult> claimed =
       co_await pool_.execute(std::string(sql::mail::kClaimDue), std::move(parameters));
   if (!claimed) co_return claimed.error().with_context("could not claim mails");

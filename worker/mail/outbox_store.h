@@ -50,8 +50,9 @@ class OutboxStore {
   OutboxStore(db::PgPool& pool, const Clock& clock, OutboxStoreOptions options)
       : pool_(pool), clock_(clock), options_(options) {}
 
-  // Leases the next mails that are due, at most batch_size.
-  boost::asio::awaitable<Result<std::vector<OutboxRow>>> claim();
+  // Leases the next mails that are due: those in time, at most batch_size, unless `only_late`; and
+  // if there are fewer, one that is late.
+  boost::asio::awaitable<Result<std::vector<OutboxRow>>> claim(bool only_late);
   // Renews the lease, counts `new_attempts`, and looks at user and section.
   boost::asio::awaitable<Result<LastLook>> look(LeaseKey lease, int new_attempts);
 

@@ -49,7 +49,10 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   std::vector<std::string> keys;
   for (const WatchedSection& section : sections) keys.push_back(state_key(section.class_nbr));
   Result<Entries> entries = Entries();
-  if (mirrored_.states) {
+  // As it is now: a worker may begin to follow the mirror while the answer is under way, and that
+  // has no bounds then.
+  const bool mirrored = mirrored_.states;
+  if (mirrored) {
     // A state that is older than what PostgreSQL told the run could hide a change.
     const Result<mirror::Lsn> lsn = mirror::parse_lsn(position);
     if (!lsn) co_return fresh;
@@ -66,9 +69,9 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   for (std::size_t i = 0; i < sections.size() && i < entries->size(); ++i) {
     const std::optional<net::KvEntry>& entry = (*entries)[i];
     const WatchedSection& section = sections[i];
-    if (!mirrored_.states) note_seen(state_key(section.class_nbr), entry);
+    if (!mirrored) note_seen(state_key(section.class_nbr), entry);
     if (!entry) continue;
-    auto stored = fresh_state(section, entry->value);
+    auto stored = fresh_state(section, entry->value, mirrored);
     if (!stored) continue;
     if (stored->state.class_nbr != section.class_nbr || stored->state.term != section.term)
       continue;
@@ -79,9 +82,10 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
 
 // A mirrored state is PostgreSQL's own, of a moment after it told us the epoch.
 std::optional<StoredState> KvStates::fresh_state(const WatchedSection& section,
-                                                 const std::string& value) const {
+                                                 const std::string& value,
+                                                 bool mirrored) {
   if (!section.settled_epoch) return std::nullopt;
-  if (mirrored_.states) {
+  if (mirrored) {
     auto state = decode_row(value);
     if (!state) return std::nullopt;
     return StoredState{*std::move(state), *section.settled_epoch};

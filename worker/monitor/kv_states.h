@@ -56,8 +56,9 @@ class KvStates {
   bool configured() const { return client_ != nullptr && !options_.ns.empty(); }
 
  private:
-  std::optional<StoredState> fresh_state(const WatchedSection& section,
-                                         const std::string& value) const;
+  static std::optional<StoredState> fresh_state(const WatchedSection& section,
+                                                const std::string& value,
+                                                bool mirrored);
   using Entries = std::vector<std::optional<net::KvEntry>>;
   // What was found under a key, by which a put makes sure that it replaces just that.
   struct Seen {

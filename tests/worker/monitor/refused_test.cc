@@ -35,6 +35,44 @@ class RefusedTest : public MonitorTest {
     seen.seats_available = seats;
     return seen;
   }
+  // The application's transaction: `statement`, then it waits for `end` (a condition) for at most
+  // 30 s. Returns once the statement was executed; to be joined.
+  std::thread hold(const std::string& statement, const std::string& end) {
+    const std::string script = "begin; " + statement +
+                               "; do $$ begin for i in 1..3000 loop exit when " + end +
+                               "; perform pg_sleep(0.01); perform pg_stat_clear_snapshot(); "
+                               "end loop; end $$; commit";
+    std::thread application(
+        [this, script] { test::PostgresCluster::shared().query(database_, script); });
+    while (query("select count(*) from pg_stat_activity where datname = current_database() and "
+                 "query like 'begin; %' and wait_event = 'PgSleep'") == Strings{"0"}) {
+    }
+    return application;
+  }
+  static constexpr const char* kSomebodyWaits =
+      "exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = "
+      "current_database())";
+  // A worker of little patience: each statement may take so long.
+  void make_hasty(std::chrono::milliseconds statement_timeout) {
+    db::PgPoolOptions hasty;
+    hasty.url = url_;
+    hasty.statement_timeout = statement_timeout;
+    hasty_pool_ = std::make_unique<db::PgPool>(io_.get_executor(), hasty, metrics_);
+    RunStoreOptions options = store_options_;
+    options.worker = options.process = "hasty";
+    stores_.push_back(std::make_unique<RunStore>(*hasty_pool_, options));
+    RunOptions run_options;
+    run_options.database_patience = std::chrono::milliseconds(500);
+    hasty_ =
+        std::make_unique<ClassMonitor>(io_.get_executor(),
+                                       RunTools{*stores_.back(), *kv_, source_, clock_, nullptr},
+                                       ClassMonitorOptions{run_options, std::chrono::seconds(10)},
+                                       metrics_);
+  }
+
+  std::unique_ptr<db::PgPool> hasty_pool_;
+  std::unique_ptr<ClassMonitor> hasty_;
+
   Strings pending() {
     return query(
         "select count(*), count(distinct class_nbr) from edged.mails where status = 'pending'");
@@ -110,32 +148,12 @@ TEST_F(RefusedWithNodeTest, ManyRefusedSectionsOfAQuietRunKeepNoOpeningBack) {
 TEST_F(RefusedTest, ALockedRowKeepsNoOtherSectionFromBeingTold) {
   watch_all();
   see_all(0);
-  db::PgPoolOptions hasty;
-  hasty.url = url_;
-  hasty.statement_timeout = std::chrono::milliseconds(300);
-  db::PgPool pool(io_.get_executor(), hasty, metrics_);
-  RunStoreOptions options = store_options_;
-  options.worker = options.process = "hasty";
-  RunStore store(pool, options);
-  RunOptions run_options;
-  run_options.database_patience = std::chrono::milliseconds(500);
-  ClassMonitor monitor(io_.get_executor(),
-                       RunTools{store, *kv_, source_, clock_, nullptr},
-                       ClassMonitorOptions{run_options, std::chrono::seconds(10)},
-                       metrics_);
-  std::thread application([this] {
-    test::PostgresCluster::shared().query(
-        database_,
-        "begin; select from class_states where class_nbr = '" + number(4) +
-            "' for update; do $$ begin for i in 1..600 loop exit when exists (select from "
-            "edged.cron_runs where status <> 'running' and worker = 'hasty'); "
-            "perform pg_sleep(0.05); end loop; end $$; commit");
-  });
-  while (query("select count(*) from pg_stat_activity where datname = current_database() "
-               "and query like 'begin; select from%' and state = 'active'") == Strings{"0"}) {
-  }
+  make_hasty(std::chrono::milliseconds(300));
+  std::thread application =
+      hold("select from class_states where class_nbr = '" + number(4) + "' for update",
+           "exists (select from edged.cron_runs where status <> 'running' and worker = 'hasty')");
   say_all(3);
-  const auto outcome = try_tick(monitor);
+  const auto outcome = try_tick(*hasty_);
   EXPECT_TRUE(outcome) << outcome.error().to_string();
   EXPECT_EQ(pending(), Strings{"20|20"});
   application.join();
@@ -154,9 +172,6 @@ TEST_F(RefusedTest, ATriggerAgainstTouchingDoesNotKeepTheRunOpen) {
 }
 
 TEST_F(RefusedTest, ABatchThatTakesTooLongIsDoneInParts) {
-  db::PgPoolOptions hasty;
-  hasty.url = url_;
-  hasty.statement_timeout = std::chrono::milliseconds(700);
   watch_all();
   see_all(0);
   execute(
@@ -165,16 +180,9 @@ TEST_F(RefusedTest, ABatchThatTakesTooLongIsDoneInParts) {
   execute(
       "create trigger linger before update of seats_available on class_states "
       "for each row execute function linger()");
-  db::PgPool pool(io_.get_executor(), hasty, metrics_);
-  RunStoreOptions options = store_options_;
-  options.worker = options.process = "hasty";
-  RunStore store(pool, options);
-  ClassMonitor monitor(io_.get_executor(),
-                       RunTools{store, *kv_, source_, clock_, nullptr},
-                       ClassMonitorOptions{run_options_, std::chrono::seconds(10)},
-                       metrics_);
+  make_hasty(std::chrono::milliseconds(700));
   say_all(3);
-  const auto outcome = try_tick(monitor);
+  const auto outcome = try_tick(*hasty_);
   EXPECT_TRUE(outcome) << outcome.error().to_string();
   EXPECT_EQ(pending(), Strings{"21|21"});
 }
@@ -183,18 +191,8 @@ TEST_F(RefusedTest, ABatchThatTakesTooLongIsDoneInParts) {
 TEST_F(RefusedTest, AWatchThatIsDeletedMeanwhileCostsNobodyElseTheMail) {
   watch_all();
   see_all(0);
-  std::thread application([this] {
-    test::PostgresCluster::shared().query(
-        database_,
-        "begin; delete from class_watches where class_nbr = '" + number(3) +
-            "'; do $$ begin for i in 1..400 loop "
-            "exit when exists (select from pg_stat_activity where wait_event_type = 'Lock' "
-            "and datname = current_database()); "
-            "perform pg_sleep(0.01); perform pg_stat_clear_snapshot(); end loop; end $$; commit");
-  });
-  while (query("select count(*) from pg_stat_activity where datname = current_database() "
-               "and query like 'begin; delete%' and state = 'active'") == Strings{"0"}) {
-  }
+  std::thread application =
+      hold("delete from class_watches where class_nbr = '" + number(3) + "'", kSomebodyWaits);
   const auto summary = see_all(3);
   application.join();
   EXPECT_EQ(summary.at("failed").as_int64(), 0);
@@ -266,23 +264,13 @@ TEST_F(TakenOverTest, AClaimThatIsMadeMeanwhileIsResetByTheFillingUp) {
   see(0);
   clock_.advance(std::chrono::hours(1));
   (void)begin_run("one", clock_.wall_now());
-  std::thread killed([&] {
-    test::PostgresCluster::shared().query(
-        database_,
-        "begin; update edged.section_checks set requested_at = requested_at; "
-        "update class_states set seats_available = 3; "
-        "insert into notifications_sent (class_watch_id, notification_type, sent_at, expires_at) "
-        "values ('" +
-            watch +
-            "', 'seat_available', now(), '2100-01-01'); "
-            "do $$ begin for i in 1..400 loop "
-            "exit when exists (select from pg_stat_activity where wait_event_type = 'Lock' "
-            "and datname = current_database()); "
-            "perform pg_sleep(0.01); perform pg_stat_clear_snapshot(); end loop; end $$; commit");
-  });
-  while (query("select count(*) from pg_stat_activity where datname = current_database() "
-               "and query like 'begin; update%' and state = 'active'") == Strings{"0"}) {
-  }
+  std::thread killed = hold(
+      "update edged.section_checks set requested_at = requested_at; "
+      "update class_states set seats_available = 3; "
+      "insert into notifications_sent (class_watch_id, notification_type, sent_at, expires_at) "
+      "values ('" +
+          watch + "', 'seat_available', now(), '2100-01-01')",
+      kSomebodyWaits);
   const RunHold second = begin_run("two", std::nullopt);
   const auto applied = apply(second, 0);
   killed.join();

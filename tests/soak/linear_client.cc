@@ -130,15 +130,18 @@ std::optional<LinearLink::Reply> LinearLink::receive(std::uint32_t id) {
   }
 }
 
-void LinearClient::run(const std::atomic<bool>& stop) {
-  while (!stop.load()) {
+void LinearClient::run(LinearProgress& progress) {
+  while (!progress.stop.load()) {
     auto link = LinearLink::open(options_.path);
     if (!link) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       continue;
     }
     broken_ = false;
-    while (!broken_ && !stop.load()) ask(*link, pick(options_.keys.size()));
+    while (!broken_ && !progress.stop.load()) {
+      ask(*link, pick(options_.keys.size()));
+      progress.operations.fetch_add(1);
+    }
   }
 }
 

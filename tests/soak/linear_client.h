@@ -55,6 +55,12 @@ struct LinearClientOptions {
   unsigned cut_one_in = 300;
 };
 
+// What the clients of a round share with the one that kills the node.
+struct LinearProgress {
+  std::atomic<std::uint64_t> operations{0};  // of all clients, answered or not
+  std::atomic<bool> stop{false};
+};
+
 class LinearClient {
  public:
   explicit LinearClient(LinearClientOptions options)
@@ -63,8 +69,8 @@ class LinearClient {
         histories_(options_.keys.size()),
         versions_(options_.keys.size()) {}
 
-  // Operations until `stop`.
-  void run(const std::atomic<bool>& stop);
+  // Operations until `progress.stop`.
+  void run(LinearProgress& progress);
 
   // Of each key, in the order of the options; `returned` of what was not answered is kNever.
   const std::vector<std::vector<LinearOp>>& histories() const { return histories_; }

@@ -2,6 +2,8 @@
 // See linear_history.h.
 #include "tests/soak/linear_history.h"
 
+#include <algorithm>
+
 namespace edged::soak {
 namespace {
 
@@ -30,6 +32,19 @@ const char* name_of(LinearKind kind) {
 bool is_put(LinearKind kind) {
   return kind == LinearKind::kPut || kind == LinearKind::kPutIfAbsent ||
          kind == LinearKind::kPutIfPresent || kind == LinearKind::kPutIfVersion;
+}
+
+std::vector<LinearMoment> moments_of(const std::vector<LinearOp>& history) {
+  std::vector<LinearMoment> moments;
+  moments.reserve(2 * history.size());
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    moments.push_back({history[i].invoked, false, i});
+    moments.push_back({history[i].returned, true, i});
+  }
+  std::sort(moments.begin(), moments.end(), [](const LinearMoment& a, const LinearMoment& b) {
+    return a.time != b.time ? a.time < b.time : !a.returns && b.returns;
+  });
+  return moments;
 }
 
 std::string text_of(const LinearOp& op) {

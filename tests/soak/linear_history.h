@@ -3,6 +3,7 @@
 // Every value is written once, so that a read names the write it saw.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -41,6 +42,16 @@ struct LinearOp {
 inline constexpr std::int64_t kNever = INT64_MAX;
 
 bool is_put(LinearKind kind);
+
+// An invocation or a return.
+struct LinearMoment {
+  std::int64_t time = 0;
+  bool returns = false;
+  std::size_t op = 0;  // in the history
+};
+
+// In the order of time. At one time, invocations come first: then the two operations overlap.
+std::vector<LinearMoment> moments_of(const std::vector<LinearOp>& history);
 
 // "[12, 15] put_if_version 7 (if 3): version_mismatch, version 5".
 std::string text_of(const LinearOp& op);

@@ -16,7 +16,7 @@
 namespace edged::soak {
 namespace {
 
-constexpr std::chrono::seconds kStartPatience{30};
+constexpr std::chrono::seconds kStartPatience{120};
 
 }  // namespace
 
@@ -54,10 +54,11 @@ Status LinearNode::start() {
     int status = 0;
     if (::waitpid(process_, &status, WNOHANG) == process_) {
       process_ = 0;
-      return {Code::kUnavailable, "the node ended at its start, status " + std::to_string(status)};
+      return {Code::kUnavailable,
+              "the node ended while it was starting, wait status " + std::to_string(status)};
     }
     if (std::chrono::steady_clock::now() > end) {
-      return {Code::kUnavailable, "the node did not take connections in 30 s"};
+      return {Code::kUnavailable, "the node did not accept connections within 120 s"};
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }

@@ -20,7 +20,7 @@ class LinearNode {
   LinearNode(const LinearNode&) = delete;
   LinearNode& operator=(const LinearNode&) = delete;
 
-  // Returns when it takes connections. Errors: kUnavailable (it ended, or did not in 30 s).
+  // Returns when it takes connections. Errors: kUnavailable (it ended, or did not within 120 s).
   Status start();
   // With SIGKILL; returns when it is dead.
   void kill();

@@ -49,13 +49,13 @@ TEST(JsonDocumentTest, NamesLineAndColumnOfEachSyntaxError) {
     const char* message;
   };
   const Case cases[] = {
-      {"empty file", "", 1, 1, "incomplete"},
-      {"open object", "{\n  \"a\": 1", 2, 9, "incomplete"},
-      {"open string", "{\"a", 1, 4, "incomplete"},
+      {"empty file", "", 1, 1, "the file is empty"},
+      {"open object", "{\n  \"a\": 1", 2, 9, "ends too early"},
+      {"open string", "{\"a", 1, 4, "ends too early"},
       {"bare word", "{\n  \"a\": oops }", 2, 8, "syntax"},
       {"missing colon", "{\"a\" 1}", 1, 6, "syntax"},
       {"two commas", "{\"a\":1,,}", 1, 8, "syntax"},
-      {"text after the end", "{}\n x", 2, 2, "extra"},
+      {"text after the end", "{}\n x", 2, 2, "behind the end"},
       {"duplicate key", "{\n \"a\": 1,\n   \"a\": 2}", 3, 4, "duplicate key \"a\""},
       {"duplicate key by escape", "{\"a\":1, \"\\u0061\":2}", 1, 9, "duplicate key \"a\""},
       {"duplicate key below", "{\"o\":{\"k\":1,\"k\":1}}", 1, 13, "duplicate key \"k\""},

@@ -6,25 +6,14 @@
 #include <limits>
 #include <optional>
 
+#include "tools/edged/jsonc_text.h"
+
 namespace edged::config {
 namespace {
 
 namespace json = boost::json;
 constexpr std::size_t kTextBytesMax = 1 << 20;
 constexpr std::size_t kDepthMax = 32;
-
-Position position_of(std::string_view text, std::size_t offset) {
-  Position position{1, 1};
-  for (std::size_t i = 0; i < offset && i < text.size(); ++i) {
-    if (text[i] == '\n') {
-      ++position.line;
-      position.column = 1;
-    } else {
-      ++position.column;
-    }
-  }
-  return position;
-}
 
 // The offset of the quote that opens the string whose closing quote is at `closing`.
 std::size_t opening_quote(std::string_view text, std::size_t closing) {
@@ -108,6 +97,7 @@ class TreeBuilder {
     return attach(std::move(value));
   }
   bool on_null(json::error_code&) { return attach(here(Json::Kind::kNull)); }
+  // The parser never meets a comment; its interface wants these.
   bool on_comment_part(json::string_view, json::error_code&) { return true; }
   bool on_comment(json::string_view, json::error_code&) { return true; }
 
@@ -154,10 +144,28 @@ class TreeBuilder {
 
 json::parse_options lenient() {
   json::parse_options options;
-  options.allow_comments = true;
   options.allow_trailing_commas = true;
   options.max_depth = kDepthMax;
   return options;
+}
+
+// What the author of the file reads; `found` is the byte that was refused, absent at the end.
+std::string explain(json::error_code code, std::optional<char> found) {
+  if (code == json::error::incomplete)
+    return "the file ends too early: a closing }, ] or \" is missing";
+  if (code == json::error::extra_data) return "unexpected text behind the end of the object";
+  if (code == json::error::too_deep) {
+    return "nested too deep: more than " + std::to_string(kDepthMax) + " levels";
+  }
+  if (code == json::error::expected_hex_digit) return "a \\u escape needs four hexadecimal digits";
+  if (code != json::error::syntax || !found) return code.message();
+  if (*found == '\n' || *found == '\r') return "syntax error: unexpected end of the line";
+  if (static_cast<unsigned char>(*found) < 0x20)
+    return "syntax error: unexpected control character";
+  if (static_cast<unsigned char>(*found) >= 0x80) {
+    return "syntax error: unexpected character outside a string";
+  }
+  return std::string("syntax error: unexpected ") + *found;
 }
 
 }  // namespace
@@ -189,11 +197,13 @@ std::string_view kind_name(Json::Kind kind) {
   return "a value";
 }
 
-bool parse_jsonc(std::string_view text, Json& document, JsonError& error) {
-  if (text.size() > kTextBytesMax) {
+bool parse_jsonc(std::string_view file, Json& document, JsonError& error) {
+  if (file.size() > kTextBytesMax) {
     error = {{1, 1}, "the file is larger than 1 MiB"};
     return false;
   }
+  std::string text;
+  if (!blank_comments(without_byte_order_mark(file), text, error)) return false;
   json::basic_parser<TreeBuilder> parser(lenient(), text);
   json::error_code code;
   for (std::size_t i = 0; i <= text.size() && !code; ++i) {
@@ -203,12 +213,14 @@ bool parse_jsonc(std::string_view text, Json& document, JsonError& error) {
     // A parser that is done takes no more.
     if (more && taken == 0 && !code) code = json::error::extra_data;
     if (!code) continue;
-    error = parser.handler().error.value_or(JsonError{position_of(text, i), code.message()});
+    const std::optional<char> found = more ? std::optional<char>(text[i]) : std::nullopt;
+    error = parser.handler().error.value_or(JsonError{position_of(text, i), explain(code, found)});
     return false;
   }
   document = std::move(parser.handler().root);
   if (document.kind != Json::Kind::kObject) {
-    error = {{1, 1}, "expected an object, found " + std::string(kind_name(document.kind))};
+    error = {document.position,
+             "expected an object, found " + std::string(kind_name(document.kind))};
     return false;
   }
   return true;

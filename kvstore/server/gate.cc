@@ -99,7 +99,9 @@ Status Gate::check_identity() {
   if (knows_peer()) return {};
   const char* why = token_  ? "the token has expired"
                     : lost_ ? "the token was revoked"
-                            : "this node wants a token first";
+                            : "this node requires a token. For kvctl set EDGED_TOKEN or "
+                              "--token-file, for edged worker worker.token_file; other clients "
+                              "send AUTH first";
   return {Code::kUnauthenticated, std::string("could not serve the request: ") + why};
 }
 

@@ -23,8 +23,11 @@ Response refusal(const Status& why) {
   response.status = why.code() == Code::kDenied ? 403 : 401;
   response.content_type = "application/json";
   response.body = why.code() == Code::kDenied
-                      ? "{\"error\":\"the token has not the scope metrics\"}\n"
-                      : "{\"error\":\"a token is needed\"}\n";
+                      ? "{\"error\":\"the token lacks the scope metrics. Make one that has it: "
+                        "kvctl token create NAME --scope metrics\"}\n"
+                      : "{\"error\":\"a valid token is required. Send the header Authorization: "
+                        "Bearer TOKEN with a token that has the scope metrics; kvctl token create "
+                        "NAME --scope metrics makes one\"}\n";
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }

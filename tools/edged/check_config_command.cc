@@ -33,7 +33,8 @@ int check(const Flags& flags, bool json) {
   config::LoadRequest request;
   request.file = flags.file;
   request.overrides = flags.overrides();
-  const config::Loaded loaded = config::load_config(request);
+  config::Loaded loaded = config::load_config(request);
+  if (!loaded.ignored_keys.empty()) loaded.warnings.push_back(loaded.ignored_keys);
   if (json) {
     print_json(loaded);
   } else {
@@ -57,7 +58,7 @@ void add_check_config_command(CLI::App& program, int& exit_code) {
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command =
-      program.add_subcommand("check-config", "Validate the configuration and list what is wrong");
+      program.add_subcommand("check-config", "Check the configuration and list every error in it");
   command->add_flag("--json", arguments->json, "Print the result as one JSON object");
   add_file_flags(*command, arguments->flags);
   add_node_flags(*command, arguments->flags);

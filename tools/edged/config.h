@@ -15,6 +15,8 @@
 
 namespace edged::config {
 
+inline constexpr int kIoThreadsMax = 64;
+
 struct KvNamespace {
   std::string binding;
   std::string id;          // 32 lower-case hexadecimal digits

@@ -5,10 +5,10 @@
 #include <array>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
-#include <charconv>
 #include <fstream>
 #include <set>
 
+#include "proto/base/numbers.h"
 #include "proto/net/tls.h"
 #include "worker/cron/schedule.h"
 #include "worker/mail/mime.h"
@@ -46,18 +46,22 @@ void check_address(const std::string& path,
   if (!is_host_port(wanted.host_port)) {
     context.complain(path, quoted(address) + " is not HOST:PORT, for example 127.0.0.1:4780");
   } else if (wanted.tls && tls == nullptr) {
-    context.complain(path, quoted(address) + ": TLS is not spoken there; put a proxy before it");
+    context.complain(
+        path,
+        quoted(address) +
+            ": this address speaks no TLS. Leave out \"tls:\" and put a TLS proxy in front of it");
   } else if (wanted.tls && (tls->tls_certificate.empty() || tls->tls_key.empty())) {
     context.complain(path,
                      quoted(address) +
                          " needs a certificate: set node.tls.certificate and "
                          "node.tls.key");
   } else if (!wanted.tls && !config.insecure && !is_loopback(wanted.host_port)) {
-    context.complain(path,
-                     quoted(address) + " is not a loopback address: " +
-                         (tls != nullptr ? "write \"tls:" + address + "\" and set node.tls"
-                                         : "bind loopback, with a proxy before it") +
-                         ", or pass --insecure to let anyone read along");
+    context.complain(
+        path,
+        quoted(address) + " is not a loopback address, so other machines can reach it. " +
+            (tls != nullptr ? "Write \"tls:" + address + "\" and set node.tls"
+                            : "Use a loopback address with a TLS proxy in front of it") +
+            ", or pass --insecure to serve it without encryption");
   }
 }
 
@@ -104,7 +108,7 @@ void check_node(const Config& config, ReadContext& context) {
   }
   check_address("node.http", node.http, config, &node, context);
   if (node.tls_certificate.empty() != node.tls_key.empty()) {
-    context.complain("node.tls", "names only one of certificate and key");
+    context.complain("node.tls", "names only one of certificate and key. TLS needs both");
   }
   if (config.unix_path().size() > kUnixPathBytesMax) {
     context.complain("node.unix",
@@ -131,13 +135,12 @@ void check_crons(const Config& config, ReadContext& context) {
     }
   }
   if (job.history && *job.history < kHistoryMin) {
-    context.complain(
-        "jobs.class-monitor.history",
-        "is less than 24h: while a notification's claim lasts, its mail must be known");
+    context.complain("jobs.class-monitor.history",
+                     "is less than 24h, the time for which a notification is not sent again");
   }
   if (crons.empty()) {
     context.warnings.push_back(
-        "jobs.class-monitor: no crons are configured; it runs only when triggered");
+        "jobs.class-monitor: no crons are configured, so it runs only when it is triggered");
   }
 }
 
@@ -231,9 +234,10 @@ void check_mirror(const Config& config, ReadContext& context) {
     context.complain("mirror.rules", "is missing or empty");
   }
   if (mirror.mode == "logical" && !config.postgres.session_state && mirror.url.empty()) {
-    context.complain("mirror.url",
-                     "is missing: postgres.session_state is false, and a pooler passes no "
-                     "replication on. Name PostgreSQL itself");
+    context.complain(
+        "mirror.url",
+        "is missing: postgres.session_state is false, which means a pooler, and a pooler "
+        "passes no replication on. Write the URL of PostgreSQL itself");
   }
   if (mirror.mode == "logical" && !mirror.rules.empty() && config.worker_namespace_id().empty()) {
     context.complain("mirror", "needs an entry of kv_namespaces");
@@ -241,7 +245,7 @@ void check_mirror(const Config& config, ReadContext& context) {
   for (std::size_t i = 0; i < rules.size() && mirror.mode != "cache-aside"; ++i) {
     if (!rules[i].key.prefix().empty()) continue;
     context.complain("mirror.rules[" + std::to_string(i) + "].key",
-                     "must begin with text: the keys that begin so belong to the mirror");
+                     "must begin with text: it marks the keys that belong to the mirror");
   }
   const auto is_named = [&](const KvNamespace& kv) { return kv.binding == mirror.kv_namespace; };
   if (!mirror.kv_namespace.empty() &&
@@ -283,9 +287,7 @@ bool is_host_port(std::string_view address) {
   const std::size_t colon = address.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return false;
   const std::string_view digits = address.substr(colon + 1);
-  unsigned port = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc() || end != digits.data() + digits.size() || port > 65535) return false;
+  if (!parse_uint64(digits, 0, 65535)) return false;
   const std::string host = host_of(address);
   const bool bracketed = address.front() == '[';
   return !host.empty() && (bracketed || host.find(':') == std::string::npos);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/config_parse.h"
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "proto/base/numbers.h"
+#include "proto/base/units.h"
 #include "tools/edged/config_check.h"
 #include "tools/edged/config_sections.h"
 
@@ -54,51 +57,146 @@ std::string find_file(const LoadRequest& request) {
   return {};
 }
 
-void read_files(const std::string& file, Scope scope, ReadContext& context, Config& config) {
+// One line about the keys that edged does not use; empty: there are none.
+std::string describe_ignored(const std::string& file, const std::vector<std::string>& keys) {
+  std::string text;
+  for (const std::string& key : keys) {
+    text +=
+        (text.empty() ? file + ": edged does not use these keys and ignores them: " : ", ") + key;
+  }
+  return text;
+}
+
+// Returns what describe_ignored() says of the wrangler file.
+std::string read_files(const std::string& file, Scope scope, ReadContext& context, Config& config) {
   Json document;
   context.file = file;
-  if (!read_tree(file, context, document)) return;
+  if (!read_tree(file, context, document)) return {};
   const std::string wrangler = read_document(document, scope, context, config);
-  if (wrangler.empty()) return;
+  if (wrangler.empty()) return {};
+  if (wrangler.ends_with(".toml")) {
+    context.complain(
+        "wrangler",
+        "\"" + wrangler +
+            "\" is TOML, and edged reads JSON: name a wrangler.jsonc or wrangler.json, or "
+            "write kv_namespaces, triggers and queues here");
+    return {};
+  }
   // Relative to the file that names it.
   context.file = (std::filesystem::path(file).parent_path() / wrangler).string();
   Json wrangler_document;
   if (read_tree(context.file, context, wrangler_document)) {
     read_wrangler(wrangler_document, context, config);
   }
+  const std::string ignored = describe_ignored(context.file, context.ignored);
   context.file = file;
+  return ignored;
 }
 
 // Complaints about `path` must not point at what stands in the file.
+void place_at_flag(const std::string& path, const std::string& origin, ReadContext& context) {
+  context.places[path] = {};
+  context.places[path].origin = origin;
+}
+
 void replace(const std::string& path,
              const std::optional<std::string>& by,
+             const std::string& origin,
              ReadContext& context,
              std::string& value) {
   if (!by) return;
   value = *by;
-  context.places[path] = {};
+  place_at_flag(path, origin, context);
+}
+
+void replace_choice(const std::string& path,
+                    const std::optional<std::string>& by,
+                    const std::string& origin,
+                    const std::array<std::string, 2>& allowed,
+                    ReadContext& context,
+                    std::string& value) {
+  replace(path, by, origin, context, value);
+  if (!by || *by == allowed[0] || *by == allowed[1]) return;
+  context.complain(path, "\"" + *by + "\" is not one of " + allowed[0] + ", " + allowed[1]);
+}
+
+void replace_size(const std::string& path,
+                  const std::optional<std::string>& by,
+                  const std::string& origin,
+                  ReadContext& context,
+                  std::uint64_t& value) {
+  if (!by) return;
+  place_at_flag(path, origin, context);
+  const auto size = parse_size(*by);
+  if (size) value = *size;
+  if (!size) context.complain(path, size.error().message());
+}
+
+void apply_node(const Overrides& overrides, ReadContext& context, Node& node) {
+  replace("node.data_dir", overrides.data_dir, "--data or EDGED_DATA", context, node.data_dir);
+  replace("node.unix", overrides.unix_path, "--unix or EDGED_UNIX", context, node.unix_path);
+  replace("node.http", overrides.http, "--http or EDGED_HTTP", context, node.http);
+  replace("node.tls.certificate",
+          overrides.tls_certificate,
+          "--tls-certificate or EDGED_TLS_CERTIFICATE",
+          context,
+          node.tls_certificate);
+  replace("node.tls.key", overrides.tls_key, "--tls-key or EDGED_TLS_KEY", context, node.tls_key);
+  replace_choice("node.recovery",
+                 overrides.recovery,
+                 "--recovery or EDGED_RECOVERY",
+                 {"strict", "cache"},
+                 context,
+                 node.recovery);
+  replace_choice("node.durability",
+                 overrides.durability,
+                 "--durability or EDGED_DURABILITY",
+                 {"wal", "sync"},
+                 context,
+                 node.durability);
+  replace_size("node.memory_budget",
+               overrides.memory_budget,
+               "--memory-budget or EDGED_MEMORY_BUDGET",
+               context,
+               node.memory_budget_bytes);
+  replace_size("node.disk_quota",
+               overrides.disk_quota,
+               "--disk-quota or EDGED_DISK_QUOTA",
+               context,
+               node.disk_quota_bytes);
+  if (overrides.io_threads) {
+    place_at_flag("node.io_threads", "--io-threads or EDGED_IO_THREADS", context);
+    const auto threads = parse_uint64(*overrides.io_threads, 0, kIoThreadsMax);
+    if (threads) node.io_threads = static_cast<int>(*threads);
+    if (!threads) context.complain("node.io_threads", threads.error().message());
+  }
+  if (!overrides.listen.empty()) node.listen.resize(overrides.listen.size());
+  for (std::size_t i = 0; i < overrides.listen.size(); ++i) {
+    const std::string path = "node.listen[" + std::to_string(i) + "]";
+    replace(path, overrides.listen[i], "--listen or EDGED_LISTEN", context, node.listen[i]);
+  }
 }
 
 void apply(const Overrides& overrides, ReadContext& context, Config& config) {
-  replace("node.data_dir", overrides.data_dir, context, config.node.data_dir);
-  replace("node.unix", overrides.unix_path, context, config.node.unix_path);
-  replace("node.http", overrides.http, context, config.node.http);
-  replace("node.tls.certificate", overrides.tls_certificate, context, config.node.tls_certificate);
-  replace("node.tls.key", overrides.tls_key, context, config.node.tls_key);
-  replace("node.recovery", overrides.recovery, context, config.node.recovery);
-  replace("worker.http", overrides.worker_http, context, config.worker.http);
-  replace("worker.state_dir", overrides.worker_state_dir, context, config.worker.state_dir);
-  if (!overrides.listen.empty()) config.node.listen.resize(overrides.listen.size());
-  for (std::size_t i = 0; i < overrides.listen.size(); ++i) {
-    const std::string path = "node.listen[" + std::to_string(i) + "]";
-    replace(path, overrides.listen[i], context, config.node.listen[i]);
-  }
+  apply_node(overrides, context, config.node);
+  replace("worker.http",
+          overrides.worker_http,
+          "--worker-http or EDGED_WORKER_HTTP",
+          context,
+          config.worker.http);
+  replace("worker.state_dir",
+          overrides.worker_state_dir,
+          "--state-dir or EDGED_STATE_DIR",
+          context,
+          config.worker.state_dir);
   if (overrides.log_level && !log::parse_level(*overrides.log_level, config.log_level)) {
     context.errors.push_back(
         {{},
          {},
-         "log level",
-         "\"" + *overrides.log_level + "\" is not one of debug, info, warn, error, off"});
+         "log_level",
+         "\"" + *overrides.log_level +
+             "\" is not one of debug, info, warn, error, off (set by --log-level or "
+             "EDGED_LOG_LEVEL)"});
   }
   // Whoever reads ports.json or an error may stand elsewhere.
   std::error_code ignored;
@@ -116,20 +214,22 @@ Loaded load_config(const LoadRequest& request) {
   context.environment = request.environment ? request.environment : process_environment;
   Loaded loaded;
   loaded.config.file = find_file(request);
+  std::string ignored_keys;
   if (!loaded.config.file.empty()) {
-    read_files(loaded.config.file, request.scope, context, loaded.config);
+    ignored_keys = read_files(loaded.config.file, request.scope, context, loaded.config);
   } else if (!request.file_optional) {
     context.errors.push_back(
         {{},
          {},
          {},
-         "no configuration: neither ./edged.jsonc nor /etc/edged/edged.jsonc exists. Name one "
-         "with -c FILE"});
+         "no configuration file: neither ./edged.jsonc nor /etc/edged/edged.jsonc exists. Name one "
+         "with -c FILE or EDGED_CONFIG"});
   }
   apply(request.overrides, context, loaded.config);
   if (context.errors.empty()) check_config(loaded.config, request.scope, context);
   loaded.errors = std::move(context.errors);
   loaded.warnings = std::move(context.warnings);
+  loaded.ignored_keys = std::move(ignored_keys);
   return loaded;
 }
 

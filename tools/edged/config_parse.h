@@ -16,9 +16,11 @@ namespace edged::config {
 // What the program will use. Only that must be complete: a node starts without DATABASE_URL.
 enum class Scope { kNode, kWorker, kAll };
 
-// Flags, or the environment's EDGED_…; each beats the file.
+// Flags, or the environment's EDGED_…; each beats the file. Texts as they were given: load_config()
+// reads them as strictly as the file.
 struct Overrides {
   std::optional<std::string> data_dir;
+  std::optional<std::string> io_threads, memory_budget, durability, disk_quota;
   std::vector<std::string> listen;
   std::optional<std::string> unix_path;
   std::optional<std::string> tls_certificate, tls_key;
@@ -45,6 +47,7 @@ struct LoadRequest {
 struct Loaded {
   Config config;
   std::vector<std::string> warnings;
+  std::string ignored_keys;       // one line: keys of the wrangler file that are of no use here
   std::vector<Complaint> errors;  // not empty: config must not be used
 };
 

@@ -40,6 +40,7 @@ void ReadContext::complain(const std::string& path, std::string message) {
     if (found != places.end()) {
       complaint.file = found->second.file;
       complaint.position = found->second.position;
+      complaint.origin = found->second.origin;
       break;
     }
     const std::size_t end = place.find_last_of(".[");
@@ -47,6 +48,7 @@ void ReadContext::complain(const std::string& path, std::string message) {
   }
   complaint.path = path;
   complaint.message = std::move(message);
+  if (!complaint.origin.empty()) complaint.message += " (set by " + complaint.origin + ")";
   errors.push_back(std::move(complaint));
 }
 
@@ -70,7 +72,10 @@ const Json* ObjectReader::take(std::string_view key) {
 const Json* ObjectReader::take_kind(std::string_view key, Json::Kind kind) {
   const Json* value = take(key);
   if (value == nullptr || value->kind == kind) return value;
-  context_.complain(path_of(key), expected(kind_name(kind), *value));
+  const bool above = kind == Json::Kind::kInteger && value->kind == Json::Kind::kDouble;
+  context_.complain(path_of(key),
+                    above ? "expected a whole number that fits 64 bits, written in digits alone"
+                          : expected(kind_name(kind), *value));
   return nullptr;
 }
 
@@ -86,12 +91,14 @@ std::optional<std::string> ObjectReader::expand(const Json& value, const std::st
     const std::string name =
         close == std::string::npos ? "" : value.text.substr(open + 2, close - open - 2);
     if (name.empty()) {
-      context_.complain(path, "\"${\" without a name and \"}\"");
+      context_.complain(path, "\"${\" begins an environment variable: write \"${NAME}\"");
       return std::nullopt;
     }
     const auto variable = context_.environment(name);
     if (!variable && !lenient_) {
-      context_.complain(path, "the environment variable " + name + " is not set");
+      context_.complain(
+          path,
+          "the environment variable " + name + " is not set. Set it, or write the value here");
       return std::nullopt;
     }
     out += variable.value_or("");
@@ -127,8 +134,8 @@ void ObjectReader::integer(std::string_view key, int min, int max, int& out) {
   if (value == nullptr) return;
   if (value->integer < min || value->integer > max) {
     context_.complain(path_of(key),
-                      std::to_string(value->integer) + " is not in " + std::to_string(min) + ".." +
-                          std::to_string(max));
+                      std::to_string(value->integer) + " is out of range: " + std::to_string(min) +
+                          " to " + std::to_string(max) + " is allowed");
     return;
   }
   out = static_cast<int>(value->integer);
@@ -162,8 +169,9 @@ void ObjectReader::duration_or(std::string_view key,
   } else if (*text == word) {
     out.reset();
   } else {
-    context_.complain(path_of(key),
-                      parsed.error().message() + ", and not \"" + std::string(word) + "\" either");
+    context_.complain(
+        path_of(key),
+        parsed.error().message() + ". The word \"" + std::string(word) + "\" is allowed too");
   }
 }
 
@@ -211,7 +219,7 @@ void ObjectReader::finish(bool tolerant) {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end()) continue;
     const std::string path = path_of(member.key);
     if (tolerant) {
-      context_.warnings.push_back(context_.file + ": " + path + ": ignored");
+      context_.ignored.push_back(path);
       continue;
     }
     context_.places[path] = {context_.file, member.value.position, path, {}};

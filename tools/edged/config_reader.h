@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads one object of the configuration key by key: converts, remembers where each key stands,
-// collects complaints, and finds the keys nobody asked for. One thread.
+// collects complaints, and finds unknown keys. One thread.
 #pragma once
 
 #include <chrono>
@@ -22,6 +22,7 @@ struct Complaint {
   Position position;
   std::string path;  // "node.durability"; empty: the whole file
   std::string message;
+  std::string origin{};  // "--http or EDGED_HTTP", of a value that no file has
 
   // "edged.jsonc:12:5: node.durability: \"foo\" is not one of wal, sync"
   std::string to_string() const;
@@ -33,6 +34,7 @@ struct ReadContext {
   std::function<std::optional<std::string>(const std::string&)> environment;
   std::vector<Complaint> errors;
   std::vector<std::string> warnings;
+  std::vector<std::string> ignored;         // paths of keys that tolerant readers did not know
   std::map<std::string, Complaint> places;  // by path; message empty
 
   void complain(const std::string& path, std::string message);
@@ -67,7 +69,7 @@ class ObjectReader {
   void require(std::string_view key);
   bool has(std::string_view key) const { return object_.find(key) != nullptr; }
 
-  // Complains about keys that were never asked for; with `tolerant` only warns.
+  // Complains about keys that were never asked for; with `tolerant` only notes them.
   void finish(bool tolerant = false);
 
   std::string path_of(std::string_view key) const;

@@ -30,7 +30,7 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
     tls.text("key", node.tls_key);
     tls.finish();
   }
-  reader.integer("io_threads", 0, 64, node.io_threads);
+  reader.integer("io_threads", 0, kIoThreadsMax, node.io_threads);
   reader.duration("expiry_grace", node.expiry_grace);
   reader.finish();
 }

@@ -6,6 +6,7 @@
 #include "tools/edged/cron_once.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
+#include "tools/edged/strict_options.h"
 
 namespace edged {
 namespace {
@@ -17,18 +18,21 @@ void add_run_command(CLI::App& cron, int& exit_code) {
     bool no_mail = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = cron.add_subcommand("run", "Run one job now and print its summary");
+  CLI::App* command =
+      cron.add_subcommand("run", "Run a job once, now, in this process, and print its summary");
   command->add_option("name", arguments->once.job, "The job, for example class-monitor")
       ->required();
   command
       ->add_option("--idempotency-key",
                    arguments->once.idempotency_key,
-                   "If a run was started with this key before, wait for that one and print its "
-                   "summary instead")
+                   "If a run with this key was started before, wait for that run and print its "
+                   "summary instead of starting another")
       ->type_name("KEY")
       ->check([](const std::string& key) { return key.empty() ? "is empty" : ""; });
   command->add_flag("--json", arguments->once.json, "Print the summary as one JSON object");
-  command->add_flag("--no-mail", arguments->no_mail, "Leave the mails it causes queued");
+  command->add_flag("--no-mail",
+                    arguments->no_mail,
+                    "Do not deliver the mails of the run; a worker does it later");
   add_file_flags(*command, arguments->flags);
   add_node_flags(*command, arguments->flags);
   add_worker_flags(*command, arguments->flags);
@@ -49,8 +53,11 @@ void add_history_command(CLI::App& cron, int& exit_code) {
       cron.add_subcommand("history", "Print the last runs of a job, the newest first");
   command->add_option("name", arguments->history.job, "The job, for example class-monitor")
       ->required();
-  command->add_option("--limit", arguments->history.limit, "How many, 20 unless given")
-      ->check(CLI::Range(1, worker::kHistoryLimitMax));
+  add_number(*command,
+             "--limit",
+             arguments->history.limit,
+             "Print at most this number of runs (default 20)",
+             {1, worker::kHistoryLimitMax});
   command->add_flag("--json", arguments->history.json, "Print them as one JSON object");
   add_file_flags(*command, arguments->flags);
   command->callback([arguments, &exit_code] {
@@ -63,7 +70,8 @@ void add_history_command(CLI::App& cron, int& exit_code) {
 }  // namespace
 
 void add_cron_command(CLI::App& program, int& exit_code) {
-  CLI::App* cron = program.add_subcommand("cron", "Run scheduled jobs by hand, and see their runs");
+  CLI::App* cron =
+      program.add_subcommand("cron", "Run a scheduled job by hand, or list its past runs");
   cron->require_subcommand(1);
   add_run_command(*cron, exit_code);
   add_history_command(*cron, exit_code);

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "proto/base/log.h"
+#include "tools/edged/strict_options.h"
 
 namespace edged {
 namespace {
@@ -27,6 +28,10 @@ config::LoadRequest request_of(const Flags& flags, config::Scope scope) {
 config::Overrides Flags::overrides() const {
   config::Overrides overrides;
   overrides.data_dir = given(data_dir);
+  overrides.io_threads = given(io_threads);
+  overrides.memory_budget = given(memory_budget);
+  overrides.durability = given(durability);
+  overrides.disk_quota = given(disk_quota);
   overrides.listen = listen;
   overrides.unix_path = given(unix_path);
   overrides.http = given(http);
@@ -51,6 +56,10 @@ std::vector<std::string> Flags::as_arguments() const {
   for (const std::string& address : listen) add("--listen", address);
   add("--unix", unix_path);
   add("--http", http);
+  add("--io-threads", io_threads);
+  add("--memory-budget", memory_budget);
+  add("--durability", durability);
+  add("--disk-quota", disk_quota);
   add("--tls-certificate", tls_certificate);
   add("--tls-key", tls_key);
   add("--recovery", recovery);
@@ -63,54 +72,129 @@ std::vector<std::string> Flags::as_arguments() const {
 }
 
 void add_file_flags(CLI::App& command, Flags& flags) {
-  command
-      .add_option("-c,--config",
-                  flags.file,
-                  "Configuration (default ./edged.jsonc, then /etc/edged/edged.jsonc)")
+  add_text(command,
+           "-c,--config",
+           flags.file,
+           "Configuration file (default ./edged.jsonc, then /etc/edged/edged.jsonc)")
+      ->type_name("FILE")
       ->envname("EDGED_CONFIG");
-  command.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")
+  add_text(command,
+           "--log-level",
+           flags.log_level,
+           "Least important messages to log: debug, info, warn, error or off (default info)")
+      ->type_name("LEVEL")
       ->envname("EDGED_LOG_LEVEL");
 }
 
+namespace {
+
+// What a node without a file is sized by.
+void add_resource_flags(CLI::App& command, Flags& flags) {
+  add_text(command,
+           "--io-threads",
+           flags.io_threads,
+           "Threads of the node that serve connections, 1 to 64; 0 (the default) means one per "
+           "core, at most 4")
+      ->type_name("N")
+      ->envname("EDGED_IO_THREADS");
+  add_text(command,
+           "--memory-budget",
+           flags.memory_budget,
+           "Memory for the caches and buffers of the node together, at least 8MiB (default 256MiB)")
+      ->type_name("SIZE")
+      ->envname("EDGED_MEMORY_BUDGET");
+  add_text(command,
+           "--durability",
+           flags.durability,
+           "When a write is answered: wal (the kernel has it, so it survives a crash of the "
+           "node; the default) or sync (it is on disk, so it survives a loss of power)")
+      ->type_name("wal|sync")
+      ->envname("EDGED_DURABILITY");
+  add_text(command,
+           "--disk-quota",
+           flags.disk_quota,
+           "Disk space for the data of the node, at least 64MiB; above it writes are refused "
+           "(default: no limit)")
+      ->type_name("SIZE")
+      ->envname("EDGED_DISK_QUOTA");
+}
+
+}  // namespace
+
 void add_node_flags(CLI::App& command, Flags& flags) {
-  command.add_option("--data", flags.data_dir, "The node's data directory")->envname("EDGED_DATA");
-  command
-      .add_option(
-          "--listen", flags.listen, "[tls:]HOST:PORT of the binary protocol; may be repeated")
+  add_text(command, "--data", flags.data_dir, "Data directory of the node (default /var/lib/edged)")
+      ->type_name("DIR")
+      ->envname("EDGED_DATA");
+  add_texts(command,
+            "--listen",
+            flags.listen,
+            "Address of the binary protocol, HOST:PORT or tls:HOST:PORT; may be repeated (default "
+            "127.0.0.1:4780)")
+      ->type_name("ADDRESS")
       ->envname("EDGED_LISTEN");
-  command.add_option("--unix", flags.unix_path, "Path of the node's unix socket")
+  add_text(command,
+           "--unix",
+           flags.unix_path,
+           "Path of the unix socket of the node (default kv.sock in the data directory)")
+      ->type_name("PATH")
       ->envname("EDGED_UNIX");
-  command.add_option("--http", flags.http, "[tls:]HOST:PORT of the node's HTTP")
+  add_text(command,
+           "--http",
+           flags.http,
+           "Address of the node's health checks and metrics, HOST:PORT or tls:HOST:PORT (default "
+           "127.0.0.1:4781)")
+      ->type_name("ADDRESS")
       ->envname("EDGED_HTTP");
-  command
-      .add_option("--tls-certificate",
-                  flags.tls_certificate,
-                  "PEM file for tls: addresses: the certificate and what leads to its authority")
+  add_text(command,
+           "--tls-certificate",
+           flags.tls_certificate,
+           "PEM file with the certificate for tls: addresses, followed by those that lead to its "
+           "authority")
+      ->type_name("FILE")
       ->envname("EDGED_TLS_CERTIFICATE");
-  command.add_option("--tls-key", flags.tls_key, "PEM file with its key")->envname("EDGED_TLS_KEY");
+  add_text(command, "--tls-key", flags.tls_key, "PEM file with the private key of the certificate")
+      ->type_name("FILE")
+      ->envname("EDGED_TLS_KEY");
+  add_resource_flags(command, flags);
+  add_text(command,
+           "--recovery",
+           flags.recovery,
+           "What the node does if writes that it had acknowledged are missing at the start: strict "
+           "(refuse to start; the default) or cache (start without them)")
+      ->type_name("strict|cache")
+      ->envname("EDGED_RECOVERY");
   command
       .add_option(
-          "--recovery",
-          flags.recovery,
-          "If acknowledged writes are missing: strict (refuse) or cache (start without them)")
-      ->check(CLI::IsMember({"strict", "cache"}))
-      ->envname("EDGED_RECOVERY");
-  command.add_option("--binding", flags.binding, "Not in this version: the Workers binding face")
+          "--binding",
+          flags.binding,
+          "Address of the Workers binding. This version does not have it and refuses the flag")
       ->check([](const std::string&) {
         return std::string("the Workers binding face is not in this version");
       });
-  command.add_flag("--dev",
-                   flags.dev,
-                   "Data in a temporary directory, preview_ids, configured namespaces created");
+  command.add_flag(
+      "--dev",
+      flags.dev,
+      "Development: keep data in a temporary directory unless --data is given, use the "
+      "preview_ids, and create the namespaces of the configuration");
   command.add_flag("--insecure",
                    flags.insecure,
-                   "Allow addresses other than loopback, although anyone who reaches them gets in");
+                   "Allow addresses that other machines can reach without TLS and tokens: everyone "
+                   "who reaches them may read and change everything");
 }
 
 void add_worker_flags(CLI::App& command, Flags& flags) {
-  command.add_option("--worker-http", flags.worker_http, "HOST:PORT of the worker's HTTP")
+  add_text(command,
+           "--worker-http",
+           flags.worker_http,
+           "Address of the worker's health checks, metrics and cron trigger, HOST:PORT (default "
+           "127.0.0.1:4783)")
+      ->type_name("ADDRESS")
       ->envname("EDGED_WORKER_HTTP");
-  command.add_option("--state-dir", flags.state_dir, "The worker's state directory")
+  add_text(command,
+           "--state-dir",
+           flags.state_dir,
+           "Directory for the state of the worker (default /var/lib/edged/worker)")
+      ->type_name("DIR")
       ->envname("EDGED_STATE_DIR");
 }
 
@@ -127,11 +211,15 @@ std::optional<config::Config> load_or_report(const Flags& flags,
         loaded.errors.front().to_string().c_str(),
         more == 0
             ? ""
-            : (" (and " + std::to_string(more) + " more: edged check-config lists them)").c_str());
+            : ("\n  " + std::to_string(more) + " more: \"edged check-config\" lists all").c_str());
     return std::nullopt;
   }
   log::init(command, loaded.config.log_level);
-  for (const std::string& warning : loaded.warnings) log::warn(warning);
+  const bool is_worker = command == "worker";
+  if (is_worker || command == "node") {
+    for (const std::string& warning : loaded.warnings) log::warn(warning);
+  }
+  if (is_worker && !loaded.ignored_keys.empty()) log::warn(loaded.ignored_keys);
   return loaded.config;
 }
 
@@ -139,11 +227,13 @@ std::function<void()> reloader(const Flags& flags, config::Scope scope) {
   return [flags, scope] {
     const config::Loaded loaded = config::load_config(request_of(flags, scope));
     if (!loaded.errors.empty()) {
-      log::error("configuration not reloaded: " + loaded.errors.front().to_string());
+      log::error("configuration not reloaded, the node or worker goes on with the one before: " +
+                 loaded.errors.front().to_string());
       return;
     }
     log::set_level(loaded.config.log_level);
-    log::info("configuration reloaded: the log level; anything else needs a restart");
+    log::info(
+        "configuration reloaded: log_level is taken over; changes of other keys need a restart");
   };
 }
 

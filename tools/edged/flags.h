@@ -16,7 +16,7 @@ namespace edged {
 
 struct Flags {
   std::string file, data_dir, unix_path, http, worker_http, state_dir, log_level, binding, recovery;
-  std::string tls_certificate, tls_key;
+  std::string tls_certificate, tls_key, io_threads, memory_budget, durability, disk_quota;
   std::vector<std::string> listen;
   bool dev = false;
   bool insecure = false;
@@ -32,7 +32,8 @@ void add_node_flags(CLI::App& command, Flags& flags);
 void add_worker_flags(CLI::App& command, Flags& flags);
 
 // Loads the configuration, or prints what is wrong on stderr and returns nothing (exit code 2).
-// Warnings go to the log, whose component is set to `command`.
+// Sets the log's component to `command`. The node and the worker log warnings, the worker also the
+// keys of a wrangler file that are not used; other commands leave both to check-config.
 std::optional<config::Config> load_or_report(const Flags& flags,
                                              const std::string& command,
                                              config::Scope scope);

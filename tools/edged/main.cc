@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", "edged " EDGED_VERSION);
   program.require_subcommand(1);
   program.footer(
-      "A flag beats the environment (EDGED_...), which beats the file.\n"
+      "\"edged COMMAND --help\" explains a command and its options.\n"
+      "A flag beats the environment variable (EDGED_...), which beats the configuration file.\n"
       "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 unavailable, "
       "5 denied, 6 corrupt");
   edged::add_serve_command(program, exit_code);
@@ -25,10 +26,6 @@ int main(int argc, char** argv) {
   edged::add_migrate_command(program, exit_code);
   edged::add_mirror_command(program, exit_code);
   edged::add_check_config_command(program, exit_code);
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return edged::report_parse_error(program, error);
-  }
+  if (const auto refused = edged::parse_command_line(program, argc, argv)) return *refused;
   return exit_code;
 }

@@ -68,14 +68,15 @@ int migrate_now(const MigrateArguments& arguments) {
 
 void add_migrate_command(CLI::App& program, int& exit_code) {
   auto arguments = std::make_shared<MigrateArguments>();
-  CLI::App* command =
-      program.add_subcommand("migrate", "Create or upgrade the schema \"edged\" in PostgreSQL");
+  CLI::App* command = program.add_subcommand(
+      "migrate", "Create or upgrade the PostgreSQL schema \"edged\", which the worker needs");
   command->add_flag("--app-schema",
                     arguments->app_schema,
-                    "Also create the application's tables that do not exist");
+                    "Also create those tables of the application that do not exist");
   command
-      ->add_option(
-          "--grant-to", arguments->grant_to, "Also give this role the rights that a worker needs")
+      ->add_option("--grant-to",
+                   arguments->grant_to,
+                   "Also grant this PostgreSQL role the rights that a worker needs")
       ->check([](const std::string& role) {
         return role.empty() ? std::string("the role has no name") : std::string();
       })

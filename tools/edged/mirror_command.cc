@@ -158,20 +158,21 @@ int check_now(const MirrorArguments& arguments) {
 }  // namespace
 
 void add_mirror_command(CLI::App& program, int& exit_code) {
-  CLI::App* group = program.add_subcommand("mirror", "Tables of PostgreSQL in the node");
+  CLI::App* group = program.add_subcommand(
+      "mirror", "Check, show or end the mirror of PostgreSQL tables in the node");
   group->require_subcommand(1);
   auto arguments = std::make_shared<MirrorArguments>();
   CLI::App* check = group->add_subcommand(
       "check",
-      "Tell whether the tables of mirror.rules and PostgreSQL allow logical replication; "
-      "exit code 1: they do not");
+      "Check whether the tables of mirror.rules and PostgreSQL allow logical replication, and "
+      "say what is missing. Exit code 1: they do not");
   check->add_flag("--json", arguments->json, "Print the result as one JSON object");
   add_file_flags(*check, arguments->flags);
   check->callback([arguments, &exit_code] { exit_code = check_now(*arguments); });
 
   CLI::App* status = group->add_subcommand(
       "status",
-      "Tell how far the node has followed PostgreSQL; exit code 1: it does not follow it");
+      "Show how far the node has followed PostgreSQL. Exit code 1: it does not follow it");
   status->add_flag("--json", arguments->json, "Print the result as one JSON object");
   add_file_flags(*status, arguments->flags);
   status->callback([arguments, &exit_code] {
@@ -181,8 +182,8 @@ void add_mirror_command(CLI::App& program, int& exit_code) {
 
   CLI::App* drop = group->add_subcommand("drop",
                                          "End the mirror: drop its replication slot and "
-                                         "publication, and remove the mirrored keys from "
-                                         "the node. The worker must not run");
+                                         "publication, and delete the mirrored keys from the "
+                                         "node. Stop the worker first");
   add_file_flags(*drop, arguments->flags);
   drop->callback([arguments, &exit_code] {
     const auto config = load_mirror(*arguments);

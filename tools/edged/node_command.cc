@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "tools/edged/commands.h"
@@ -14,7 +16,11 @@ namespace {
 int node(Flags flags) {
   DevDir dev;
   if (!dev.prepare(flags)) {
-    std::fprintf(stderr, "edged node: could not create a temporary directory\n");
+    std::fprintf(
+        stderr,
+        "edged node: could not create a directory for --dev in the temporary directory (TMPDIR): "
+        "%s\n",
+        std::strerror(errno));
     return kExitFailed;
   }
   const auto config = load_or_report(flags, "node", config::Scope::kNode);
@@ -26,7 +32,7 @@ int node(Flags flags) {
 
 void add_node_command(CLI::App& program, int& exit_code) {
   CLI::App* command =
-      program.add_subcommand("node", "Run the key-value node alone; needs no configuration file");
+      program.add_subcommand("node", "Run the key-value node alone. Needs no configuration file");
   auto flags = std::make_shared<Flags>();
   add_file_flags(*command, *flags);
   add_node_flags(*command, *flags);

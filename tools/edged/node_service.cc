@@ -44,7 +44,7 @@ DescriptorPlan raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return plan_descriptors(0);
   const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
   if (before != limit.rlim_max && ::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    log::warn("could not raise the descriptor limit");
+    log::warn("could not raise the limit of open file descriptors to the hard limit");
     limit.rlim_cur = before;
   }
   const DescriptorPlan plan = plan_descriptors(limit.rlim_cur);
@@ -65,10 +65,25 @@ int fail(const Status& status) {
   }
 }
 
-// Creates what --dev or a start without a file promises; names what is missing otherwise.
+// Names the id that was meant, if the title exists with another one.
+void warn_of_missing(const config::KvNamespace& kv, const std::string& id, storage::Store& store) {
+  const std::string missing =
+      "KV namespace with id \"" + id + "\" not found (binding \"" + kv.binding + "\"). ";
+  const auto titled = store.find_namespace(kv.binding);
+  if (!titled) {
+    log::warn(missing + "Create it: kvctl namespace create " + kv.binding + " --id " + id);
+    return;
+  }
+  log::warn(missing + "The namespace titled \"" + titled->title + "\" has the id \"" + titled->id +
+            "\": if that one is meant, correct the id in kv_namespaces; otherwise create one with "
+            "another title: kvctl namespace create TITLE --id " +
+            id);
+}
+
+// Creates "default" if the configuration names no namespace, and under --dev those that it names.
+// Warns of each other one that does not exist.
 Status prepare_namespaces(const config::Config& config, storage::Store& store) {
-  const bool wants_default = config.file.empty() || (config.dev && config.kv_namespaces.empty());
-  if (wants_default && !store.find_namespace("default")) {
+  if (config.kv_namespaces.empty() && !store.find_namespace("default")) {
     const auto created = store.create_namespace("default", "");
     if (!created) return created.error().with_context("could not create namespace \"default\"");
   }
@@ -76,8 +91,7 @@ Status prepare_namespaces(const config::Config& config, storage::Store& store) {
     const std::string& id = config.id_of(kv);
     if (store.find_namespace(id)) continue;
     if (!config.dev) {
-      log::warn("KV namespace with id \"" + id +
-                "\" not found. Create it: kvctl namespace create " + kv.binding + " --id " + id);
+      warn_of_missing(kv, id, store);
       continue;
     }
     const auto created = store.create_namespace(kv.binding, id);
@@ -156,7 +170,7 @@ class Node {
   void reload_tokens() {
     const Status reloaded = access_.reload();
     if (!reloaded.ok()) {
-      log::error("tokens not reloaded, those of before stay: " + reloaded.message());
+      log::error("tokens not reloaded, those of before stay in use: " + reloaded.message());
       return;
     }
     log::info("tokens reloaded: " + std::to_string(access_.snapshot()->tokens().size()));
@@ -166,7 +180,7 @@ class Node {
     if (!tls_) return;
     const Status reloaded = tls_->reload();
     if (!reloaded.ok()) {
-      log::error("certificate not reloaded, that of before stays: " + reloaded.message());
+      log::error("certificate not reloaded, that of before stays in use: " + reloaded.message());
       return;
     }
     log_certificate();
@@ -177,7 +191,10 @@ class Node {
     const auto days = std::chrono::duration_cast<std::chrono::hours>(left).count() / 24;
     const std::string text = "the TLS certificate expires in " + std::to_string(days) + " days";
     if (left.count() <= 0) {
-      log::warn("the TLS certificate has expired: clients refuse it");
+      log::warn(
+          "the TLS certificate has expired: clients refuse it. Replace the files of node.tls and "
+          "send "
+          "SIGHUP");
     } else if (days < kCertificateDaysMin) {
       log::warn(text);
     } else {
@@ -186,7 +203,7 @@ class Node {
   }
 
   void begin_drain() {
-    log::info("stopping: requests under way are answered");
+    log::info("stopping: no new connections are accepted, requests under way are answered");
     draining_ = true;
     // Both faces at once, so that together they take no longer than one of them may.
     server_drain_ = std::thread([this] { server_.stop(); });
@@ -218,9 +235,9 @@ int serve_store(const config::Config& config,
   if (!config.insecure && is_reachable_from_outside(config) &&
       (*access)->snapshot()->tokens().empty()) {
     return fail({Code::kInvalidArgument,
-                 "others can reach the addresses in node.listen or node.http, and there is no "
-                 "token: make the first one with `kvctl token create NAME --scope admin --data " +
-                     config.node.data_dir + "`, or pass --insecure to let everyone in"});
+                 "other machines can reach an address in node.listen or node.http, and there is no "
+                 "token. Create the first one with `kvctl token create NAME --scope admin --data " +
+                     config.node.data_dir + "`, or pass --insecure to give everyone access"});
   }
   const auto tls = load_tls(config);
   if (!tls) return fail(tls.error());

@@ -3,9 +3,12 @@
 
 #include <cstdio>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tools/edged/exit_code.h"
+#include "tools/edged/strict_options.h"
 
 namespace edged {
 namespace {
@@ -25,26 +28,84 @@ std::string names_of_commands(const CLI::App& command) {
   return names;
 }
 
-}  // namespace
+bool is(const CLI::ParseError& error, CLI::ExitCodes code) {
+  return error.get_exit_code() == static_cast<int>(code);
+}
 
-int report_parse_error(const CLI::App& program, const CLI::ParseError& error) {
+int refuse(const std::string& path, const std::string& why) {
+  std::fprintf(stderr, "%s: %s\n", path.c_str(), why.c_str());
+  std::fprintf(stderr, "  \"%s --help\" explains the command\n", path.c_str());
+  return kExitUsage;
+}
+
+// Our words for CLI11's.
+std::string explain(const CLI::App& program, const CLI::ParseError& error) {
+  const std::string text = error.what();
+  if (is(error, CLI::ExitCodes::RequiredError)) {
+    const std::string name = text.substr(0, text.find(" is required"));
+    return name.starts_with("-") ? "the option " + name + " is missing"
+                                 : "the argument \"" + name + "\" is missing";
+  }
+  if (is(error, CLI::ExitCodes::ExtrasError)) {
+    for (const std::string& one : program.remaining(true)) {
+      if (one == "--") continue;
+      return one.starts_with("-") && one.size() > 1
+                 ? "there is no option \"" + one +
+                       "\" here. Write -- before arguments that begin with -"
+                 : "unexpected argument \"" + one + "\"";
+    }
+  }
+  if (is(error, CLI::ExitCodes::ArgumentMismatch)) {
+    const std::string name = text.substr(0, text.find(':'));
+    if (text.ends_with("missing")) return "the option " + name + " needs a value";
+    if (text.find("At Most") != std::string::npos) return name + " may be given only once";
+  }
+  return text;
+}
+
+int report(const CLI::App& program, const CLI::ParseError& error) {
+  if (is(error, CLI::ExitCodes::Success)) {
+    program.exit(error);  // prints help or version
+    return kExitDone;
+  }
   std::string path;
   const CLI::App& command = innermost(program, path);
   const std::string names = names_of_commands(command);
-  const bool lacks_command =
-      error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) && !names.empty();
-  if (!lacks_command) return program.exit(error) == 0 ? kExitDone : kExitUsage;
-  const std::vector<std::string> rest = program.remaining(true);
-  if (rest.empty()) {
-    std::fprintf(stderr, "%s: a command is missing; there are: %s\n", path.c_str(), names.c_str());
-  } else {
-    std::fprintf(stderr,
-                 "%s: there is no command \"%s\"; there are: %s\n",
-                 path.c_str(),
-                 rest.front().c_str(),
-                 names.c_str());
+  if (!is(error, CLI::ExitCodes::RequiredError) || names.empty()) {
+    return refuse(path, explain(program, error));
   }
-  return kExitUsage;
+  const std::vector<std::string> rest = program.remaining(true);
+  if (rest.empty()) return refuse(path, "a command is missing; there are: " + names);
+  return refuse(path, "there is no command \"" + rest.front() + "\"; there are: " + names);
+}
+
+// CLI11 takes the next argument for the value of "--ttl=".
+std::optional<std::string> option_without_value(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view text = argv[i];
+    if (text == "--") return std::nullopt;
+    const std::size_t equals = text.find('=');
+    if (text.starts_with("--") && equals + 1 == text.size()) {
+      return std::string(text.substr(0, equals));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<int> parse_command_line(CLI::App& program, int argc, char** argv) {
+  if (const auto name = option_without_value(argc, argv)) {
+    return refuse(program.get_name(), "the option " + *name + " has an empty value");
+  }
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) arguments.push_back(protect(argv[i]));  // last first
+  try {
+    program.parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    return report(program, error);
+  }
+  return std::nullopt;
 }
 
 }  // namespace edged

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include "tools/edged/commands.h"
@@ -23,7 +25,11 @@ SupervisedProgram child(const std::string& command, const Flags& flags) {
 int serve(Flags flags) {
   DevDir dev;
   if (!dev.prepare(flags)) {
-    std::fprintf(stderr, "edged serve: could not create a temporary directory\n");
+    std::fprintf(
+        stderr,
+        "edged serve: could not create a directory for --dev in the temporary directory (TMPDIR): "
+        "%s\n",
+        std::strerror(errno));
     return kExitFailed;
   }
   const auto config = load_or_report(flags, "serve", config::Scope::kAll);
@@ -36,7 +42,8 @@ int serve(Flags flags) {
 
 void add_serve_command(CLI::App& program, int& exit_code) {
   CLI::App* command = program.add_subcommand(
-      "serve", "Run node and worker as two processes, and restart either when it ends");
+      "serve",
+      "Run the node and the worker as two child processes, and restart either when it ends");
   auto flags = std::make_shared<Flags>();
   add_file_flags(*command, *flags);
   add_node_flags(*command, *flags);

@@ -9,8 +9,9 @@
 namespace edged {
 
 void add_worker_command(CLI::App& program, int& exit_code) {
-  CLI::App* command =
-      program.add_subcommand("worker", "Run the worker alone, beside a node it reaches by socket");
+  CLI::App* command = program.add_subcommand(
+      "worker",
+      "Run the worker alone: scheduled jobs, mail, and the mirror of PostgreSQL tables in a node");
   auto flags = std::make_shared<Flags>();
   add_file_flags(*command, *flags);
   // Where the node is, if the flags of its start say so.

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/kvctl/context.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "proto/base/units.h"
 #include "proto/net/credential.h"
-#include "proto/net/system_namespace.h"
-#include "tools/edged/config_parse.h"
+#include "proto/net/tls.h"
+#include "tools/edged/config_check.h"
 #include "tools/edged/exit_code.h"
+#include "tools/kvctl/peer_probe.h"
 
 namespace edged::kvctl {
 namespace {
@@ -21,35 +22,22 @@ namespace {
 constexpr std::chrono::milliseconds kCallTimeout{30'000};
 constexpr const char* kDefaultSocket = "unix:/var/lib/edged/kv.sock";
 constexpr const char* kDefaultTcp = "127.0.0.1:4780";
+constexpr std::string_view kUnix = "unix:";
+constexpr const char* kNoNode = "could not reach a node";
 
 std::string normalised(const std::string& address) {
-  const bool is_path = address.rfind("unix:", 0) != 0 && address.find('/') != std::string::npos;
-  return is_path ? "unix:" + address : address;
+  const bool is_path = !address.starts_with(kUnix) && address.find('/') != std::string::npos;
+  return is_path ? std::string(kUnix) + address : address;
 }
 
-std::vector<std::string> candidates(const Context& context) {
-  if (!context.address.empty()) return {normalised(context.address)};
-  std::vector<std::string> found;
-  config::LoadRequest request;
-  request.file = context.config;
-  request.file_optional = true;
-  request.scope = config::Scope::kNode;
-  // The node's place is all that is wanted here; other variables may be unset.
-  request.environment = [](const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return std::optional<std::string>(value == nullptr ? "" : value);
-  };
-  const config::Loaded loaded = config::load_config(request);
-  if (!loaded.config.file.empty()) {
-    found.push_back("unix:" + loaded.config.unix_path());
-    for (const std::string& listen : loaded.config.node.listen) found.push_back(listen);
-  }
-  for (const char* address : {kDefaultSocket, kDefaultTcp}) {
-    bool known = false;
-    for (const std::string& one : found) known = known || one == address;
-    if (!known) found.emplace_back(address);
-  }
-  return found;
+// The resolver would take a service's name or a number above 65535 for a port.
+Status check_address(const std::string& address) {
+  const bool good = address.starts_with(kUnix)
+                        ? address.size() > kUnix.size()
+                        : config::is_host_port(net::split_transport(address).host_port);
+  if (good) return {};
+  return {Code::kInvalidArgument,
+          "the address \"" + address + "\" is none of unix:PATH, HOST:PORT and tls:HOST:PORT"};
 }
 
 // Never a flag's value: other users see command lines. Empty: none.
@@ -62,29 +50,71 @@ Result<std::string> credential(const Context& context) {
   return token ? token : token.error().with_context("--token-file");
 }
 
+// Connects and asks for a sign of life. A failure says why, as well as can be found out.
 Status ping(const std::string& address,
             const Context& context,
             const std::string& token,
             std::unique_ptr<net::BlockingClient>& client) {
-  std::error_code ignored;
-  if (address.rfind("unix:", 0) == 0 && !std::filesystem::exists(address.substr(5), ignored)) {
-    return {Code::kUnavailable, "no such socket"};
-  }
+  const Status checked = check_address(address);
+  if (!checked.ok()) return checked;
   net::ClientOptions options;
   options.address = address;
   options.tls_ca_file = context.tls_ca;
   options.call_timeout = kCallTimeout;
   options.credential = token;
   client = std::make_unique<net::BlockingClient>(options);
-  return client->ping();
+  Status answer = client->ping();
+  if (answer.ok() || exit_code_of(answer.code()) == kExitDenied) return answer;
+  return find_reason(address).value_or(answer);
 }
 
-std::string listed(const std::vector<net::KvNamespace>& namespaces) {
-  std::string text;
-  for (const net::KvNamespace& one : namespaces) {
-    text += (text.empty() ? "" : ", ") + one.title + " (" + one.id + ")";
+// Whether a peer was met: then no other address is tried in its place.
+bool was_reached(const Status& status) {
+  return status.code() != Code::kUnavailable && status.code() != Code::kInvalidArgument;
+}
+
+struct Failure {
+  std::string address;
+  Status status;
+};
+
+// With one address its own reason; else all of them, under the code of the first peer that was met.
+Status explain(const std::vector<Failure>& failures) {
+  const auto met = std::find_if(
+      failures.begin(), failures.end(), [](const Failure& one) { return was_reached(one.status); });
+  if (met != failures.end()) {
+    return {met->status.code(),
+            "could not use the node at \"" + met->address + "\": " + met->status.message()};
   }
-  return text;
+  if (failures.size() == 1) {
+    return {failures.front().status.code(),
+            std::string(kNoNode) + " at \"" + failures.front().address +
+                "\": " + failures.front().status.message()};
+  }
+  std::string tried;
+  for (const Failure& one : failures) {
+    tried += (tried.empty() ? "" : "; ") + one.address + ": " + one.status.message();
+  }
+  return {Code::kUnavailable, std::string(kNoNode) + ": tried " + tried};
+}
+
+// Tries the addresses in order until one answers. True: the search is over.
+bool try_addresses(Context& context,
+                   const std::vector<std::string>& addresses,
+                   const std::string& token,
+                   std::vector<Failure>& failures) {
+  for (const std::string& address : addresses) {
+    std::unique_ptr<net::BlockingClient> client;
+    const Status answer = ping(address, context, token, client);
+    if (answer.ok()) {
+      context.client = std::move(client);
+      context.connected_to = address;
+      return true;
+    }
+    failures.push_back({address, answer});
+  }
+  return std::any_of(
+      failures.begin(), failures.end(), [](const Failure& one) { return was_reached(one.status); });
 }
 
 }  // namespace
@@ -93,54 +123,24 @@ Status connect(Context& context) {
   if (context.client) return {};
   const auto token = credential(context);
   if (!token) return token.error();
-  std::string tried;
-  Code code = Code::kUnavailable;
-  for (const std::string& address : candidates(context)) {
-    std::unique_ptr<net::BlockingClient> client;
-    const Status answer = ping(address, context, *token, client);
-    if (answer.ok()) {
-      context.client = std::move(client);
-      context.connected_to = address;
-      return {};
-    }
-    // A wrong address (usage) or a refusal is told as such only where it was asked for.
-    if (!context.address.empty()) code = answer.code();
-    tried += (tried.empty() ? "" : "; ") + address + ": " + answer.message();
+  auto settings = read_settings(context.config);
+  if (settings) {
+    context.settings = *std::move(settings);
+  } else if (!context.config.empty() || context.address.empty()) {
+    return settings.error();  // with --addr a file that was found by itself is not needed
   }
-  return {code, "could not reach a node: tried " + tried};
-}
-
-Result<net::KvNamespace> open_namespace(Context& context) {
-  const Status connected = connect(context);
-  if (!connected.ok()) return connected;
-  auto namespaces = context.client->list_namespaces();
-  if (!namespaces) return namespaces.error().with_context("could not list namespaces");
-  if (!context.ns.empty()) {
-    for (const net::KvNamespace& one : *namespaces) {
-      if (one.id == context.ns) return one;
-    }
-    for (const net::KvNamespace& one : *namespaces) {
-      if (one.title == context.ns) return one;
-    }
-    const bool is_id = context.ns.size() == 32 &&
-                       context.ns.find_first_not_of("0123456789abcdef") == std::string::npos;
-    return Status(Code::kNamespaceNotFound,
-                  std::string("KV namespace with ") + (is_id ? "id" : "title") + " \"" +
-                      context.ns + "\" not found. Create it: kvctl namespace create " +
-                      (is_id ? "TITLE --id " : "") + context.ns);
+  std::vector<Failure> failures;
+  if (!context.address.empty()) {
+    try_addresses(context, {normalised(context.address)}, *token, failures);
+  } else if (!try_addresses(context, context.settings.addresses, *token, failures)) {
+    std::vector<std::string> defaults{kDefaultSocket, kDefaultTcp};
+    std::erase_if(defaults, [&](const std::string& address) {
+      const auto& known = context.settings.addresses;
+      return std::find(known.begin(), known.end(), address) != known.end();
+    });
+    try_addresses(context, defaults, *token, failures);
   }
-  std::erase_if(*namespaces,
-                [](const net::KvNamespace& one) { return one.id == net::kSystemNamespaceId; });
-  if (namespaces->size() == 1) return namespaces->front();
-  for (const net::KvNamespace& one : *namespaces) {
-    if (one.title == "default") return one;
-  }
-  if (namespaces->empty()) {
-    return Status(Code::kNamespaceNotFound,
-                  "the node has no namespace. Create one: kvctl namespace create default");
-  }
-  return Status(Code::kInvalidArgument,
-                "which namespace? Name one with --ns: " + listed(*namespaces));
+  return context.client ? Status() : explain(failures);
 }
 
 // Of the keys that begin with `key` it is the first.
@@ -167,26 +167,30 @@ Result<net::KvListItem> find_facts(Context& context,
   return Status(Code::kNotFound, "no such key");
 }
 
-Result<std::optional<std::chrono::milliseconds>> parse_ttl(const std::string& text) {
-  if (text.empty()) return std::optional<std::chrono::milliseconds>();
-  const auto ttl = parse_duration(text);
-  if (!ttl) return ttl.error().with_context("--ttl");
-  if (ttl->count() == 0) return Status(Code::kInvalidArgument, "--ttl: must be more than 0");
-  return std::optional<std::chrono::milliseconds>(*ttl);
-}
-
 int no_such_key(const std::string& key, const net::KvNamespace& ns) {
-  return fail({Code::kNotFound, "key \"" + key + "\" not found in namespace \"" + ns.title + "\""},
-              "kvctl list --prefix shows what is there");
+  return fail(
+      {Code::kNotFound, "key \"" + key + "\" not found in namespace \"" + ns.title + "\""},
+      "it was never written, it was deleted or it has expired. \"kvctl list --prefix\" shows "
+      "which keys exist; --ns chooses another namespace");
 }
 
 int fail(const Status& status, const std::string& next_step) {
   std::fprintf(stderr, "kvctl: %s\n", status.message().c_str());
-  if (!next_step.empty()) {
-    std::fprintf(stderr, "  %s\n", next_step.c_str());
-  } else if (status.code() == Code::kUnavailable) {
-    std::fprintf(stderr, "  start one with `edged node --data DIR`, or name it with --addr\n");
+  std::string next = next_step;
+  if (next.empty() && status.code() == Code::kUnavailable &&
+      status.message().starts_with(kNoNode)) {
+    next =
+        "start one with \"edged node --data DIR\", or name the address of a running one with "
+        "--addr";
+  } else if (next.empty() && status.code() == Code::kUnauthenticated) {
+    next =
+        "set EDGED_TOKEN, or --token-file FILE, to a token of this node. Root or the node's user "
+        "makes one with \"kvctl token create NAME --scope read,write\" over its unix socket";
+  } else if (next.empty() && status.code() == Code::kDenied &&
+             status.message().find("token") != std::string::npos) {
+    next = "use another token, or make one with more rights: kvctl token create NAME --scope …";
   }
+  if (!next.empty()) std::fprintf(stderr, "  %s\n", next.c_str());
   return exit_code_of(status.code());
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include "proto/base/units.h"
 #include "tools/edged/exit_code.h"
+#include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 #include "tools/kvctl/position.h"
@@ -16,27 +17,20 @@ namespace edged::kvctl {
 namespace {
 
 struct GetArguments {
-  std::string key, max_staleness, min_position, wait;
+  std::string key, min_position;
+  std::optional<std::chrono::milliseconds> max_staleness, wait;
 };
 
 // Of a read that says how fresh the key must be.
 Result<net::ReadBounds> bounds_of(const GetArguments& arguments) {
   net::ReadBounds bounds;
-  if (!arguments.max_staleness.empty()) {
-    const auto most = parse_duration(arguments.max_staleness);
-    if (!most) return most.error().with_context("--max-staleness");
-    bounds.max_staleness = *most;
-  }
+  bounds.max_staleness = arguments.max_staleness;
   if (!arguments.min_position.empty()) {
     auto position = parse_position(arguments.min_position);
     if (!position) return position.error().with_context("--min-position");
     bounds.min_position = *std::move(position);
   }
-  if (!arguments.wait.empty()) {
-    const auto wait = parse_duration(arguments.wait);
-    if (!wait) return wait.error().with_context("--wait");
-    bounds.wait = *wait;
-  }
+  if (arguments.wait) bounds.wait = *arguments.wait;
   return bounds;
 }
 
@@ -70,7 +64,7 @@ struct DeleteArguments {
 
 int del(Context& context, const DeleteArguments& arguments) {
   if (arguments.if_version && arguments.keys.size() > 1) {
-    return fail({Code::kInvalidArgument, "--if-version goes with one key"});
+    return fail({Code::kInvalidArgument, "--if-version needs exactly one key"});
   }
   const auto ns = open_namespace(context);
   if (!ns) return fail(ns.error());
@@ -94,23 +88,36 @@ int del(Context& context, const DeleteArguments& arguments) {
 
 void add_entry_commands(CLI::App& program, Context& context, int& exit_code) {
   auto wanted = std::make_shared<GetArguments>();
-  CLI::App* getting = program.add_subcommand("get", "Print a key's value, byte for byte");
+  CLI::App* getting = program.add_subcommand("get", "Print the value of a key, byte for byte");
   getting->fallthrough();
-  getting->add_option("key", wanted->key, "The key")->required();
-  getting->add_option(
-      "--max-staleness", wanted->max_staleness, "Only if its mirror is at most so far behind: 5s");
-  getting->add_option("--min-position",
-                      wanted->min_position,
-                      "Only if its mirror has reached this LSN, as pg_current_wal_lsn() says it");
-  getting->add_option("--wait", wanted->wait, "How long to ask again while it is stale: 2s");
+  add_argument(*getting, "key", wanted->key, "The key")->required();
+  add_duration(
+      *getting,
+      "--max-staleness",
+      wanted->max_staleness,
+      "For a key that mirrors PostgreSQL: fail if the mirror is further behind than this: 5s",
+      DurationMin::kZero);
+  add_text(*getting,
+           "--min-position",
+           wanted->min_position,
+           "For a key that mirrors PostgreSQL: fail if the mirror has not reached this LSN, as "
+           "pg_current_wal_lsn() prints it");
+  add_duration(*getting,
+               "--wait",
+               wanted->wait,
+               "Instead of failing, ask again for at most this long: 2s",
+               DurationMin::kZero);
   getting->callback([wanted, &context, &exit_code] { exit_code = get(context, *wanted); });
 
   auto arguments = std::make_shared<DeleteArguments>();
   CLI::App* deleting =
-      program.add_subcommand("del", "Delete keys; one that is not there is no error");
+      program.add_subcommand("del", "Delete keys. A key that is absent is no error");
   deleting->fallthrough();
-  deleting->add_option("keys", arguments->keys, "The keys")->required();
-  deleting->add_option("--if-version", arguments->if_version, "Only if the entry has this version");
+  add_texts(*deleting, "keys", arguments->keys, "The keys")->required();
+  add_number(*deleting,
+             "--if-version",
+             arguments->if_version,
+             "Only if the entry still has this version, as \"kvctl inspect\" shows it");
   deleting->callback([arguments, &context, &exit_code] { exit_code = del(context, *arguments); });
 }
 

@@ -4,6 +4,7 @@
 
 #include "proto/base/clock.h"
 #include "tools/edged/exit_code.h"
+#include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 #include "tools/kvctl/position.h"
@@ -76,7 +77,9 @@ int count(Context& context, const std::string& prefix) {
     if (!text) return fail(text.error().with_context("could not count keys"));
     json::error_code error;
     const json::value usage = json::parse(*text, error);
-    if (error) return fail({Code::kInternal, "the node's usage is not a JSON object"});
+    if (error)
+      return fail({Code::kInternal,
+                   "could not count keys: the answer of the node is not the expected JSON"});
     keys = usage.at("keys").to_number<std::uint64_t>();
     bytes = usage.at("bytes").to_number<std::uint64_t>();
   } else {
@@ -118,7 +121,8 @@ int stats(Context& context) {
   json::error_code error;
   const json::value value = json::parse(*text, error);
   if (error || !value.is_object()) {
-    return fail({Code::kInternal, "the node's statistics are not a JSON object"});
+    return fail({Code::kInternal,
+                 "could not read statistics: the answer of the node is not the expected JSON"});
   }
   print(context, value.get_object());
   return kExitDone;
@@ -128,21 +132,26 @@ int stats(Context& context) {
 
 void add_inspect_commands(CLI::App& program, Context& context, int& exit_code) {
   auto key = std::make_shared<std::string>();
-  CLI::App* inspecting =
-      program.add_subcommand("inspect", "Show all that is known of a key, without its value");
+  CLI::App* inspecting = program.add_subcommand(
+      "inspect", "Show everything about a key but its value: size, version, expiry, metadata");
   inspecting->fallthrough();
-  inspecting->add_option("key", *key, "The key")->required();
+  add_argument(*inspecting, "key", *key, "The key")->required();
   inspecting->callback([key, &context, &exit_code] { exit_code = inspect(context, *key); });
   auto prefix = std::make_shared<std::string>();
-  CLI::App* counting = program.add_subcommand("count", "Print how many keys there are");
+  CLI::App* counting = program.add_subcommand("count", "Print the number of keys in the namespace");
   counting->fallthrough();
-  counting->add_option("--prefix", *prefix, "Only keys that begin with this; lists them");
+  add_argument(*counting,
+               "--prefix",
+               *prefix,
+               "Count only keys that begin with this text; reads all of them");
   counting->callback([prefix, &context, &exit_code] { exit_code = count(context, *prefix); });
   CLI::App* confirming = program.add_subcommand(
-      "confirm-clock", "Say that the node's wall clock is right, after it was set");
+      "confirm-clock",
+      "Tell the node that its clock is right, after the clock was set far forward or back");
   confirming->fallthrough();
   confirming->callback([&context, &exit_code] { exit_code = confirm_clock(context); });
-  CLI::App* showing = program.add_subcommand("stats", "Show the node's statistics");
+  CLI::App* showing = program.add_subcommand(
+      "stats", "Show the statistics of the node: connections, disk, memory, writes");
   showing->fallthrough();
   showing->callback([&context, &exit_code] { exit_code = stats(context); });
 }

@@ -7,6 +7,7 @@
 
 #include "proto/base/hex.h"
 #include "tools/edged/exit_code.h"
+#include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 
@@ -44,7 +45,8 @@ void print_item(const net::KvListItem& item, bool json, bool values, bool first)
 // Prints page by page: memory is bounded by one page however long the list is.
 int list(Context& context, const ListArguments& arguments) {
   const auto cursor = from_hex(arguments.cursor);
-  if (!cursor) return fail({Code::kInvalidArgument, "--cursor: is not one that list printed"});
+  if (!cursor)
+    return fail({Code::kInvalidArgument, "--cursor: not a cursor that an earlier list printed"});
   const auto ns = open_namespace(context);
   if (!ns) return fail(ns.error());
   net::KvListRequest request;
@@ -69,7 +71,8 @@ int list(Context& context, const ListArguments& arguments) {
   if (context.json) {
     std::printf("],\"cursor\":\"%s\"}\n", next.c_str());
   } else if (!next.empty()) {
-    std::fprintf(stderr, "more: kvctl list --cursor %s, or --all\n", next.c_str());
+    std::fprintf(
+        stderr, "there are more keys: add --cursor %s for the next page, or --all\n", next.c_str());
   }
   return kExitDone;
 }
@@ -78,15 +81,17 @@ int list(Context& context, const ListArguments& arguments) {
 
 void add_list_command(CLI::App& program, Context& context, int& exit_code) {
   auto arguments = std::make_shared<ListArguments>();
-  CLI::App* command = program.add_subcommand("list", "List keys in the order of their bytes");
+  CLI::App* command = program.add_subcommand("list", "List the keys, sorted by their bytes");
   command->fallthrough();
-  command->add_option("--prefix", arguments->prefix, "Only keys that begin with this");
-  command->add_option("--limit", arguments->limit, "At most so many keys")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
-      ->capture_default_str();
-  command->add_option("--cursor", arguments->cursor, "Go on where an earlier list ended");
-  command->add_flag("--all", arguments->all, "All of them");
-  command->add_flag("--values", arguments->values, "With their values");
+  add_argument(*command, "--prefix", arguments->prefix, "Only keys that begin with this text");
+  add_number(*command,
+             "--limit",
+             arguments->limit,
+             "Print at most this number of keys (default 1000)",
+             {1, 1'000'000'000});
+  add_argument(*command, "--cursor", arguments->cursor, "Continue where an earlier list ended");
+  command->add_flag("--all", arguments->all, "Print all keys, whatever their number");
+  command->add_flag("--values", arguments->values, "Print the values too");
   command->callback([arguments, &context, &exit_code] { exit_code = list(context, *arguments); });
 }
 

@@ -5,28 +5,56 @@
 
 #include "tools/edged/exit_code.h"
 #include "tools/edged/parse_error.h"
+#include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
+
+namespace {
+
+void add_shared_options(CLI::App& program, edged::kvctl::Context& context) {
+  using edged::add_text;
+  add_text(program,
+           "--addr",
+           context.address,
+           "Address of the node: unix:PATH, HOST:PORT or tls:HOST:PORT. Without it kvctl tries "
+           "the addresses in the configuration, then /var/lib/edged/kv.sock and 127.0.0.1:4780")
+      ->envname("EDGED_ADDR");
+  add_text(program,
+           "-c,--config",
+           context.config,
+           "Configuration file of edged, for the node's address and the namespace (default "
+           "./edged.jsonc, then /etc/edged/edged.jsonc)")
+      ->envname("EDGED_CONFIG");
+  add_text(program,
+           "--token-file",
+           context.token_file,
+           "File with the access token, for a node that wants one (default: the token in the "
+           "environment variable EDGED_TOKEN)");
+  add_text(program,
+           "--tls-ca",
+           context.tls_ca,
+           "PEM file with the certificate authorities to trust for a tls: address (default: "
+           "those of the system)")
+      ->envname("EDGED_TLS_CA");
+  add_text(program,
+           "--ns",
+           context.ns,
+           "Namespace to work in, by id, title or binding. Default: the one in the configuration, "
+           "else the only one of the node, else the one titled \"default\"");
+  program.add_flag(
+      "--json", context.json, "Print JSON for programs, in the shapes that docs/kvctl.md promises");
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   int exit_code = edged::kExitDone;
   edged::kvctl::Context context;
-  CLI::App program("kvctl: look into a running edged node", "kvctl");
+  CLI::App program("kvctl: read, change and inspect the data of a running edged node", "kvctl");
   program.set_version_flag("--version", "kvctl " EDGED_VERSION);
   program.require_subcommand(1);
-  program.add_option("--addr", context.address, "The node: unix:PATH, HOST:PORT or tls:HOST:PORT")
-      ->envname("EDGED_ADDR");
-  program.add_option("-c,--config", context.config, "Where to look for the node's data directory")
-      ->envname("EDGED_CONFIG");
-  program.add_option(
-      "--token-file", context.token_file, "File with the token to show (else EDGED_TOKEN)");
-  program
-      .add_option("--tls-ca",
-                  context.tls_ca,
-                  "PEM file of who may vouch for a tls: node (default: the system's)")
-      ->envname("EDGED_TLS_CA");
-  program.add_option("--ns", context.ns, "Namespace, by id or title (default: the only one)");
-  program.add_flag("--json", context.json, "Machine output, as docs/kvctl.md promises it");
+  add_shared_options(program, context);
   program.footer(
+      "These options may stand before or after the command; \"kvctl COMMAND --help\" explains it.\n"
       "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 unavailable, "
       "5 denied, 6 corrupt");
   edged::kvctl::add_namespace_commands(program, context, exit_code);
@@ -38,13 +66,9 @@ int main(int argc, char** argv) {
   edged::kvctl::add_mirror_commands(program, context, exit_code);
   edged::kvctl::add_token_commands(program, context, exit_code);
   edged::kvctl::add_watch_command(program, context, exit_code);
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return edged::report_parse_error(program, error);
-  }
+  if (const auto refused = edged::parse_command_line(program, argc, argv)) return *refused;
   if (std::fflush(stdout) != 0 && exit_code == edged::kExitDone) {
-    std::fprintf(stderr, "kvctl: could not write the output\n");
+    std::fprintf(stderr, "kvctl: could not write to stdout\n");
     return edged::kExitFailed;
   }
   return exit_code;

@@ -102,7 +102,9 @@ int status(Context& context) {
   const json::value stats = json::parse(*text, error);
   const json::object* object = error ? nullptr : stats.if_object();
   if (object == nullptr || !object->contains("mirrors")) {
-    return fail({Code::kInternal, "the node's statistics do not tell of mirrors"});
+    return fail(
+        {Code::kInternal,
+         "could not read the mirrors' state: the answer of the node is not the expected JSON"});
   }
   const auto now_ms = stats.at("server_time_ms").to_number<std::int64_t>();
   json::array all;
@@ -128,11 +130,12 @@ int status(Context& context) {
 }  // namespace
 
 void add_mirror_commands(CLI::App& program, Context& context, int& exit_code) {
-  CLI::App* mirror = program.add_subcommand("mirror", "Keys that mirror PostgreSQL's tables");
+  CLI::App* mirror = program.add_subcommand(
+      "mirror", "Show the namespaces whose keys mirror tables of PostgreSQL");
   mirror->require_subcommand(1);
   mirror->fallthrough();
-  CLI::App* showing =
-      mirror->add_subcommand("status", "Show which keys are mirrored, and how far it is behind");
+  CLI::App* showing = mirror->add_subcommand(
+      "status", "Show which keys are mirrored and how far the mirror is behind");
   showing->fallthrough();
   showing->callback([&context, &exit_code] { exit_code = status(context); });
 }

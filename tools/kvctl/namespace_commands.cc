@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "tools/edged/exit_code.h"
+#include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 
@@ -27,22 +28,51 @@ struct CreateArguments {
   bool preview = false;
 };
 
+// Says which namespace has the title or the id already.
+int fail_existing(Context& context, const std::string& title, const std::string& id) {
+  const std::string start = "could not create namespace \"" + title + "\": ";
+  const auto namespaces = context.client->list_namespaces();
+  if (namespaces) {
+    for (const net::KvNamespace& ns : *namespaces) {
+      if (ns.id == id && ns.title == title) {
+        return fail({Code::kExists, start + "it exists already, with this title and id"});
+      }
+    }
+    for (const net::KvNamespace& ns : *namespaces) {
+      if (ns.title == title) {
+        return fail({Code::kExists, start + "the title exists already, with the id " + ns.id},
+                    "to use that namespace, write this id in the configuration's kv_namespaces; "
+                    "to create another, choose another title");
+      }
+      if (!id.empty() && ns.id == id) {
+        return fail(
+            {Code::kExists,
+             start + "the id " + id + " exists already, with the title \"" + ns.title + "\""},
+            "to use that namespace, name it with --ns; \"kvctl namespace rename\" changes its "
+            "title");
+      }
+    }
+  }
+  return fail({Code::kExists, start + "the title or the id exists already"},
+              "kvctl namespace list shows titles and ids");
+}
+
 int create(Context& context, const CreateArguments& arguments) {
   const Status connected = connect(context);
   if (!connected.ok()) return fail(connected);
   // As wrangler names it.
   const std::string title = arguments.title + (arguments.preview ? "_preview" : "");
   const auto created = context.client->create_namespace(title, arguments.id);
+  if (created.code() == Code::kExists) return fail_existing(context, title, arguments.id);
   if (!created) {
-    return fail(created.error().with_context("could not create namespace \"" + title + "\""),
-                created.code() == Code::kExists ? "kvctl namespace list shows what exists" : "");
+    return fail(created.error().with_context("could not create namespace \"" + title + "\""));
   }
   if (context.json) {
     std::printf("%s\n", boost::json::serialize(to_json(*created)).c_str());
     return kExitDone;
   }
   std::fprintf(stderr,
-               "created namespace \"%s\"; add it to edged.jsonc or wrangler.jsonc:\n",
+               "created namespace \"%s\". Add it to edged.jsonc or wrangler.jsonc:\n",
                title.c_str());
   std::printf(
       "{\n  \"kv_namespaces\": [\n    {\n      \"binding\": \"KV\",\n      \"%s\": \"%s\"\n"
@@ -87,9 +117,9 @@ int rename(Context& context, const ChangeArguments& arguments) {
   const Status renamed = context.client->rename_namespace(ns->id, arguments.title);
   return renamed.ok()
              ? kExitDone
-             : fail(
-                   renamed.with_context("could not rename namespace \"" + ns->title + "\""),
-                   renamed.code() == Code::kExists ? "kvctl namespace list shows what exists" : "");
+             : fail(renamed.with_context("could not rename namespace \"" + ns->title + "\""),
+                    renamed.code() == Code::kExists ? "kvctl namespace list shows the titles in use"
+                                                    : "");
 }
 
 // Asks on a terminal; elsewhere --yes is the answer.
@@ -106,7 +136,8 @@ int remove(Context& context, const ChangeArguments& arguments, bool with_namespa
   const std::string verb = with_namespace ? "delete" : "clear";
   if (!confirmed(verb + " namespace \"" + ns->title + "\" with all its keys", arguments.yes)) {
     return fail({Code::kInvalidArgument,
-                 "namespace \"" + ns->title + "\" is left as it is: say --yes to " + verb + " it"});
+                 "nothing was done: add --yes to " + verb + " namespace \"" + ns->title +
+                     "\" with all its keys"});
   }
   const Status done = with_namespace ? context.client->delete_namespace(ns->id)
                                      : context.client->clear_namespace(ns->id);
@@ -118,11 +149,12 @@ int remove(Context& context, const ChangeArguments& arguments, bool with_namespa
 void add_remove_command(CLI::App& group, Context& context, int& exit_code, bool with_namespace) {
   auto arguments = std::make_shared<ChangeArguments>();
   CLI::App* command = with_namespace
-                          ? group.add_subcommand("delete", "Delete a namespace with all its keys")
-                          : group.add_subcommand("clear", "Delete all keys of a namespace");
+                          ? group.add_subcommand("delete", "Delete a namespace and all its keys")
+                          : group.add_subcommand("clear", "Delete all keys, keep the namespace");
   command->fallthrough();
-  command->add_option("namespace", arguments->name, "Its id or title")->required();
-  command->add_flag("-y,--yes", arguments->yes, "Do not ask");
+  add_text(*command, "namespace", arguments->name, "Id, title or binding of the namespace")
+      ->required();
+  command->add_flag("-y,--yes", arguments->yes, "Do it without a question");
   command->callback([arguments, with_namespace, &context, &exit_code] {
     exit_code = remove(context, *arguments, with_namespace);
   });
@@ -136,21 +168,27 @@ void add_namespace_commands(CLI::App& program, Context& context, int& exit_code)
   group->require_subcommand(1);
   group->fallthrough();
   auto arguments = std::make_shared<CreateArguments>();
-  CLI::App* command =
-      group->add_subcommand("create", "Create a namespace and print its configuration snippet");
+  CLI::App* command = group->add_subcommand(
+      "create", "Create a namespace and print the lines for the configuration");
   command->fallthrough();
-  command->add_option("title", arguments->title, "Its unique title")->required();
-  command->add_option("--id", arguments->id, "32 hexadecimal digits; random without it");
-  command->add_flag("--preview", arguments->preview, "TITLE_preview, for the key preview_id");
+  add_text(*command, "title", arguments->title, "Title of the namespace, unique on the node")
+      ->required();
+  add_text(*command,
+           "--id",
+           arguments->id,
+           "Id, 32 hexadecimal digits (default: one is made at random)");
+  command->add_flag(
+      "--preview", arguments->preview, "Create TITLE_preview, for the configuration's preview_id");
   command->callback([arguments, &context, &exit_code] { exit_code = create(context, *arguments); });
-  CLI::App* listing = group->add_subcommand("list", "List namespaces: id and title");
+  CLI::App* listing = group->add_subcommand("list", "List the namespaces: id and title");
   listing->fallthrough();
   listing->callback([&context, &exit_code] { exit_code = list(context); });
   auto renamed = std::make_shared<ChangeArguments>();
-  CLI::App* renaming = group->add_subcommand("rename", "Give a namespace another title");
+  CLI::App* renaming = group->add_subcommand("rename", "Change the title of a namespace");
   renaming->fallthrough();
-  renaming->add_option("namespace", renamed->name, "Its id or title")->required();
-  renaming->add_option("title", renamed->title, "The new title")->required();
+  add_text(*renaming, "namespace", renamed->name, "Id, title or binding of the namespace")
+      ->required();
+  add_text(*renaming, "title", renamed->title, "The new title")->required();
   renaming->callback([renamed, &context, &exit_code] { exit_code = rename(context, *renamed); });
   add_remove_command(*group, context, exit_code, false);
   add_remove_command(*group, context, exit_code, true);

@@ -47,9 +47,10 @@ Result<std::string> parse_position(std::string_view text) {
              bytes && !bytes->empty() && bytes->size() <= kPositionBytesMax) {
     return *bytes;
   }
-  return Status(Code::kInvalidArgument,
-                "\"" + std::string(text) +
-                    "\" is no position: give an LSN as 0/16B3748, or hexadecimal digits");
+  return Status(
+      Code::kInvalidArgument,
+      "\"" + std::string(text) +
+          "\" is not a position. Write an LSN such as 0/16B3748, or 2 to 128 hexadecimal digits");
 }
 
 std::string show_position(std::string_view position) {

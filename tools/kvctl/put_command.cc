@@ -7,6 +7,7 @@
 
 #include "proto/wire/limits.h"
 #include "tools/edged/exit_code.h"
+#include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 
@@ -14,8 +15,9 @@ namespace edged::kvctl {
 namespace {
 
 struct PutArguments {
-  std::string key, path, ttl, metadata;
+  std::string key, path, metadata;
   std::optional<std::string> value;
+  std::optional<std::chrono::milliseconds> ttl;
   std::optional<std::uint64_t> if_version;
   bool if_absent = false;
   bool sync = false;
@@ -34,14 +36,15 @@ Result<std::string> read_all(std::FILE* file, const std::string& name) {
     return Status(Code::kIoError, "could not read " + name + ": " + std::strerror(errno));
   }
   if (bytes.size() > wire::kValueBytesMax) {
-    return Status(Code::kTooLarge, name + " is larger than 25 MiB");
+    return Status(Code::kTooLarge,
+                  name + " is larger than 25 MiB, which is the most a value may have");
   }
   return bytes;
 }
 
 Result<std::string> read_value(const PutArguments& arguments) {
   if (arguments.value && !arguments.path.empty()) {
-    return Status(Code::kInvalidArgument, "give either VALUE or --path, not both");
+    return Status(Code::kInvalidArgument, "put takes VALUE or --path FILE, not both");
   }
   if (!arguments.path.empty()) {
     std::FILE* file = std::fopen(arguments.path.c_str(), "rb");
@@ -54,7 +57,8 @@ Result<std::string> read_value(const PutArguments& arguments) {
     return bytes;
   }
   if (!arguments.value) {
-    return Status(Code::kInvalidArgument, "no value: give VALUE, \"-\" for stdin, or --path FILE");
+    return Status(Code::kInvalidArgument,
+                  "the value is missing. Give VALUE, \"-\" to read it from stdin, or --path FILE");
   }
   if (*arguments.value == "-") return read_all(stdin, "stdin");
   return *arguments.value;
@@ -68,17 +72,16 @@ Result<net::PutItem> make_item(const PutArguments& arguments) {
   if (arguments.if_absent) item.mode = net::PutMode::kIfAbsent;
   if (arguments.if_version) {
     if (arguments.if_absent) {
-      return Status(Code::kInvalidArgument, "--if-absent and --if-version exclude each other");
+      return Status(Code::kInvalidArgument, "put takes --if-absent or --if-version, not both");
     }
     item.mode = net::PutMode::kIfVersion;
     item.if_version = *arguments.if_version;
   }
-  const auto ttl = parse_ttl(arguments.ttl);
-  if (!ttl) return ttl.error();
-  item.ttl = *ttl;
+  item.ttl = arguments.ttl;
   boost::json::error_code error;
   if (!item.metadata.empty()) boost::json::parse(item.metadata, error);
-  if (error) return Status(Code::kInvalidArgument, "--metadata: is not JSON: " + error.message());
+  if (error)
+    return Status(Code::kInvalidArgument, "--metadata is not valid JSON: " + error.message());
   auto value = read_value(arguments);
   if (!value) return value.error();
   item.value = std::move(*value);
@@ -92,11 +95,12 @@ int put(Context& context, const PutArguments& arguments) {
   if (!ns) return fail(ns.error());
   const auto version = context.client->put(ns->id, std::move(*item));
   if (version.code() == Code::kExists) {
-    return fail({Code::kExists, "key \"" + arguments.key + "\" exists already"},
+    return fail({Code::kExists, "nothing stored: key \"" + arguments.key + "\" exists already"},
                 "kvctl inspect shows its version");
   }
   if (version.code() == Code::kVersionMismatch) {
-    return fail({Code::kVersionMismatch, "key \"" + arguments.key + "\" has another version"},
+    return fail({Code::kVersionMismatch,
+                 "nothing stored: key \"" + arguments.key + "\" has another version, or is absent"},
                 "kvctl inspect shows its version");
   }
   if (!version)
@@ -114,16 +118,27 @@ int put(Context& context, const PutArguments& arguments) {
 
 void add_put_command(CLI::App& program, Context& context, int& exit_code) {
   auto arguments = std::make_shared<PutArguments>();
-  CLI::App* command = program.add_subcommand("put", "Store a value");
+  CLI::App* command = program.add_subcommand("put", "Store a value under a key");
   command->fallthrough();
-  command->add_option("key", arguments->key, "The key, 1 to 512 bytes")->required();
-  command->add_option("value", arguments->value, "The value; \"-\" reads it from stdin");
-  command->add_option("--path", arguments->path, "Read the value from this file");
-  command->add_option("--ttl", arguments->ttl, "How long it lives: 500ms, 60s, 1h, 7d");
-  command->add_flag("--if-absent", arguments->if_absent, "Only if the key is not there");
-  command->add_option("--if-version", arguments->if_version, "Only if the entry has this version");
-  command->add_option("--metadata", arguments->metadata, "JSON kept beside it, up to 1024 bytes");
-  command->add_flag("--sync", arguments->sync, "Be on disk before the answer");
+  add_argument(*command, "key", arguments->key, "The key, 1 to 512 bytes")->required();
+  add_argument(*command, "value", arguments->value, "The value; \"-\" reads it from stdin");
+  add_text(*command, "--path", arguments->path, "Read the value from this file");
+  add_duration(*command,
+               "--ttl",
+               arguments->ttl,
+               "Let the key expire this long from now: 500ms, 60s, 1h, 7d (default: never)");
+  command->add_flag("--if-absent", arguments->if_absent, "Only if the key does not exist");
+  add_number(*command,
+             "--if-version",
+             arguments->if_version,
+             "Only if the entry still has this version, as \"kvctl inspect\" shows it");
+  add_text(*command,
+           "--metadata",
+           arguments->metadata,
+           "JSON to keep beside the value, at most 1024 bytes");
+  command->add_flag("--sync",
+                    arguments->sync,
+                    "Answer when the value is on disk, so that it survives a loss of power");
   command->callback([arguments, &context, &exit_code] { exit_code = put(context, *arguments); });
 }
 

@@ -8,21 +8,40 @@
 
 #include "kvstore/access/token_file.h"
 #include "kvstore/access/token_json.h"
-#include "proto/base/units.h"
 #include "tools/edged/exit_code.h"
+#include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 
 namespace edged::kvctl {
 namespace {
 
 struct TokenArguments {
-  std::string data_dir, name, expires, id;
+  std::string data_dir, name, id, prefix;
+  std::optional<std::chrono::milliseconds> expires;
   std::vector<std::string> scopes, namespaces;
-  std::string prefix;
+};
+
+struct Created {
+  access::NewToken token;
+  bool first = false;  // the node had none before: it was open to everyone who reached it
 };
 
 constexpr const char* kReloadHint =
-    "kvctl: a node that runs on this directory takes it up when it gets SIGHUP\n";
+    "kvctl: a node that runs on this directory reads the change when it gets SIGHUP\n";
+
+// The first token closes every face of the node, so its maker learns which programs need one now.
+constexpr const char* kFirstToken =
+    "This is the first token of the node: from now on every client must show a token.\n"
+    "  edged worker     write a token into a file and name the file in worker.token_file. Scopes:\n"
+    "                   read,write,delete,list, and admin if it mirrors tables\n"
+    "  kvctl            set EDGED_TOKEN to a token, or name its file with --token-file\n"
+    "  Prometheus       send \"Authorization: Bearer TOKEN\" to /metrics. Scope: metrics\n"
+    "  other clients    send the token with AUTH, the first request on a connection\n"
+    "No token is needed on the unix socket by root and the node's own user, nor for /healthz and "
+    "/readyz.\n"
+    "More tokens: kvctl token create NAME --scope SCOPES. When the last one is revoked, a node "
+    "that "
+    "listens\non loopback only is open again.\n";
 
 Result<access::Grant> make_grant(const TokenArguments& arguments, WallTime now) {
   access::Grant grant;
@@ -33,50 +52,10 @@ Result<access::Grant> make_grant(const TokenArguments& arguments, WallTime now) 
     const Status added = access::add_scope(text, grant.scopes);
     if (!added.ok()) return added.with_context("--scope");
   }
-  if (!arguments.expires.empty()) {
-    const auto time = parse_duration(arguments.expires);
-    if (!time) return time.error().with_context("--expires");
-    grant.expires_at = now + *time;
-  }
+  if (arguments.expires) grant.expires_at = now + *arguments.expires;
   const Status checked = access::check_grant(grant);
   if (!checked.ok()) return checked;
   return grant;
-}
-
-Result<access::NewToken> create_token(Context& context, const TokenArguments& arguments) {
-  const WallTime now = SystemClock().wall_now();
-  const auto grant = make_grant(arguments, now);
-  if (!grant) return grant.error();
-  if (arguments.data_dir.empty()) {
-    const Status connected = connect(context);
-    if (!connected.ok()) return connected;
-    const auto answer = context.client->create_token(access::render_request(*grant, now));
-    if (!answer) return answer.error();
-    return access::parse_new_token(*answer);
-  }
-  access::NewToken made = access::make_token(*grant, now);
-  const auto written = access::update_token_file(access::token_file_in(arguments.data_dir),
-                                                 [&made](std::vector<access::Token>& tokens) {
-                                                   return access::add_token(tokens, made.token);
-                                                 });
-  if (!written) return written.error();
-  std::fputs(kReloadHint, stderr);
-  return made;
-}
-
-int create(Context& context, const TokenArguments& arguments) {
-  const auto made = create_token(context, arguments);
-  if (!made) return fail(made.error().with_context("could not create token"));
-  if (context.json) {
-    std::printf("%s\n", access::render_new_token(*made).c_str());
-    return kExitDone;
-  }
-  std::fprintf(stderr,
-               "created token %s, \"%s\"; its secret is shown this once:\n",
-               made->token.grant.id.c_str(),
-               made->token.grant.name.c_str());
-  std::printf("%s\n", made->secret.c_str());
-  return kExitDone;
 }
 
 Result<std::vector<access::Token>> list_tokens(Context& context, const TokenArguments& arguments) {
@@ -96,6 +75,52 @@ Result<std::vector<access::Token>> list_tokens(Context& context, const TokenArgu
     all.insert(all.end(), tokens->begin(), tokens->end());
   }
   return all;
+}
+
+Result<Created> create_in_file(const TokenArguments& arguments,
+                               const access::Grant& grant,
+                               WallTime now) {
+  Created created{access::make_token(grant, now)};
+  const auto written = access::update_token_file(
+      access::token_file_in(arguments.data_dir), [&created](std::vector<access::Token>& tokens) {
+        created.first = tokens.empty();
+        return access::add_token(tokens, created.token.token);
+      });
+  if (!written) return written.error();
+  std::fputs(kReloadHint, stderr);
+  return created;
+}
+
+Result<Created> create_token(Context& context, const TokenArguments& arguments) {
+  const WallTime now = SystemClock().wall_now();
+  const auto grant = make_grant(arguments, now);
+  if (!grant) return grant.error();
+  if (!arguments.data_dir.empty()) return create_in_file(arguments, *grant, now);
+  const auto before = list_tokens(context, arguments);
+  if (!before) return before.error();
+  const auto answer = context.client->create_token(access::render_request(*grant, now));
+  if (!answer) return answer.error();
+  auto token = access::parse_new_token(*answer);
+  if (!token) return token.error();
+  return Created{*std::move(token), before->empty()};
+}
+
+int create(Context& context, const TokenArguments& arguments) {
+  const auto created = create_token(context, arguments);
+  if (!created) return fail(created.error().with_context("could not create token"));
+  const access::NewToken& made = created->token;
+  if (context.json) {
+    std::printf("%s\n", access::render_new_token(made).c_str());
+  } else {
+    std::fprintf(stderr,
+                 "created token %s, \"%s\". Its secret is shown only now:\n",
+                 made.token.grant.id.c_str(),
+                 made.token.grant.name.c_str());
+    std::printf("%s\n", made.secret.c_str());
+    std::fflush(stdout);
+  }
+  if (created->first) std::fputs(kFirstToken, stderr);
+  return kExitDone;
 }
 
 int list(Context& context, const TokenArguments& arguments) {
@@ -153,27 +178,43 @@ void add_token_commands(CLI::App& program, Context& context, int& exit_code) {
   CLI::App* group = program.add_subcommand("token", "Create, list and revoke access tokens");
   group->require_subcommand(1);
   group->fallthrough();
-  group->add_option("--data",
-                    arguments->data_dir,
-                    "Work on this data directory, whether a node runs on it or not");
-  CLI::App* creating = group->add_subcommand("create", "Create a token and print its secret");
+  add_text(*group,
+           "--data",
+           arguments->data_dir,
+           "Change the tokens in this data directory, not through a node: for a node that is "
+           "stopped or not reachable");
+  CLI::App* creating = group->add_subcommand(
+      "create",
+      "Create a token and print its secret. The first one closes the node to clients "
+      "without a token");
   creating->fallthrough();
-  creating->add_option("name", arguments->name, "Its unique name")->required();
-  creating->add_option("--scope", arguments->scopes, "read, write, delete, list, admin, metrics")
-      ->delimiter(',')
+  add_text(*creating, "name", arguments->name, "Name of the token, unique on the node")->required();
+  add_texts(
+      *creating,
+      "--scope",
+      arguments->scopes,
+      "What its holder may do, with commas between: read, write, delete, list, admin, metrics",
+      ',')
       ->required();
-  creating->add_option("--only", arguments->namespaces, "Only in this namespace, by id or title")
-      ->delimiter(',');
-  creating->add_option("--prefix", arguments->prefix, "Only keys that begin with this");
-  creating->add_option("--expires", arguments->expires, "Ends after this time: 12h, 90d");
+  add_texts(*creating,
+            "--only",
+            arguments->namespaces,
+            "Limit it to this namespace, by id or title; may be repeated",
+            ',');
+  add_text(*creating, "--prefix", arguments->prefix, "Limit it to keys that begin with this text");
+  add_duration(*creating,
+               "--expires",
+               arguments->expires,
+               "Let it expire this long from now: 12h, 90d (default: never)");
   creating->callback(
       [arguments, &context, &exit_code] { exit_code = create(context, *arguments); });
-  CLI::App* listing = group->add_subcommand("list", "List tokens, without their secrets");
+  CLI::App* listing = group->add_subcommand("list", "List the tokens, without their secrets");
   listing->fallthrough();
   listing->callback([arguments, &context, &exit_code] { exit_code = list(context, *arguments); });
-  CLI::App* revoking = group->add_subcommand("revoke", "End a token");
+  CLI::App* revoking = group->add_subcommand("revoke", "Revoke a token: it is refused from now on");
   revoking->fallthrough();
-  revoking->add_option("id", arguments->id, "Its id")->required();
+  add_text(*revoking, "id", arguments->id, "Id of the token, as \"kvctl token list\" shows it")
+      ->required();
   revoking->callback(
       [arguments, &context, &exit_code] { exit_code = revoke(context, *arguments); });
 }

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <memory>
 
-#include "proto/base/units.h"
 #include "tools/edged/exit_code.h"
+#include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 
@@ -14,7 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 
 struct WatchArguments {
-  std::string prefix, duration;
+  std::string prefix;
+  std::optional<milliseconds> duration;
   std::optional<std::uint64_t> after;
 };
 
@@ -52,11 +53,7 @@ void print_change(const net::KvChange& change, bool json) {
 int watch(Context& context, const WatchArguments& arguments) {
   using Steady = std::chrono::steady_clock;
   auto until = Steady::time_point::max();
-  if (!arguments.duration.empty()) {
-    const auto duration = parse_duration(arguments.duration);
-    if (!duration) return fail(duration.error().with_context("--for"));
-    until = Steady::now() + *duration;
-  }
+  if (arguments.duration) until = Steady::now() + *arguments.duration;
   const auto ns = open_namespace(context);
   if (!ns) return fail(ns.error());
   auto opened = context.client->watch(ns->id, arguments.prefix, arguments.after);
@@ -67,8 +64,8 @@ int watch(Context& context, const WatchArguments& arguments) {
     const auto changes =
         context.client->next(*watch, std::min(left + milliseconds(1), milliseconds(60'000)));
     if (!changes) {
-      return fail(changes.error().with_context("could not watch on"),
-                  "go on with kvctl watch --after " + std::to_string(watch->seen()));
+      return fail(changes.error().with_context("could not continue to watch"),
+                  "to continue: kvctl watch --after " + std::to_string(watch->seen()));
     }
     for (const net::KvChange& change : *changes) print_change(change, context.json);
     if (std::fflush(stdout) != 0) return kExitFailed;
@@ -80,11 +77,19 @@ int watch(Context& context, const WatchArguments& arguments) {
 
 void add_watch_command(CLI::App& program, Context& context, int& exit_code) {
   auto arguments = std::make_shared<WatchArguments>();
-  CLI::App* command = program.add_subcommand("watch", "Print changes as they happen");
+  CLI::App* command =
+      program.add_subcommand("watch", "Print each change of the namespace when it happens");
   command->fallthrough();
-  command->add_option("prefix", arguments->prefix, "Only keys that begin with this");
-  command->add_option("--after", arguments->after, "Begin behind this version, not now");
-  command->add_option("--for", arguments->duration, "End after this time: 10s, 5m");
+  add_argument(*command, "prefix", arguments->prefix, "Only keys that begin with this text");
+  add_number(*command,
+             "--after",
+             arguments->after,
+             "Begin with the changes after this version, not with those from now on");
+  add_duration(*command,
+               "--for",
+               arguments->duration,
+               "End after this time: 10s, 5m (default: never)",
+               DurationMin::kZero);
   command->callback([arguments, &context, &exit_code] { exit_code = watch(context, *arguments); });
 }
 

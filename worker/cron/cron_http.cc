@@ -65,8 +65,10 @@ std::optional<http::Response> refuse(const Routes& routes, const http::Request& 
   if (header != request.headers.end() && bearer_matches(header->second, routes.secret)) {
     return std::nullopt;
   }
-  http::Response response =
-      error_response(401, "the header Authorization: Bearer SECRET is missing or wrong");
+  http::Response response = error_response(
+      401,
+      "the header Authorization: Bearer SECRET is missing or wrong. SECRET is worker.cron_secret "
+      "of the worker's configuration");
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }

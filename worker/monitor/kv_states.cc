@@ -198,6 +198,11 @@ void KvStates::note(Call call, const Status& status) {
   log::warn(call == Call::kRead ? "[KV] KV namespace not available, falling back to PostgreSQL"
                                 : "[KV] KV namespace takes no writes, falling back to PostgreSQL");
   log::warn("[KV] the reason: " + status.message());
+  if (status.code() == Code::kNamespaceNotFound) {
+    log::warn(
+        "[KV] what to do: compare the id in kv_namespaces with those that \"kvctl namespace list\" "
+        "prints. If it is right, create the namespace: kvctl namespace create TITLE --id ID");
+  }
 }
 
 }  // namespace edged::monitor

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/kvctl/settings.h"
+
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+#include "tools/edged/config_parse.h"
+
+namespace edged::kvctl {
+
+const config::KvNamespace* Settings::find_binding(const std::string& binding) const {
+  for (const config::KvNamespace& kv : namespaces) {
+    if (kv.binding == binding) return &kv;
+  }
+  return nullptr;
+}
+
+const config::KvNamespace* Settings::default_namespace() const {
+  if (namespaces.size() == 1) return &namespaces.front();
+  return find_binding(mirror_namespace.empty() ? "KV" : mirror_namespace);
+}
+
+Result<Settings> read_settings(const std::string& file) {
+  config::LoadRequest request;
+  request.file = file;
+  request.file_optional = true;
+  request.scope = config::Scope::kNode;
+  // Variables that only the node or the worker needs may be unset here.
+  request.environment = [](const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return std::optional<std::string>(value == nullptr ? "" : value);
+  };
+  config::Loaded loaded = config::load_config(request);
+  for (const config::Complaint& error : loaded.errors) {
+    // A complaint without a path is about the whole file: nothing was read.
+    if (error.path.empty()) return Status(Code::kInvalidArgument, error.to_string());
+  }
+  Settings settings;
+  settings.file = loaded.config.file;
+  settings.named = !file.empty();
+  if (settings.file.empty()) return settings;
+  settings.addresses.push_back("unix:" + loaded.config.unix_path());
+  for (const std::string& listen : loaded.config.node.listen) settings.addresses.push_back(listen);
+  settings.namespaces = std::move(loaded.config.kv_namespaces);
+  settings.mirror_namespace = std::move(loaded.config.mirror.kv_namespace);
+  return settings;
+}
+
+}  // namespace edged::kvctl

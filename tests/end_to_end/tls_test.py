@@ -74,6 +74,8 @@ class TlsTest(ProgramsCase):
         self.assertEqual(self.over_tls("get", "large").stdout, value)
         self.assertFails(self.run_program("kvctl", "--addr", self.ports["listen"][0], "get", "large"), 4,
                          "certificate is refused")
+        self.assertFails(self.run_program("kvctl", "--addr", self.ports["listen"][0].removeprefix("tls:"), "get", "k"),
+                         2, "TLS is spoken there")
         client = self.client()
         self.assertEqual(client.call("ping", b"", b"hi")[2], b"hi")
 

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "proto/net/blocking_client.h"
 #include "proto/net/tls.h"
 #include "proto/wire/frame.h"
 #include "proto/wire/limits.h"
@@ -114,6 +115,17 @@ bool speaks_http(const std::string& address) {
          is_http(exchange(opened.socket, "GET /healthz HTTP/1.0\r\n\r\n", silent));
 }
 
+// A node that speaks TLS closes a plain connection without a word. Whether it would be trusted does
+// not matter here.
+bool speaks_tls(const std::string& address) {
+  if (address.starts_with(kUnix)) return false;
+  net::ClientOptions options;
+  options.address = "tls:" + address;
+  const Status answer = net::BlockingClient(options).ping();
+  return answer.ok() || answer.code() == Code::kUnauthenticated ||
+         answer.message().find("certificate is refused") != std::string::npos;
+}
+
 Status not_connected(const std::string& address, int error) {
   if (error == EACCES || error == EPERM) {
     return {Code::kDenied,
@@ -149,8 +161,8 @@ std::optional<Status> find_reason(const std::string& address) {
     return Status(Code::kUnsupported,
                   "the node speaks no TLS there. Leave out \"tls:\" before the address");
   }
-  if (is_tls(answer)) {
-    if (wants_tls) return std::nullopt;
+  if (wants_tls && (is_tls(answer) || answer.empty())) return std::nullopt;
+  if (is_tls(answer) || (answer.empty() && !silent && speaks_tls(address))) {
     return Status(Code::kUnsupported, "TLS is spoken there. Write \"tls:\" before the address");
   }
   if (is_http(answer) || speaks_http(address)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds out why no node answered at an address: nobody listens, the socket may not be opened, or
-// another protocol is spoken there. Opens at most two connections of its own. Blocks for at most a
+// another protocol is spoken there. Opens at most three connections of its own. Blocks for at most a
 // few seconds.
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds out why no node answered at an address: nobody listens, the socket may not be opened, or
-// another protocol is spoken there. Opens at most three connections of its own. Blocks for at most a
-// few seconds.
+// another protocol is spoken there. Opens at most three connections of its own. Blocks for at most
+// a few seconds.
 #pragma once
 
 #include <optional>

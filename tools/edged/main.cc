@@ -5,8 +5,10 @@
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/parse_error.h"
+#include "worker/db/pg_target.h"
 
 int main(int argc, char** argv) {
+  edged::db::ignore_session_environment();
   int exit_code = edged::kExitDone;
   CLI::App program(
       "edged: a key-value node and a worker for scheduled jobs, with PostgreSQL as "

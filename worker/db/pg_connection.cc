@@ -77,10 +77,11 @@ class PgConnection::Impl {
 
   // What a session would be set to, for the transaction that this is sent in.
   PgStatement transaction_settings() const {
-    return {
-        "select set_config('statement_timeout', $1, true), set_config('timezone', 'UTC', true), "
-        "set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true)",
-        {std::to_string(statement_timeout_.count())}};
+    std::string sql = "select set_config('statement_timeout', $1, true)";
+    for (const PgSetting& pinned : kPinnedSettings) {
+      sql += std::string(", set_config('") + pinned.name + "', '" + pinned.value + "', true)";
+    }
+    return {std::move(sql), {std::to_string(statement_timeout_.count())}};
   }
 
   // The same before a script, which is one transaction too.

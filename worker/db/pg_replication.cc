@@ -18,6 +18,14 @@ namespace {
 // What the client waits beyond the server's own statement_timeout.
 constexpr std::chrono::milliseconds kAnswerGrace{1000};
 
+// Limits of newer servers on how long a session or transaction may last: a load may take long.
+constexpr char kNoTimeouts[] =
+    "select set_config(name, '0', false) from pg_settings "
+    "where name in ('transaction_timeout', 'idle_session_timeout')";
+// A server process that waits for a lock ends soon after its client is gone, whatever became of the
+// client. Not on every system (PostgreSQL 15 documentation, section 20.3.3): then it is refused.
+constexpr char kNoticeLostClients[] = "set client_connection_check_interval = '1s'";
+
 struct FreeCopy {
   void operator()(char* data) const { PQfreemem(data); }
 };
@@ -46,14 +54,18 @@ class PgReplicationConnection::Impl {
   PgSocket& socket() { return *socket_; }
   PGconn* raw() const { return socket_->raw(); }
 
+  void set_unbounded(bool unbounded) { unbounded_ = unbounded; }
+
   SteadyTime deadline() const {
-    return timeout_.count() > 0 ? std::chrono::steady_clock::now() + timeout_ + kAnswerGrace
-                                : SteadyTime::max();
+    return timeout_.count() > 0 && !unbounded_
+               ? std::chrono::steady_clock::now() + timeout_ + kAnswerGrace
+               : SteadyTime::max();
   }
 
   asio::awaitable<Status> send(std::string text) {
     if (has_nul(text)) {
-      co_return Status(Code::kInvalidArgument, "could not send a command: it holds a NUL byte");
+      co_return Status(Code::kInvalidArgument,
+                       "could not send a command to PostgreSQL: it contains a NUL byte");
     }
     if (socket_->broken() || PQsendQuery(raw(), text.c_str()) == 0) {
       co_return socket_->give_up(
@@ -103,7 +115,8 @@ class PgReplicationConnection::Impl {
     if (is_copy) co_return Status();
     Status failed = status_of(*result);
     if (failed.ok()) {
-      failed = Status(Code::kInvalidArgument, "the command is no COPY of the kind wanted");
+      failed = Status(Code::kInvalidArgument,
+                      "PostgreSQL did not answer the command with the expected COPY");
     }
     for (;;) {
       Result<PGresult*> rest = co_await next_result();
@@ -127,6 +140,7 @@ class PgReplicationConnection::Impl {
  private:
   std::unique_ptr<PgSocket> socket_;
   std::chrono::milliseconds timeout_;
+  bool unbounded_ = false;  // the command under way
 };
 
 PgReplicationConnection::PgReplicationConnection(std::unique_ptr<Impl> impl)
@@ -140,14 +154,25 @@ asio::awaitable<Result<std::unique_ptr<PgReplicationConnection>>> PgReplicationC
   auto socket = co_await PgSocket::connect(executor, std::move(options));
   if (!socket) co_return socket.error();
   auto impl = std::make_unique<Impl>(std::move(*socket), timeout);
-  co_return std::unique_ptr<PgReplicationConnection>(new PgReplicationConnection(std::move(impl)));
+  std::unique_ptr<PgReplicationConnection> connection(new PgReplicationConnection(std::move(impl)));
+  for (const char* setting : {kNoTimeouts, kNoticeLostClients}) {
+    const Result<PgResult> set = co_await connection->command(setting);
+    if (!set && set.code() != Code::kInvalidArgument) co_return set.error();
+  }
+  co_return connection;
 }
 
-asio::awaitable<Result<PgResult>> PgReplicationConnection::command(std::string text) {
+asio::awaitable<Result<PgResult>> PgReplicationConnection::command(std::string text, Wait wait) {
   Status sent = co_await impl_->send(std::move(text));
   if (!sent.ok()) co_return sent;
+  impl_->set_unbounded(wait == Wait::kUnbounded);
   Result<PgResult> result = co_await impl_->finish();
+  impl_->set_unbounded(false);
   co_return result;
+}
+
+int PgReplicationConnection::backend_pid() const {
+  return PQbackendPID(impl_->raw());
 }
 
 asio::awaitable<Result<std::uint64_t>> PgReplicationConnection::copy_out(std::string sql,
@@ -183,7 +208,7 @@ asio::awaitable<Result<std::optional<std::string>>> PgReplicationConnection::nex
   }
   if (copied->bytes > 0) co_return std::optional<std::string>(copied->view());
   Result<PgResult> end = co_await impl_->finish();
-  const std::string why = end ? "the server ended it" : end.error().message();
+  const std::string why = end ? "the server ended it without a reason" : end.error().message();
   co_return impl_->socket().give_up(
       Status(Code::kUnavailable, "the replication stream has ended: " + why));
 }

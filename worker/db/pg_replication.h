@@ -28,8 +28,13 @@ class PgReplicationConnection {
   PgReplicationConnection(const PgReplicationConnection&) = delete;
   PgReplicationConnection& operator=(const PgReplicationConnection&) = delete;
 
-  // A replication command, or SQL without parameters. Errors: those of PgPool::execute.
-  boost::asio::awaitable<Result<PgResult>> command(std::string text);
+  // A replication command, or SQL without parameters. kUnbounded: waits as long as it takes, until
+  // abandon(); the server's own statement_timeout is the caller's business. Errors: those of
+  // PgPool::execute.
+  enum class Wait { kBounded, kUnbounded };
+  boost::asio::awaitable<Result<PgResult>> command(std::string text, Wait wait = Wait::kBounded);
+  // The server process of this connection.
+  int backend_pid() const;
 
   // "copy … to stdout", which the server ends after its own statement_timeout (set it to 0 in the
   // transaction for a large table): calls `take` with each row as it comes, in COPY's text format

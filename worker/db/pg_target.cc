@@ -36,7 +36,27 @@ std::string value_or_environment(const PgSettings& settings,
   return value == nullptr ? std::string() : std::string(value);
 }
 
+// For replication connections only: the application's triggers, which may depend on these, do not
+// run there.
+constexpr PgSetting kPinnedForReplication[] = {
+    {"row_security", "off"},  // a policy is an error: it must not leave rows out silently
+    {"lock_timeout", "0"},
+    {"idle_in_transaction_session_timeout", "0"},
+};
+
+void append_setting(const PgSetting& setting, std::string& options) {
+  options += std::string(" -c ") + setting.name + "=";
+  for (const char* c = setting.value; *c != '\0'; ++c) {
+    if (*c == ' ' || *c == '\\') options += '\\';
+    options += *c;
+  }
+}
+
 }  // namespace
+
+void ignore_session_environment() {
+  for (const char* variable : {"PGTZ", "PGDATESTYLE", "PGGEQO"}) unsetenv(variable);
+}
 
 Result<PgSettings> parse_settings(const PgConnectOptions& options) {
   char* error = nullptr;
@@ -59,12 +79,16 @@ Result<PgSettings> parse_settings(const PgConnectOptions& options) {
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr && option->val[0] != '\0') settings[option->keyword] = option->val;
   }
+  settings["client_encoding"] = "UTF8";  // whatever the URL says: every text here is UTF-8
   if (options.replication) settings["replication"] = "database";
   if (!options.session_state) return settings;  // PgBouncer refuses "options"
   std::string& session = settings["options"];
   if (!session.empty()) session += ' ';
-  session += "-c statement_timeout=" + std::to_string(options.statement_timeout.count()) +
-             " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres";
+  session += "-c statement_timeout=" + std::to_string(options.statement_timeout.count());
+  for (const PgSetting& pinned : kPinnedSettings) append_setting(pinned, session);
+  if (options.replication) {
+    for (const PgSetting& pinned : kPinnedForReplication) append_setting(pinned, session);
+  }
   return settings;
 }
 

@@ -33,7 +33,31 @@ struct PgConnectOptions {
 // Keyword to value, as PQconnectStartParams takes them.
 using PgSettings = std::map<std::string, std::string>;
 
-// The settings of `options`. Sessions with state are set to statement_timeout, UTC and UTF-8.
+// What every session is set to, whatever the role, the database, the server or the URL's `options`
+// say: the settings that change how a value is printed, or how a statement of ours runs. The list
+// is that of PostgreSQL's own pg_dump and logical replication worker, less what only these need.
+struct PgSetting {
+  const char* name;
+  const char* value;
+};
+inline constexpr PgSetting kPinnedSettings[] = {
+    {"timezone", "UTC"},
+    {"datestyle", "ISO"},
+    {"intervalstyle", "postgres"},
+    {"extra_float_digits", "1"},  // shortest text that is exact; the server's default
+    {"bytea_output", "hex"},
+    {"quote_all_identifiers", "off"},
+    {"standard_conforming_strings", "on"},
+    {"default_transaction_isolation", "read committed"},
+    {"jit", "off"},  // compiling a statement takes longer than running one of ours
+};
+
+// libpq sends PGTZ, PGDATESTYLE and PGGEQO of the environment after `options`, so they would beat
+// the pinned settings. Removes them. Call before the program starts a thread.
+void ignore_session_environment();
+
+// The settings of `options`. Sessions with state are set to statement_timeout, kPinnedSettings and
+// UTF-8, replication connections also to what keeps their output complete.
 // Errors: kInvalidArgument if the URL cannot be parsed; its text is not repeated.
 Result<PgSettings> parse_settings(const PgConnectOptions& options);
 

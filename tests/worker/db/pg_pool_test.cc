@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/pg_pool_fixture.h"
+#include "worker/db/pg_target.h"
 
 namespace edged::db {
 namespace {
@@ -69,6 +70,46 @@ TEST_F(PgPoolTest, SpeaksUtcAndIso) {
   PgPool pool(io_.get_executor(), options(4), metrics_);
   EXPECT_EQ(value(pool, "select '2026-11-24T14:33:35.5Z'::timestamptz"),
             "2026-11-24 14:33:35.5+00");
+}
+
+// A value as text, of types whose output depends on the session's settings.
+constexpr const char* kPrinted =
+    "select concat_ws(' ', 0.1::float8 + 0.2, 0.1::float4, '\\xff'::bytea, '1 day 2 "
+    "hours'::interval,"
+    " '2026-11-24T14:33:35.5Z'::timestamptz, quote_ident('plain'), 'a\\b',"
+    " current_setting('transaction_isolation'), current_setting('client_encoding'))";
+constexpr const char* kExpectedPrint =
+    "0.30000000000000004 0.1 \\xff 1 day 02:00:00 2026-11-24 14:33:35.5+00 plain a\\b"
+    " read committed UTF8";
+constexpr const char* kHostileSettings[][2] = {{"timezone", "America/Phoenix"},
+                                               {"datestyle", "German"},
+                                               {"intervalstyle", "iso_8601"},
+                                               {"extra_float_digits", "0"},
+                                               {"bytea_output", "escape"},
+                                               {"quote_all_identifiers", "on"},
+                                               {"standard_conforming_strings", "off"},
+                                               {"default_transaction_isolation", "serializable"}};
+
+TEST_F(PgPoolTest, PrintsTheSameWhateverRoleAndDatabaseAreSetTo) {
+  for (const auto& [name, setting] : kHostileSettings) {
+    cluster_.query("postgres",
+                   "alter database " + database_ + " set " + name + " = '" + setting + "'");
+  }
+  PgPool pool(io_.get_executor(), options(4), metrics_);
+  EXPECT_EQ(value(pool, kPrinted), kExpectedPrint);
+}
+
+TEST_F(PgPoolTest, PrintsTheSameWhateverTheUrlAndTheEnvironmentAsk) {
+  PgPoolOptions target = options(4);
+  target.url = cluster_.tcp_url(database_) + "?client_encoding=LATIN1&options=";
+  for (const auto& [name, setting] : kHostileSettings) {
+    target.url += std::string("-c%20") + name + "%3D" + setting + "%20";
+  }
+  setenv("PGTZ", "America/Phoenix", 1);
+  setenv("PGDATESTYLE", "German", 1);
+  ignore_session_environment();
+  PgPool pool(io_.get_executor(), target, metrics_);
+  EXPECT_EQ(value(pool, kPrinted), kExpectedPrint);
 }
 
 TEST_F(PgPoolTest, SendsAndReceivesManyMegabytes) {

@@ -92,6 +92,27 @@ class PgReplicationTest : public testing::Test {
   std::unique_ptr<PgReplicationConnection> connection_;
 };
 
+TEST_F(PgReplicationTest, PrintsTheSameWhateverRoleAndDatabaseAreSetTo) {
+  for (const char* setting : {"timezone = 'America/Phoenix'",
+                              "datestyle = 'German'",
+                              "intervalstyle = 'iso_8601'",
+                              "extra_float_digits = 0",
+                              "bytea_output = 'escape'",
+                              "row_security = on",
+                              "standard_conforming_strings = off",
+                              "lock_timeout = '1ms'"}) {
+    cluster_.query("postgres", "alter database " + database_ + " set " + setting);
+  }
+  connection_ = connect();
+  const auto rows = copy(
+      "copy (select 0.1::float8 + 0.2, '\\xff'::bytea, '1 day 2 hours'::interval,"
+      " '2026-11-24T14:33:35.5Z'::timestamptz,"
+      " current_setting('row_security'), current_setting('lock_timeout')) to stdout");
+  ASSERT_TRUE(rows) << rows.error().to_string();
+  EXPECT_EQ(rows->front(),
+            "0.30000000000000004\t\\\\xff\t1 day 02:00:00\t2026-11-24 14:33:35.5+00\toff\t0\n");
+}
+
 TEST_F(PgReplicationTest, RunsReplicationCommandsAndSql) {
   const auto system = command("IDENTIFY_SYSTEM");
   ASSERT_TRUE(system) << system.error().to_string();

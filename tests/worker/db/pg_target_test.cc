@@ -19,7 +19,22 @@ TEST(PgTargetTest, SetsTheSession) {
   EXPECT_EQ((*settings)["host"], "db.example");
   EXPECT_EQ((*settings)["dbname"], "app");
   EXPECT_EQ((*settings)["options"],
-            "-c statement_timeout=5000 -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres");
+            "-c statement_timeout=5000 -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres"
+            " -c extra_float_digits=1 -c bytea_output=hex -c quote_all_identifiers=off"
+            " -c standard_conforming_strings=on"
+            " -c default_transaction_isolation=read\\ committed -c jit=off");
+  EXPECT_EQ((*settings)["client_encoding"], "UTF8");
+}
+
+TEST(PgTargetTest, SetsAReplicationSession) {
+  PgConnectOptions options = with_url("postgresql://h/app?client_encoding=LATIN1");
+  options.replication = true;
+  Result<PgSettings> settings = parse_settings(options);
+  ASSERT_TRUE(settings);
+  EXPECT_TRUE(
+      (*settings)["options"].ends_with(" -c row_security=off -c lock_timeout=0"
+                                       " -c idle_in_transaction_session_timeout=0"));
+  EXPECT_EQ((*settings)["client_encoding"], "UTF8");
 }
 
 TEST(PgTargetTest, KeepsTheOptionsOfTheUrl) {

@@ -237,7 +237,9 @@ int drop_mirror(const config::Config& config) {
   std::printf("replication slot %s: %s\n", options.slot.c_str(), dropped.slot ? "dropped" : "none");
   std::printf("publication %s: %s\n",
               options.publication.c_str(),
-              dropped.publication ? "dropped" : "none");
+              dropped.publication             ? "dropped"
+              : dropped.publication_kept.ok() ? "none"
+                                              : dropped.publication_kept.message().c_str());
   if (!dropped.node) {
     return fail(dropped.node_failure.with_context(
         "the node still has the mirrored keys, run this again when it answers"));

@@ -29,7 +29,7 @@ struct MirrorArguments {
 struct MirrorReport {
   mirror::Catalogue catalogue;
   mirror::ServerFacts facts;
-  std::string other_server;  // what is wrong with mirror.url; empty: nothing
+  std::vector<std::string> obstacles;
 };
 
 // Whether mirror.url is the way to the database that postgres.url names.
@@ -53,12 +53,16 @@ boost::asio::awaitable<Result<MirrorReport>> inspect(db::PgPool& pool,
   Result<mirror::ServerFacts> facts = co_await mirror::read_server_facts(pool);
   if (!facts) co_return facts.error();
   report.facts = *std::move(facts);
+  Result<std::vector<std::string>> obstacles =
+      co_await mirror_obstacles(mirror_options(config, ""), report.facts, report.catalogue, pool);
+  if (!obstacles) co_return obstacles.error();
+  report.obstacles = *std::move(obstacles);
   if (config.mirror.url.empty()) co_return report;
   db::PgConnectOptions options = replication_options(config);
   options.application_name = "edged mirror";
   const Status direct = co_await try_mirror_url(pool, std::move(options));
   if (direct.code() == Code::kInvalidArgument || direct.code() == Code::kDenied) {
-    report.other_server = direct.message();
+    report.obstacles.push_back(direct.message());
   } else if (!direct.ok()) {
     co_return direct;
   }
@@ -84,8 +88,8 @@ std::string identity_of(const mirror::Table& table) {
 
 void print_json(const MirrorReport& report,
                 const std::vector<mirror::Rule>& rules,
-                const std::vector<std::string>& obstacles,
                 const std::vector<std::string>& doubts) {
+  const std::vector<std::string>& obstacles = report.obstacles;
   boost::json::array tables;
   for (std::size_t i = 0; i < report.catalogue.tables.size(); ++i) {
     const mirror::Table& table = report.catalogue.tables[i];
@@ -103,8 +107,8 @@ void print_json(const MirrorReport& report,
 
 void print_text(const MirrorReport& report,
                 const std::vector<mirror::Rule>& rules,
-                const std::vector<std::string>& obstacles,
                 const std::vector<std::string>& doubts) {
+  const std::vector<std::string>& obstacles = report.obstacles;
   for (std::size_t i = 0; i < report.catalogue.tables.size(); ++i) {
     const mirror::Table& table = report.catalogue.tables[i];
     std::printf("table %s: keys \"%s...\", %zu columns, rows told apart by %s\n",
@@ -148,11 +152,9 @@ int check_now(const MirrorArguments& arguments) {
     std::fprintf(stderr, "edged mirror: %s\n", report.error().message().c_str());
     return exit_code_of(report.code());
   }
-  auto obstacles = mirror::obstacles(report->facts, report->catalogue);
-  if (!report->other_server.empty()) obstacles.push_back(report->other_server);
   const auto doubts = mirror::doubts(report->facts);
-  (arguments.json ? print_json : print_text)(*report, rules, obstacles, doubts);
-  return obstacles.empty() ? kExitDone : kExitFailed;
+  (arguments.json ? print_json : print_text)(*report, rules, doubts);
+  return report->obstacles.empty() ? kExitDone : kExitFailed;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "tools/edged/postgres_options.h"
 #include "worker/mirror/catalogue.h"
+#include "worker/mirror/publication.h"
 
 namespace edged {
 
@@ -49,6 +50,23 @@ net::ClientOptions mirror_client_options(const config::Config& config) {
   return options;
 }
 
+boost::asio::awaitable<Result<std::vector<std::string>>> mirror_obstacles(
+    mirror::MirrorOptions options,
+    mirror::ServerFacts facts,
+    mirror::Catalogue catalogue,
+    db::PgPool& pool) {
+  std::vector<std::string> all = mirror::obstacles(facts, catalogue);
+  const std::string beats = options.temporary_slot ? "" : mirror::heartbeat_obstacle(facts);
+  if (!beats.empty()) all.push_back(beats);
+  if (catalogue.tables.empty()) co_return all;
+  const Result<mirror::PublicationPlan> plan =
+      co_await mirror::plan_publication(pool, options.publication, catalogue.tables);
+  if (!plan) co_return plan.error();
+  const std::string publication = mirror::obstacle_of(*plan, options.publication);
+  if (!publication.empty()) all.push_back(publication);
+  co_return all;
+}
+
 boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config& config,
                                                            db::PgPool& pool) {
   const config::Mirror& mirror = config.mirror;
@@ -73,9 +91,10 @@ boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config&
   const auto slot = co_await mirror::find_slot(pool, names.slot);
   if (!slot) co_return slot.error();
   if (*slot) facts->slots = 0;  // it is one of those that are in use
-  const std::vector<std::string> in_the_way = mirror::obstacles(*facts, *catalogue);
-  if (in_the_way.empty()) co_return MirrorChoice{true, "PostgreSQL allows logical replication"};
-  co_return MirrorChoice{false, in_the_way.front()};
+  const auto in_the_way = co_await mirror_obstacles(names, *facts, *catalogue, pool);
+  if (!in_the_way) co_return in_the_way.error();
+  if (in_the_way->empty()) co_return MirrorChoice{true, "PostgreSQL allows logical replication"};
+  co_return MirrorChoice{false, in_the_way->front()};
 }
 
 monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror) {

@@ -10,6 +10,7 @@
 #include "proto/net/client.h"
 #include "tools/edged/config.h"
 #include "worker/db/pg_pool.h"
+#include "worker/mirror/catalogue.h"
 #include "worker/mirror/mirror.h"
 #include "worker/mirror/rule.h"
 #include "worker/monitor/kv_states.h"
@@ -24,6 +25,14 @@ mirror::MirrorOptions mirror_options(const config::Config& config, std::string w
 
 // For the mirror's calls, which may take long.
 net::ClientOptions mirror_client_options(const config::Config& config);
+
+// Everything that stands in the way of logical replication, each with what to do. Errors: those of
+// PgPool::execute.
+boost::asio::awaitable<Result<std::vector<std::string>>> mirror_obstacles(
+    mirror::MirrorOptions options,
+    mirror::ServerFacts facts,
+    mirror::Catalogue catalogue,
+    db::PgPool& pool);
 
 // `mirror.mode`, with "auto" decided: true for logical replication. `why`: what decided it.
 struct MirrorChoice {

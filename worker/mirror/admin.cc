@@ -55,8 +55,12 @@ asio::awaitable<Result<Dropped>> drop(db::PgPool& pool,
   if (!slot) co_return slot.error();
   dropped.slot = *slot;
   const Result<bool> publication = co_await drop_publication(pool, options.publication);
-  if (!publication) co_return publication.error();
-  dropped.publication = *publication;
+  if (publication) dropped.publication = *publication;
+  if (publication.code() == Code::kDenied) {
+    dropped.publication_kept = publication.error();
+  } else if (!publication) {
+    co_return publication.error();
+  }
   db::PgParameters parameters;
   parameters.emplace_back(options.slot);
   const Result<db::PgResult> forgotten =

@@ -36,6 +36,7 @@ Following judge(const MirrorStatus& status, const MirrorOptions& options, WallTi
 
 struct Dropped {
   bool slot = false, publication = false;
+  Status publication_kept;   // why it was not dropped: it belongs to another role
   std::optional<bool> node;  // nothing: it could not be asked
   Status node_failure;
 };

@@ -28,7 +28,10 @@ class CatalogueRow {
     return value.empty() ? '\0' : value.front();
   }
   std::uint32_t number(const char* column) const {
-    std::uint32_t value = 0;
+    return static_cast<std::uint32_t>(signed_number(column));
+  }
+  std::int64_t signed_number(const char* column) const {
+    std::int64_t value = 0;
     const std::string_view digits = text(column);
     std::from_chars(digits.data(), digits.data() + digits.size(), value);
     return value;
@@ -39,6 +42,39 @@ class CatalogueRow {
   int row_;
 };
 
+// Why the table cannot be mirrored because of its partitions, parents or children; empty if it can.
+std::string complaint_about_relatives(const CatalogueRow& row) {
+  const std::string child(row.text("child"));
+  if (!child.empty()) {
+    return "table " + child +
+           " inherits from it, and the rows of such tables are not replicated with it: name the "
+           "tables that have no children in mirror.rules, or use partitions";
+  }
+  const std::string unlogged(row.text("unlogged_partition"));
+  if (!unlogged.empty()) {
+    return "its partition " + unlogged +
+           " is a foreign or unlogged table, whose changes are not replicated: detach it, or run: "
+           "alter table " +
+           unlogged + " set logged";
+  }
+  const std::string identity(row.text("other_identity"));
+  if (!identity.empty()) {
+    return "its partition " + identity +
+           " has another replica identity, so updates and deletes there do not say of which row: "
+           "run: alter table " +
+           identity +
+           " replica identity with the choice that the partitioned table has (default, full, or "
+           "using the partition's index on the same columns)";
+  }
+  const std::string ancestor(row.text("mirrored_ancestor"));
+  if (!ancestor.empty()) {
+    return "is a partition of table " + ancestor +
+           ", which another rule names: PostgreSQL sends its changes as those of " + ancestor +
+           " only. Remove one of the two rules";
+  }
+  return {};
+}
+
 // Why the table as such cannot be mirrored; empty if it can.
 std::string complaint_about(const CatalogueRow& row) {
   switch (row.letter("relkind")) {
@@ -46,20 +82,21 @@ std::string complaint_about(const CatalogueRow& row) {
       return "does not exist";
     case 'v':
     case 'm':
-      return "is a view: only tables are replicated";
+      return "is a view, and PostgreSQL replicates tables only: name its table";
     case 'f':
-      return "is a foreign table: only local ones are replicated";
+      return "is a foreign table, and PostgreSQL replicates local tables only";
     default:
       break;
   }
   if (row.letter("relpersistence") != 'p') {
-    return "is temporary or unlogged: only logged tables are replicated";
+    return "is temporary or unlogged, and PostgreSQL replicates logged tables only: run alter "
+           "table ... set logged";
   }
   if (!row.flag("readable")) return "cannot be read by this role: grant select on it";
   if (row.flag("filtered")) {
     return "hides rows from this role by row-level security: give the role bypassrls";
   }
-  return {};
+  return complaint_about_relatives(row);
 }
 
 // What one rule asks of one table, column by column.
@@ -79,13 +116,17 @@ class TableReader {
       return;
     }
     const auto builtin = builtin_json_type(row.number("base_type"));
+    if (prints(row)) check_steady(row);
     if (row.flag("has_own_json") && rule_.value.kind == RowValue::Kind::kRow) {
       complain("column \"" + name + "\" has the type " + std::string(row.text("type_name")) +
-               ", which has no place in a row's JSON here: use a rule with a column's value");
+               ", which the mirror cannot write as JSON: mirror one column of the table instead "
+               "(\"value\": {\"column\": ...}), or change the type");
     }
     JsonType type = builtin.value_or(JsonType{});
     type.array = row.flag("is_array");
     table_.columns.push_back({{name, type}, row.flag("in_identity")});
+    table_.types.push_back(
+        {row.number("atttypid"), static_cast<std::int32_t>(row.signed_number("atttypmod"))});
   }
 
   Table finish() {
@@ -117,6 +158,30 @@ class TableReader {
 
   void complain(const std::string& what) {
     complaints_.push_back("table " + rule_.table.to_text() + ": " + what);
+  }
+
+  // Whether the column's text becomes part of a key or value, or tells rows apart.
+  bool prints(const CatalogueRow& row) const {
+    const std::string name(row.text("attname"));
+    const std::vector<std::string>& key = rule_.key.columns();
+    return rule_.value.kind == RowValue::Kind::kRow ||
+           (rule_.value.kind == RowValue::Kind::kColumn && rule_.value.text == name) ||
+           std::find(key.begin(), key.end(), name) != key.end() || row.flag("in_identity") ||
+           table_.identity == ReplicaIdentity::kFull;
+  }
+
+  void check_steady(const CatalogueRow& row) {
+    const std::string type(row.text("unsteady_type"));
+    if (type.empty()) return;
+    complain("column \"" + std::string(row.text("attname")) + "\" has the type " +
+             std::string(row.text("type_name")) +
+             (type == "money"
+                  ? ", and the text of money depends on the setting lc_monetary of each session: "
+                    "change the column to numeric"
+                  : ", and the text of " + type +
+                        " changes when another object is renamed, without a change of the row: "
+                        "change the column to text or oid") +
+             ", or use a rule that does not need the column");
   }
 
   const TableColumn* find(const std::string& name) const {
@@ -153,7 +218,8 @@ class TableReader {
                                   [](const auto& column) { return column.identity; });
     if (table_.identity != ReplicaIdentity::kNothing && some) return;
     complain(
-        "updates and deletes do not say of which row: add a primary key, or run: alter table " +
+        "updates and deletes do not say which row they change, because the table has no replica "
+        "identity: add a primary key, or run: alter table " +
         sql_name_ + " replica identity full");
   }
 
@@ -164,8 +230,8 @@ class TableReader {
     for (const std::string& column : rule_.key.columns()) {
       columns += (columns.empty() ? "" : ", ") + column;
     }
-    complain("two rows may have the same key, for no unique index is on (" + columns +
-             ") or a part of it: create one");
+    complain("two rows may have the same key, because no unique index is on (" + columns +
+             ") or a part of it: create a unique index");
   }
 
   const Rule& rule_;
@@ -195,7 +261,8 @@ asio::awaitable<Result<Catalogue>> read_catalogue(db::PgPool& pool,
   parameters.emplace_back(tables_as_json(rules));
   Result<db::PgResult> found =
       co_await pool.execute(std::string(sql::mirror::kListColumns), parameters);
-  if (!found) co_return found.error().with_context("could not read the catalogue");
+  if (!found)
+    co_return found.error().with_context("could not read the definitions of the mirrored tables");
   Catalogue catalogue;
   int row = 0;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
@@ -227,6 +294,7 @@ asio::awaitable<Result<ServerFacts>> read_server_facts(db::PgPool& pool) {
   facts.standby = row.flag("standby");
   facts.may_replicate = row.flag("may_replicate");
   facts.may_create = row.flag("may_create");
+  if (!row.text("may_beat").empty()) facts.may_beat = row.flag("may_beat");
   co_return facts;
 }
 
@@ -238,25 +306,29 @@ std::vector<std::string> obstacles(const ServerFacts& facts, const Catalogue& ca
   }
   if (facts.standby) all.emplace_back("this server is a standby: name the primary in postgres.url");
   if (!facts.may_replicate) {
-    all.push_back("role " + facts.role + " may not replicate: alter role " + facts.role +
+    all.push_back("role " + facts.role + " may not replicate: run: alter role " + facts.role +
                   " replication");
   }
   if (facts.slots >= facts.slots_max) {
     all.push_back("all " + std::to_string(facts.slots_max) +
                   " replication slots are in use: raise max_replication_slots, or drop one");
   }
-  if (facts.senders_max == 0) all.emplace_back("max_wal_senders is 0: raise it");
-  if (!facts.may_create) {
-    all.push_back("role " + facts.role +
-                  " may not create a publication: grant create on database " + facts.database +
-                  " to " + facts.role);
-  }
-  for (const Table& table : catalogue.tables) {
-    if (table.owned) continue;
-    all.push_back("table " + table.name.to_text() + ": role " + facts.role +
-                  " does not own it, so it cannot publish it: make it a member of the owner");
-  }
+  if (facts.senders_max == 0)
+    all.emplace_back("max_wal_senders is 0: set it to at least 1 and restart PostgreSQL");
   return all;
+}
+
+std::string heartbeat_obstacle(const ServerFacts& facts) {
+  if (!facts.may_beat) {
+    return "table edged.mirror_heartbeats does not exist in database " + facts.database +
+           ": run edged migrate";
+  }
+  if (*facts.may_beat) return {};
+  return "role " + facts.role +
+         " may not write table edged.mirror_heartbeats. As its owner run: grant usage on schema "
+         "edged to " +
+         facts.role + "; grant select, insert, update, delete on edged.mirror_heartbeats to " +
+         facts.role + ";";
 }
 
 std::vector<std::string> doubts(const ServerFacts& facts) {

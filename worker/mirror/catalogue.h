@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,14 @@
 
 namespace edged::mirror {
 
-// Of an ordinary or partitioned table. Generated columns are left out: the stream has none of them.
+// The type of a column as the stream's Relation message names it.
+struct ColumnType {
+  std::uint32_t oid = 0;
+  std::int32_t modifier = -1;  // of varchar(20), for example
+  bool operator==(const ColumnType&) const = default;
+};
+
+// An ordinary or partitioned table. Generated columns are left out: the stream has none of them.
 struct Table {
   TableName name;
   std::uint32_t oid = 0;
@@ -24,6 +32,7 @@ struct Table {
   bool owned = false;  // the role may add it to a publication
   ReplicaIdentity identity = ReplicaIdentity::kDefault;
   std::vector<TableColumn> columns;
+  std::vector<ColumnType> types;  // one for each column; empty: not known
 };
 
 struct Catalogue {
@@ -45,14 +54,18 @@ struct ServerFacts {
   int slots = 0, slots_max = 0, senders_max = 0;
   bool standby = false;
   bool may_replicate = false;
-  bool may_create = false;  // something, a publication too, in the database
+  bool may_create = false;       // something, a publication too, in the database
+  std::optional<bool> may_beat;  // write edged.mirror_heartbeats; nothing: there is no such table
 };
 
 // Errors: those of PgPool::execute.
 boost::asio::awaitable<Result<ServerFacts>> read_server_facts(db::PgPool& pool);
 
-// Why there can be no logical replication, each with what to do; empty: there can. Pure.
+// Why there can be no logical replication, each with what to do; empty: there can. What concerns
+// the publication is in publication.h, and the heartbeats below. Pure.
 std::vector<std::string> obstacles(const ServerFacts& facts, const Catalogue& catalogue);
+// Why a mirror with a persistent slot cannot send heartbeats, with what to do; empty: it can. Pure.
+std::string heartbeat_obstacle(const ServerFacts& facts);
 // What works, and will hurt. Pure.
 std::vector<std::string> doubts(const ServerFacts& facts);
 

@@ -40,7 +40,8 @@ Result<std::optional<std::string>> parse_field(std::string_view field) {
     }
     const char meant = ++i < field.size() ? unescaped(field[i]) : '\0';
     if (meant == '\0') {
-      return Status(Code::kCorruption, "a row of COPY has an escape that is not known");
+      return Status(Code::kCorruption,
+                    "could not read a row of COPY: it has an unknown escape sequence");
     }
     text += meant;
   }
@@ -52,7 +53,7 @@ Result<std::optional<std::string>> parse_field(std::string_view field) {
 Result<std::vector<std::optional<std::string>>> parse_copy_row(std::string_view line,
                                                                std::size_t columns) {
   if (!line.ends_with('\n')) {
-    return Status(Code::kCorruption, "a row of COPY has no end");
+    return Status(Code::kCorruption, "could not read a row of COPY: its newline is missing");
   }
   line.remove_suffix(1);
   std::vector<std::optional<std::string>> row;
@@ -68,8 +69,8 @@ Result<std::vector<std::optional<std::string>>> parse_copy_row(std::string_view 
   }
   if (row.size() != columns) {
     return Status(Code::kCorruption,
-                  "a row of COPY has " + std::to_string(row.size()) + " columns, not " +
-                      std::to_string(columns));
+                  "could not read a row of COPY: it has " + std::to_string(row.size()) +
+                      " columns, not " + std::to_string(columns));
   }
   return row;
 }

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "proto/base/log.h"
-#include "worker/mirror/slot.h"
+#include "worker/mirror/shape.h"
 #include "worker/mirror/sql.gen.h"
 
 namespace edged::mirror {
@@ -30,7 +30,7 @@ Result<Heartbeat> decode_heartbeat(std::string_view content) {
     heartbeat.at = from_unix_ms(parsed.at("at").to_number<std::int64_t>());
     return heartbeat;
   } catch (const std::exception&) {
-    return Status(Code::kCorruption, "a heartbeat in the stream is not one");
+    return Status(Code::kCorruption, "malformed heartbeat message in the replication stream");
   }
 }
 
@@ -70,7 +70,7 @@ asio::awaitable<void> Heartbeats::beat() {
     failure = shape.error();
   } else if (shape->text != options_.shape) {
     stopped_ = true;
-    on_change_("a table or the publication has changed");
+    on_change_(describe_shape_change(options_.shape, shape->text));
     co_return;
   } else {
     verified_ = before;
@@ -88,7 +88,7 @@ asio::awaitable<void> Heartbeats::beat() {
     const auto sent = co_await pool_.execute(std::string(statement), parameters);
     if (sent && sent->rows() == 0) {
       stopped_ = true;
-      on_change_("PostgreSQL has forgotten a heartbeat: it was restored");
+      on_change_("PostgreSQL has forgotten a heartbeat, so it was restored from a backup");
       co_return;
     }
     if (sent) ++next_beat_;

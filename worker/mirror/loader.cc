@@ -181,12 +181,13 @@ asio::awaitable<Result<Loaded>> load_tables(db::PgPool& pool,
   loaded.mark.fresh_as_of = request.seen_at;
   done = co_await run(connection, "begin read only isolation level repeatable read");
   if (!done.ok()) co_return done;
-  Result<Lsn> position =
-      co_await create_slot(connection, request.source.slot, request.temporary_slot);
-  if (!position) co_return position.error();
-  loaded.mark.position = *position;
+  // Neither the slot nor a large table's COPY has a time that can be told beforehand.
   done = co_await run(connection, "set local statement_timeout = 0");
   if (!done.ok()) co_return done;
+  Result<Lsn> position =
+      co_await create_slot(pool, connection, request.source.slot, request.temporary_slot);
+  if (!position) co_return position.error();
+  loaded.mark.position = *position;
   for (std::size_t rule = 0; rule < request.rules.size(); ++rule) {
     Result<std::uint64_t> rows = co_await load_table(connection, applier, request, rule);
     if (!rows) co_return rows.error();
@@ -198,7 +199,8 @@ asio::awaitable<Result<Loaded>> load_tables(db::PgPool& pool,
   done = co_await applier.flush(std::move(rest));
   if (done.ok()) done = co_await sweep(applier, request);
   if (!done.ok()) co_return done;
-  Result<std::int64_t> beat = co_await last_heartbeat(pool, request.source.slot);
+  Result<std::int64_t> beat = 0;
+  if (!request.temporary_slot) beat = co_await last_heartbeat(pool, request.source.slot);
   if (!beat) co_return beat.error();
   request.source.loaded = true;
   request.source.sweeps.clear();

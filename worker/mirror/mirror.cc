@@ -15,6 +15,7 @@
 #include "worker/mirror/batch_plan.h"
 #include "worker/mirror/loader.h"
 #include "worker/mirror/publication.h"
+#include "worker/mirror/shape.h"
 
 namespace edged::mirror {
 namespace {
@@ -45,18 +46,19 @@ std::string join(const std::vector<std::string>& lines) {
 struct Mirror::Metrics {
   explicit Metrics(MetricsRegistry& registry)
       : streaming(registry.gauge("edged_mirror_streaming",
-                                 "1 while the mirror follows PostgreSQL's changes")),
+                                 "1 while the worker follows PostgreSQL's changes")),
         retained(registry.gauge("edged_mirror_slot_retained_bytes",
                                 "Log that PostgreSQL keeps for the mirror's replication slot")),
         safe(registry.gauge("edged_mirror_slot_safe_bytes",
                             "Log that may still be written before the slot is lost; -1: no bound")),
-        loads(registry.counter("edged_mirror_loads_total", "Loads of all rows that were finished")),
+        loads(registry.counter("edged_mirror_loads_total", "Completed loads of all rows")),
         rows(registry.counter("edged_mirror_loaded_rows_total", "Rows that loads have read")),
         transactions(registry.counter("edged_mirror_transactions_total",
-                                      "Transactions of PostgreSQL taken from the stream")),
-        changes(registry.counter("edged_mirror_changes_total", "Row changes from the stream")),
+                                      "Transactions received in the stream")),
+        changes(
+            registry.counter("edged_mirror_changes_total", "Row changes received in the stream")),
         batches(registry.counter("edged_mirror_batches_total",
-                                 "Batches of the stream that were written to the node")),
+                                 "Batches that were written to the node")),
         failures(registry.counter("edged_mirror_failures_total",
                                   "Sessions of the mirror that ended with an error")) {}
 
@@ -107,7 +109,7 @@ Mirror::Mirror(asio::any_io_executor executor,
                std::hash<std::string>()(random_bytes(8))) {
   metrics.callback_gauge(
       "edged_mirror_lag_seconds",
-      "Age of the moment up to which the copy is proven; -1: nothing is",
+      "Age of the copy as far as it is proven; -1: nothing is proven",
       [metrics_ = metrics_, &clock = clock_] {
         const std::int64_t fresh = metrics_->fresh_ms.load();
         return fresh == 0 ? -1.0
@@ -197,10 +199,10 @@ asio::awaitable<Status> Mirror::prepare() {
   }
   Result<ServerFacts> facts = co_await read_server_facts(pool_);
   if (!facts) co_return facts.error();
-  // What the slot and the publication need is told by those who make them, if they must.
-  facts->slots = 0;
-  facts->may_create = true;
-  const std::vector<std::string> in_the_way = obstacles(*facts, Catalogue{});
+  facts->slots = 0;  // one of those in use may be the mirror's own
+  std::vector<std::string> in_the_way = obstacles(*facts, Catalogue{});
+  const std::string beats = options_.temporary_slot ? "" : heartbeat_obstacle(*facts);
+  if (!beats.empty()) in_the_way.push_back(beats);
   if (!in_the_way.empty()) co_return Status(Code::kUnsupported, join(in_the_way));
   const auto published =
       co_await ensure_publication(pool_, options_.publication, catalogue->tables);
@@ -214,6 +216,10 @@ asio::awaitable<Status> Mirror::connect(Session* session) {
   auto connection = co_await db::PgReplicationConnection::connect(executor_, std::move(options));
   if (!connection) co_return connection.error();
   session->connection = *std::move(connection);
+  // An output function may look names up: not in schemas that somebody may have put first.
+  Result<db::PgResult> path =
+      co_await session->connection->command("select set_config('search_path', '', false)");
+  if (!path) co_return path.error();
   co_return stopping_ ? Status(Code::kUnavailable, "stopping") : Status();
 }
 
@@ -230,9 +236,11 @@ asio::awaitable<Status> Mirror::inspect(Session* session) {
   if (!slot) co_return slot.error();
   situation.slot = *std::move(slot);
   if (situation.slot && !situation.slot->usable) {
-    co_return Status(Code::kConflict,
-                     "replication slot \"" + session->slot +
-                         "\" is not one of pgoutput in this database: drop it, or name another");
+    co_return Status(
+        Code::kConflict,
+        "replication slot \"" + session->slot +
+            "\" exists, but is not a logical slot of pgoutput in this database: drop it, or set "
+            "another name in mirror.slot");
   }
   if (situation.slot && situation.slot->active) {
     co_return Status(Code::kBusy,
@@ -255,7 +263,8 @@ asio::awaitable<Status> Mirror::inspect(Session* session) {
   situation.wanted.shape = shape->text;
   for (const Rule& rule : options_.rules) situation.wanted.rules.push_back(text_of(rule));
   situation.server_end = system->end;
-  Result<std::int64_t> beat = co_await last_heartbeat(pool_, session->slot);
+  Result<std::int64_t> beat = 0;
+  if (!options_.temporary_slot) beat = co_await last_heartbeat(pool_, session->slot);
   if (!beat) co_return beat.error();
   situation.last_beat = *beat;
   Result<std::uint64_t> version = co_await session->applier.take_over(options_.who);

@@ -209,7 +209,7 @@ Result<Message> read_message(char kind, Reader& reader) {
     case 'M':
       return read_logical_message(reader);
     default:
-      return bad("a message of the unknown type " + std::to_string(static_cast<int>(kind)));
+      return bad("a message of unknown type " + std::to_string(static_cast<int>(kind)));
   }
 }
 
@@ -243,7 +243,8 @@ Result<Lsn> parse_lsn(std::string_view text) {
     const auto parsed = std::from_chars(half.data(), end, value, 16);
     if (half.empty() || half.size() > 8 || parsed.ec != std::errc() || parsed.ptr != end) {
       return Status(Code::kInvalidArgument,
-                    "\"" + std::string(text) + "\" is not a position, for example 16/B374D848");
+                    "\"" + std::string(text) +
+                        "\" is not a position in the log; a position looks like 16/B374D848");
     }
     lsn = lsn << 32 | value;
   }
@@ -257,7 +258,8 @@ Result<Message> decode_message(std::string_view bytes) {
   Result<Message> message = read_message(kind, reader);
   if (!message) return message;
   if (reader.failed()) return bad(std::string("a message ") + kind + " is cut off");
-  if (reader.remaining() > 0) return bad(std::string("a message ") + kind + " goes on too long");
+  if (reader.remaining() > 0)
+    return bad(std::string("a message ") + kind + " is longer than its fields");
   return message;
 }
 
@@ -270,10 +272,10 @@ Result<StreamFrame> decode_stream_frame(std::string_view bytes) {
   } else if (bytes.front() == 'k') {
     frame = Keepalive{reader.u64(), reader.time(), reader.u8() != 0};
   } else {
-    return bad("a frame of the unknown type " + std::to_string(static_cast<int>(bytes.front())));
+    return bad("a frame of unknown type " + std::to_string(static_cast<int>(bytes.front())));
   }
   if (reader.failed()) return bad("a frame is cut off");
-  if (reader.remaining() > 0) return bad("a frame goes on too long");
+  if (reader.remaining() > 0) return bad("a frame is longer than its fields");
   return *frame;
 }
 

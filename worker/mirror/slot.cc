@@ -2,12 +2,19 @@
 // See slot.h.
 #include "worker/mirror/slot.h"
 
-#include <boost/json.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <exception>
+#include <memory>
 #include <utility>
 
+#include "proto/base/log.h"
 #include "worker/db/pg_quote.h"
-#include "worker/mirror/publication.h"
+#include "worker/mirror/shape.h"
 #include "worker/mirror/sql.gen.h"
 
 namespace edged::mirror {
@@ -19,6 +26,73 @@ std::int64_t number(std::string_view text) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+// While a slot is being created. Shared by the two coroutines.
+struct SlotWait {
+  explicit SlotWait(const asio::any_io_executor& executor) : timer(executor) {}
+  asio::steady_timer timer;
+  bool over = false;
+};
+
+// A row of the statement find_blockers.
+std::string describe_blocker(const db::PgResult& found, int row) {
+  const auto text = [&](const char* column) {
+    return std::string(found.text(row, found.column(column)));
+  };
+  const std::string prepared = text("prepared");
+  if (!prepared.empty()) {
+    return "prepared transaction '" + prepared + "' (prepared " + text("prepared_s") +
+           " s ago; run: commit prepared or rollback prepared)";
+  }
+  std::string all = "process " + text("pid") + " (role \"" + text("role") + "\", application \"" +
+                    text("application") + "\", database \"" + text("database") + "\")";
+  if (text("transaction_s").empty()) {
+    return all + "; grant pg_read_all_stats to the worker's role to see its transaction";
+  }
+  return all + ", transaction open for " + text("transaction_s") + " s, " + text("state") +
+         ", last statement begun " + text("statement_s") + " s ago: \"" + text("statement") + "\"";
+}
+
+// Logs what the server process waits for: after a second, whenever that changes, and each minute.
+asio::awaitable<void> report_wait(db::PgPool& pool,
+                                  std::shared_ptr<SlotWait> wait,
+                                  std::string slot,
+                                  int pid) {
+  db::PgParameters parameters;
+  parameters.emplace_back(std::to_string(pid));
+  std::string told;
+  for (int second = 0;; ++second) {
+    wait->timer.expires_after(std::chrono::seconds(1));
+    co_await wait->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    if (wait->over) co_return;
+    const Result<db::PgResult> found =
+        co_await pool.execute(std::string(sql::mirror::kFindBlockers), parameters);
+    if (wait->over) co_return;
+    if (!found || found->rows() == 0) continue;
+    std::string pids, all;
+    for (int row = 0; row < found->rows(); ++row) {
+      pids += std::string(found->text(row, found->column("pid"))) + " ";
+      all += (all.empty() ? "" : "; ") + describe_blocker(*found, row);
+    }
+    if (pids == told && second % 60 != 0) continue;
+    told = pids;
+    log::warn("[mirror] waiting to create replication slot \"" + slot +
+              "\": PostgreSQL first waits until older transactions end, now for " + all +
+              ". End that transaction, for example with: select pg_terminate_backend(PROCESS)");
+  }
+}
+
+// A server process whose client has gone would go on waiting, and hold the slot.
+asio::awaitable<void> end_server_process(db::PgPool& pool, int pid) {
+  db::PgParameters parameters;
+  parameters.emplace_back(std::to_string(pid));
+  const Result<db::PgResult> ended =
+      co_await pool.execute(std::string(sql::mirror::kEndReplication), parameters);
+  if (ended) co_return;
+  log::warn("[mirror] could not end process " + std::to_string(pid) +
+            " of PostgreSQL, which still waits to create the replication slot: " +
+            ended.error().message());
 }
 
 std::string slot_in_use(const SlotFacts& slot) {
@@ -33,7 +107,8 @@ asio::awaitable<Result<std::optional<SlotFacts>>> find_slot(db::PgPool& pool, st
   parameters.emplace_back(name);
   Result<db::PgResult> found =
       co_await pool.execute(std::string(sql::mirror::kFindSlot), parameters);
-  if (!found) co_return found.error().with_context("could not look at the replication slot");
+  if (!found)
+    co_return found.error().with_context("could not read the state of the replication slot");
   if (found->rows() == 0) co_return std::optional<SlotFacts>();
   const auto text = [&](const char* column) { return found->text(0, found->column(column)); };
   SlotFacts slot;
@@ -93,32 +168,31 @@ asio::awaitable<Status> check_same_database(db::PgPool& pool, System replicated)
                    "mirror.url and postgres.url do not name the same database of the same server");
 }
 
-asio::awaitable<Result<Lsn>> create_slot(db::PgReplicationConnection& connection,
+asio::awaitable<Result<Lsn>> create_slot(db::PgPool& pool,
+                                         db::PgReplicationConnection& connection,
                                          std::string name,
                                          bool temporary) {
   std::string command = "CREATE_REPLICATION_SLOT " + db::quoted_identifier(name);
   if (temporary) command += " TEMPORARY";
   command += " LOGICAL pgoutput (SNAPSHOT 'use')";
-  Result<db::PgResult> made = co_await connection.command(std::move(command));
-  if (!made) co_return made.error().with_context("could not make the replication slot");
+  const int pid = connection.backend_pid();
+  const auto executor = co_await asio::this_coro::executor;
+  const auto wait = std::make_shared<SlotWait>(executor);
+  auto rethrow = [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  };
+  asio::co_spawn(executor, report_wait(pool, wait, name, pid), rethrow);
+  Result<db::PgResult> made = co_await connection.command(
+      std::move(command), db::PgReplicationConnection::Wait::kUnbounded);
+  wait->over = true;
+  wait->timer.cancel();
+  if (!made) {
+    if (made.code() == Code::kUnknownOutcome) co_await end_server_process(pool, pid);
+    co_return made.error().with_context("could not create replication slot \"" + name + "\"");
+  }
   const auto lsn = parse_lsn(made->text(0, made->column("consistent_point")));
   if (!lsn) co_return lsn.error();
   co_return *lsn;
-}
-
-asio::awaitable<Result<Shape>> read_shape(db::PgPool& pool,
-                                          const std::vector<Rule>& rules,
-                                          std::string publication) {
-  db::PgParameters parameters;
-  parameters.emplace_back(tables_as_json(rules));
-  parameters.emplace_back(std::move(publication));
-  Result<db::PgResult> found =
-      co_await pool.execute(std::string(sql::mirror::kReadShape), parameters);
-  if (!found) co_return found.error().with_context("could not look at the mirrored tables");
-  Shape shape;
-  shape.text = found->text(0, 0);
-  shape.now = from_unix_ms(number(found->text(0, 1)));
-  co_return shape;
 }
 
 asio::awaitable<Result<std::int64_t>> last_heartbeat(db::PgPool& pool, std::string slot) {
@@ -132,25 +206,27 @@ asio::awaitable<Result<std::int64_t>> last_heartbeat(db::PgPool& pool, std::stri
 
 std::string why_reload(const Situation& now) {
   const StoredState& stored = now.stored;
-  if (!stored.source) return "the node has no copy";
-  if (!stored.source->loaded || !stored.position) return "the load before was not finished";
+  if (!stored.source) return "the node has no rows yet";
+  if (!stored.source->loaded || !stored.position) return "the previous load was not completed";
   if (stored.source->rules != now.wanted.rules) return "the rules have changed";
-  if (stored.source->system != now.wanted.system) return "it is another PostgreSQL";
+  if (stored.source->system != now.wanted.system)
+    return "the rows in the node come from another PostgreSQL server";
   if (stored.source->timeline != now.wanted.timeline) {
-    return "PostgreSQL is on timeline " + std::to_string(now.wanted.timeline) + ", was on " +
+    return "PostgreSQL is on timeline " + std::to_string(now.wanted.timeline) +
+           ", and the rows in the node come from timeline " +
            std::to_string(stored.source->timeline);
   }
-  if (stored.source->slot != now.wanted.slot) return "the replication slot has another name";
-  if (now.temporary_slot) return "the replication slot was a temporary one";
+  if (stored.source->slot != now.wanted.slot) return "mirror.slot has changed";
+  if (now.temporary_slot) return "a temporary replication slot ends with its session";
   if (!now.slot) return "the replication slot is gone";
-  if (now.slot->wal_status == "lost") return "PostgreSQL no longer has the log the slot needs";
+  if (now.slot->wal_status == "lost")
+    return "PostgreSQL no longer has the log the slot needs (max_slot_wal_keep_size)";
   if (now.slot->confirmed > *stored.position) return "the replication slot is ahead of the node";
-  if (*stored.position > now.server_end) return "PostgreSQL is behind the node: it was restored";
-  if (now.last_beat < stored.beat) return "PostgreSQL has forgotten a heartbeat: it was restored";
-  if (stored.source->shape != now.wanted.shape) {
-    return "a table or the publication has changed";
-  }
-  return {};
+  if (*stored.position > now.server_end)
+    return "PostgreSQL is behind the node, so it was restored from a backup";
+  if (now.last_beat < stored.beat)
+    return "PostgreSQL has forgotten a heartbeat, so it was restored from a backup";
+  return describe_shape_change(stored.source->shape, now.wanted.shape);
 }
 
 }  // namespace edged::mirror

@@ -49,22 +49,14 @@ boost::asio::awaitable<Result<System>> identify_system(db::PgReplicationConnecti
 // taken for those of the other.
 boost::asio::awaitable<Status> check_same_database(db::PgPool& pool, System replicated);
 
-// Makes a slot whose snapshot the transaction under way has; the position from which it sends
-// changes. Waits for transactions that are under way. Errors: kExists, those of command.
-boost::asio::awaitable<Result<Lsn>> create_slot(db::PgReplicationConnection& connection,
+// Creates a slot whose snapshot the transaction under way has; the position from which it sends
+// changes. PostgreSQL first waits for all transactions that are open, however long: the log says
+// for which. If the wait is abandoned the server process is ended too, so that it does not hold the
+// slot. Errors: kExists, those of command.
+boost::asio::awaitable<Result<Lsn>> create_slot(db::PgPool& pool,
+                                                db::PgReplicationConnection& connection,
                                                 std::string name,
                                                 bool temporary);
-
-// The tables of the rules and what the publication sends of them, as a text that changes with them;
-// and the time of PostgreSQL's clock.
-struct Shape {
-  std::string text;
-  WallTime now{};
-};
-// Errors: those of PgPool::execute.
-boost::asio::awaitable<Result<Shape>> read_shape(db::PgPool& pool,
-                                                 const std::vector<Rule>& rules,
-                                                 std::string publication);
 
 // The last heartbeat that PostgreSQL knows of; 0: none. Errors: those of PgPool::execute.
 boost::asio::awaitable<Result<std::int64_t>> last_heartbeat(db::PgPool& pool, std::string slot);

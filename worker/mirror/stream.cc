@@ -62,7 +62,7 @@ asio::awaitable<Status> Stream::run() {
       to_text(mark_.position) + " (proto_version '1', publication_names " +
       db::quoted_literal(db::quoted_identifier(start_.publication)) + ", messages 'true')";
   const Status started = co_await parts_.connection.start_streaming(command);
-  if (!started.ok()) co_return started.with_context("could not start the stream");
+  if (!started.ok()) co_return started.with_context("could not start the replication stream");
   acknowledging_ = true;
   auto rethrow = [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);
@@ -107,7 +107,8 @@ asio::awaitable<Status> Stream::follow() {
     }
     if (!*frame) {
       if (parts_.clock.boot_now() - last_frame_ < kSilenceMax) continue;
-      co_return Status(Code::kUnavailable, "PostgreSQL has sent nothing for 30 s");
+      co_return Status(Code::kUnavailable,
+                       "PostgreSQL has sent nothing for 30 s: the connection is taken for lost");
     }
     const Status taken = co_await take(**std::move(frame));
     if (!taken.ok()) co_return taken;
@@ -236,7 +237,9 @@ Status Stream::take_logical(const LogicalMessage& message) {
 }
 
 asio::awaitable<Status> Stream::take_commit(Commit commit) {
-  if (!transaction_) co_return Status(Code::kBadFrame, "a commit came without its begin");
+  if (!transaction_)
+    co_return Status(Code::kBadFrame,
+                     "could not read the replication stream: a commit has no begin");
   const Transaction done = *std::move(transaction_);
   transaction_.reset();
   if (done.known) co_return Status();

@@ -12,35 +12,25 @@ from pg_replication_slots where slot_name = $1
 -- name: server_identity
 select system_identifier::text, current_database() from pg_control_system()
 
+-- name: find_blockers
+-- The transactions that process $1 waits for. Of other roles' sessions most is null without pg_read_all_stats.
+select b.pid, a.usename as role, a.application_name as application, a.datname as database,
+       case when a.xact_start is not null then coalesce(a.state, '') end as state,
+       extract(epoch from clock_timestamp() - a.xact_start)::bigint as transaction_s,
+       extract(epoch from clock_timestamp() - a.query_start)::bigint as statement_s,
+       left(regexp_replace(a.query, '\s+', ' ', 'g'), 80) as statement,
+       p.gid as prepared, extract(epoch from clock_timestamp() - p.prepared)::bigint as prepared_s
+from (select distinct unnest(pg_blocking_pids($1::integer)) as pid) b
+left join pg_stat_activity a on a.pid = b.pid
+left join pg_locks l on b.pid = 0 and l.pid = $1::integer and not l.granted and l.locktype = 'transactionid'
+left join pg_prepared_xacts p on p.transaction = l.transactionid
+order by b.pid
+
+-- name: end_replication
+select pg_terminate_backend(pid) from pg_stat_activity where pid = $1::integer and backend_type = 'walsender'
+
 -- name: drop_slot
 select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1
-
--- name: read_shape
--- Another text whenever the tables of the rules, or what the publication sends of them, are not
--- what they were, even if they were changed and changed back. $1: the tables, $2: the publication.
-with wanted as (
-    select position, item->>'schema' as nspname, item->>'name' as relname
-    from json_array_elements($1::json) with ordinality as list(item, position)),
-tables as (
-    select w.position, c.oid, c.relkind, c.relreplident, c.relpersistence
-    from wanted w
-    left join pg_namespace n on n.nspname = w.nspname
-    left join pg_class c on c.relnamespace = n.oid and c.relname = w.relname)
-select md5(concat_ws('|',
-    (select string_agg(concat_ws(',', t.oid, t.relkind, t.relreplident, t.relpersistence,
-         (select string_agg(concat_ws(':', a.attnum, a.attname, a.atttypid, a.attgenerated, a.xmin), ' ' order by a.attnum)
-          from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped),
-         (select string_agg(concat_ws(':', i.indexrelid, i.indkey::text, i.indisprimary, i.indisreplident), ' ' order by i.indexrelid)
-          from pg_index i where i.indrelid = t.oid and i.indisunique),
-         -- a partition that is attached or detached brings or takes rows without a change of them
-         (select string_agg(p.relid::oid::text, ' ' order by p.relid::oid)
-          from pg_partition_tree(t.oid) p where t.relkind = 'p')),
-         ';' order by t.position) from tables t),
-    (select concat_ws(',', p.oid, p.xmin, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate)
-     from pg_publication p where p.pubname = $2),
-    (select string_agg(concat_ws(':', r.oid, r.xmin, r.prrelid), ' ' order by r.oid)
-     from pg_publication_rel r join pg_publication p on p.oid = r.prpubid where p.pubname = $2))) as shape,
-    (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms
 
 -- name: last_heartbeat
 select beat from edged.mirror_heartbeats where slot = $1

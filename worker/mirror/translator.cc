@@ -25,7 +25,7 @@ Result<Fields> fields_of(const Row& row) {
         field.text = column.bytes;
         break;
       case ColumnValue::Kind::kBinary:
-        return Status(Code::kBadFrame, "a column came in binary form, which was not asked for");
+        return Status(Code::kBadFrame, "received a column in binary form, but text was requested");
     }
     fields.push_back(field);
   }
@@ -72,6 +72,28 @@ Status note_after(const std::shared_ptr<const RowMapper>& mapper,
   return {};
 }
 
+// What of the table is no longer as the catalogue said; empty: nothing.
+std::string difference_between(const Table& table, const Relation& relation) {
+  const TableName name{std::string(relation.schema.empty() ? "pg_catalog" : relation.schema),
+                       std::string(relation.name)};
+  if (!(table.name == name)) return "its name is now " + name.to_text();
+  if (table.identity != relation.identity) return "it has another replica identity";
+  if (table.columns.size() != relation.columns.size()) return "it has another number of columns";
+  for (std::size_t i = 0; i < relation.columns.size(); ++i) {
+    const RelationColumn& now = relation.columns[i];
+    const TableColumn& before = table.columns[i];
+    const std::string column = "column \"" + before.json.name + "\"";
+    if (before.json.name != now.name) return column + " is now \"" + std::string(now.name) + "\"";
+    if (i < table.types.size() && !(table.types[i] == ColumnType{now.type, now.modifier})) {
+      return column + " has another type";
+    }
+    if (relation.identity != ReplicaIdentity::kFull && before.identity != now.key) {
+      return column + " was added to the replica identity or removed from it";
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 PartialRow::PartialRow(std::shared_ptr<const RowMapper> mapper, Fields fields)
@@ -108,19 +130,16 @@ Translator::Translator(std::vector<Rule> rules, std::vector<Table> tables)
     : rules_(std::move(rules)), tables_(std::move(tables)) {}
 
 Status Translator::relation(const Relation& relation) {
-  const std::string schema(relation.schema.empty() ? "pg_catalog" : relation.schema);
-  const TableName name{schema, std::string(relation.name)};
   const auto table = std::find_if(
       tables_.begin(), tables_.end(), [&](const Table& one) { return one.oid == relation.id; });
   if (table == tables_.end()) {
     known_[relation.id] = {};
     return {};
   }
-  const Status changed(Code::kConflict, "table " + name.to_text() + " has changed");
-  if (!(table->name == name) || table->columns.size() != relation.columns.size()) return changed;
-  if (table->identity != relation.identity) return changed;
-  for (std::size_t i = 0; i < relation.columns.size(); ++i) {
-    if (table->columns[i].json.name != relation.columns[i].name) return changed;
+  const std::string difference = difference_between(*table, relation);
+  if (!difference.empty()) {
+    return Status(Code::kConflict,
+                  "table " + table->name.to_text() + " was altered: " + difference);
   }
   const auto rule = static_cast<std::size_t>(table - tables_.begin());
   const bool whole = relation.identity == ReplicaIdentity::kFull;
@@ -134,8 +153,8 @@ Result<Translator::Known> Translator::find(std::uint32_t relation) const {
   const auto found = known_.find(relation);
   if (found != known_.end()) return found->second;
   return Status(Code::kBadFrame,
-                "a change of the table with oid " + std::to_string(relation) +
-                    " came, which was not told of");
+                "received a change for table OID " + std::to_string(relation) +
+                    " before its Relation message");
 }
 
 Result<std::optional<RowChange>> Translator::insert(const Insert& insert) const {

@@ -30,6 +30,7 @@ class TranslatorTest : public testing::Test {
     table.identity = identity;
     table.columns = {
         {{"id", {JsonForm::kNumber, false}}, true}, {{"name", {}}, false}, {{"big", {}}, false}};
+    table.types = {{23, -1}, {25, -1}, {25, -1}};
     Translator translator({rule}, {table});
     EXPECT_TRUE(translator.relation(relation(identity)).ok());
     return translator;
@@ -166,6 +167,18 @@ TEST_F(TranslatorTest, ATableThatIsNotWhatItWasIsNoticed) {
   changed = relation();
   changed.name = "other";
   EXPECT_EQ(translator.relation(changed).code(), Code::kConflict);
+  changed = relation();
+  changed.columns[1].type = 1043;
+  EXPECT_EQ(translator.relation(changed).code(), Code::kConflict);
+  changed = relation();
+  changed.columns[1].modifier = 14;
+  EXPECT_EQ(translator.relation(changed).code(), Code::kConflict);
+  changed = relation();
+  changed.columns[1].key = true;
+  EXPECT_EQ(translator.relation(changed).code(), Code::kConflict);
+  EXPECT_EQ(translator.relation(changed).message(),
+            "table public.t was altered: column \"name\" was added to the replica identity or "
+            "removed from it");
 }
 
 TEST_F(TranslatorTest, OtherTablesArePassedOverAndUnknownOnesRefused) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // CronFields: the parser of five-field expressions and the search through the calendar.
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
@@ -18,6 +19,8 @@ namespace {
 
 // The longest gap between two matches is 40 years: 29 February on a given weekday around 2100.
 constexpr days kSearchDays{41 * 366};
+
+constexpr std::string_view kBlanks = " \t\r\n\v\f";
 
 struct FieldRule {
   std::string_view name;
@@ -50,20 +53,42 @@ struct Value {
   bool named = false;
 };
 
+// "L", "15W", "fri#2", "?": what Quartz and Cloudflare add to cron.
+bool is_quartz(std::string_view text, const FieldRule& rule) {
+  if (text.find_first_of("#?") != std::string_view::npos) return true;
+  const std::string word = lower(text);
+  const std::size_t end = word.find_last_not_of("lw");
+  if (end + 1 == word.size()) return false;
+  const std::string before = word.substr(0, end + 1);
+  return before.find_first_not_of("0123456789") == std::string::npos ||
+         std::find(rule.names.begin(), rule.names.end(), before) != rule.names.end();
+}
+
+Status not_a_value(std::string_view text, const FieldRule& rule) {
+  if (text.empty()) return {Code::kInvalidArgument, "a value is missing"};
+  const std::string quoted = "\"" + std::string(text) + "\"";
+  if (is_quartz(text, rule)) {
+    return {Code::kInvalidArgument,
+            quoted + " is not supported: L, W, # and ? are no part of cron"};
+  }
+  if (rule.names.empty()) return {Code::kInvalidArgument, quoted + " is not a number"};
+  return {Code::kInvalidArgument,
+          quoted + " is neither a number nor a name. Names have three letters: " +
+              std::string(rule.names.front()) + " to " + std::string(rule.names.back())};
+}
+
 Result<Value> parse_value(std::string_view text, const FieldRule& rule) {
   for (std::size_t i = 0; i < rule.names.size(); ++i) {
     if (lower(text) == rule.names[i]) {
       return Value{rule.low + static_cast<int>(i), true};
     }
   }
-  const std::string quoted = "\"" + std::string(text) + "\"";
   Value value;
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, value.number);
   if (text.empty() || text.front() == '-' || parsed.ptr != end ||
       parsed.ec == std::errc::invalid_argument) {
-    return Status(Code::kInvalidArgument,
-                  text.empty() ? "a value is missing" : quoted + " is not a value");
+    return not_a_value(text, rule);
   }
   if (parsed.ec != std::errc() || value.number < rule.low || value.number > rule.high) {
     return Status(Code::kInvalidArgument,
@@ -102,7 +127,7 @@ Status parse_member(std::string_view text, const FieldRule& rule, bool& digits, 
     high = last->number;
     if (rule.high == 7 && last->named && high == 0 && low > 0) high = 7;  // "fri-sun"
     if (high < low) {
-      return {Code::kInvalidArgument, "the range " + std::string(range) + " ends before it starts"};
+      return {Code::kInvalidArgument, "the range " + std::string(range) + " ends before it begins"};
     }
   }
   int step = 1;
@@ -136,14 +161,27 @@ Status parse_field(std::string_view text, std::size_t field, bool& digits, Set s
 std::vector<std::string_view> split_words(std::string_view text) {
   std::vector<std::string_view> words;
   while (true) {
-    const std::size_t start = text.find_first_not_of(" \t");
+    const std::size_t start = text.find_first_not_of(kBlanks);
     if (start == std::string_view::npos) return words;
     text.remove_prefix(start);
-    const std::size_t end = text.find_first_of(" \t");
+    const std::size_t end = text.find_first_of(kBlanks);
     words.push_back(text.substr(0, end));
     if (end == std::string_view::npos) return words;
     text.remove_prefix(end);
   }
+}
+
+Status wrong_number_of_fields(const std::vector<std::string_view>& words) {
+  std::string why = "it has " + std::to_string(words.size()) +
+                    (words.size() == 1 ? " field" : " fields") +
+                    ", not 5 (minute, hour, day of month, month, day of week)";
+  if (!words.empty() && words[0].find("TZ=") != std::string_view::npos) {
+    why += ". Set time_zone of the job instead of " + std::string(words[0]);
+  } else if (words.size() == 6 || words.size() == 7) {
+    why +=
+        ". Seconds, years and commands are not supported; for a period below a minute write @every";
+  }
+  return {Code::kInvalidArgument, why};
 }
 
 // Days of each month in a leap year.
@@ -153,11 +191,7 @@ constexpr std::array<int, 13> kMonthDays{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 
 
 Result<CronFields> CronFields::parse(std::string_view text) {
   const std::vector<std::string_view> words = split_words(text);
-  if (words.size() != 5) {
-    return Status(Code::kInvalidArgument,
-                  "it has " + std::to_string(words.size()) +
-                      " fields, not 5 (minute, hour, day of month, month, day of week)");
-  }
+  if (words.size() != 5) return wrong_number_of_fields(words);
   CronFields fields;
   bool digits = false;
   Status status = parse_field(words[0], 0, digits, [&](int v) { fields.minutes.set(v); });

@@ -36,19 +36,64 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kNamed{{
     {"@annually", "0 0 1 1 *"},
 }};
 
+constexpr std::string_view kBlanks = " \t\r\n\v\f";
+
 std::string_view trim(std::string_view text) {
-  const std::size_t start = text.find_first_not_of(" \t");
+  const std::size_t start = text.find_first_not_of(kBlanks);
   if (start == std::string_view::npos) return {};
-  return text.substr(start, text.find_last_not_of(" \t") - start + 1);
+  return text.substr(start, text.find_last_not_of(kBlanks) - start + 1);
 }
 
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return result;
+}
+
+Status every_refused(const std::string& why) {
+  return {Code::kInvalidArgument, "@every: " + why};
+}
+
+// "90s", "1.5h", "1h30m": durations one after the other, whose sum is the period.
 Result<milliseconds> parse_every(std::string_view text) {
-  auto period = parse_duration(trim(text));
-  if (!period) return period.error();
-  if (*period < kEveryMin || *period > kEveryMax) {
-    return Status(Code::kInvalidArgument, "@every: the period must be 100 ms to 366 days");
+  constexpr std::string_view kNumber = "0123456789.";
+  text = trim(text);
+  if (text.empty()) return every_refused("the period is missing. Write one such as 90s or 1h30m");
+  milliseconds period{0};
+  while (!text.empty()) {
+    const std::size_t unit = std::min(text.find_first_not_of(kNumber), text.size());
+    const std::size_t end = std::min(text.find_first_of(kNumber, unit), text.size());
+    const auto part = parse_duration(trim(text.substr(0, end)));
+    if (!part) return part.error().with_context("@every");
+    period += *part;  // each is at most 100 years, so that the check comes long before an overflow
+    if (period > kEveryMax) break;
+    text.remove_prefix(end);
   }
-  return *period;
+  if (period < kEveryMin || period > kEveryMax) {
+    return every_refused("the period must be 100 ms to 366 days");
+  }
+  return period;
+}
+
+Result<std::string_view> fields_of_name(std::string_view text) {
+  const std::string name = lower(text);
+  for (const auto& [known, fields] : kNamed) {
+    if (known == name) return fields;
+  }
+  if (name == "@reboot") {
+    return Status(Code::kInvalidArgument,
+                  "@reboot is not supported: a schedule names times, and the start of a worker is "
+                  "not one. To start a job once, run: edged cron run NAME");
+  }
+  return Status(
+      Code::kInvalidArgument,
+      "unknown name. The names are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, "
+      "@annually and @every PERIOD");
+}
+
+// Whether the first word of `text` is `word`, in either case.
+bool begins_with_word(std::string_view text, std::string_view word) {
+  return lower(text.substr(0, text.find_first_of(kBlanks))) == word;
 }
 
 }  // namespace
@@ -66,24 +111,16 @@ Result<Schedule> Schedule::parse(std::string_view text, TimeZone zone) {
   schedule.text_ = std::string(trimmed);
   schedule.zone_ = std::move(zone);
   std::string_view fields = trimmed;
-  if (trimmed.rfind("@every ", 0) == 0) {
-    auto period = parse_every(trimmed.substr(7));
+  if (begins_with_word(trimmed, "@every")) {
+    auto period = parse_every(trimmed.substr(std::string_view("@every").size()));
     if (!period) return failed(period.error());
     schedule.every_ = *period;
     return schedule;
   }
   if (!trimmed.empty() && trimmed.front() == '@') {
-    const auto* const named =
-        std::find_if(kNamed.begin(), kNamed.end(), [trimmed](const auto& name) {
-          return name.first == trimmed;
-        });
-    if (named == kNamed.end()) {
-      return failed(
-          Status(Code::kInvalidArgument,
-                 "known names are @hourly, @daily, @midnight, @weekly, @monthly, @yearly, "
-                 "@annually and @every PERIOD"));
-    }
-    fields = named->second;
+    const auto named = fields_of_name(trimmed);
+    if (!named) return failed(named.error());
+    fields = *named;
   }
   auto parsed = CronFields::parse(fields);
   if (!parsed) return failed(parsed.error());
@@ -104,17 +141,26 @@ std::optional<WallTime> Schedule::next_after(WallTime time) const {
   return fields_.real_time ? next_real_time(after) : next_fixed_time(after);
 }
 
-// Follows real time: the clock's readings from one change of the offset to the next, in order.
+// Follows real time: what clocks show one moment after the other. They show a reading twice if they
+// were put back, and never if they skip it.
 std::optional<WallTime> Schedule::next_real_time(sys_seconds after) const {
+  using Kind = TimeZone::Reading::Kind;
   sys_seconds from = after + seconds(1);
   while (from < kEnd) {
-    const seconds offset = zone_.offset_at(from);
-    const auto local = fields_.next_local(zone_.to_local(from));
+    const auto local_from = zone_.to_local(from);
+    const auto local = fields_.next_local(local_from);
+    const auto begin = zone_.look_up(local_from);
+    if (begin.kind == Kind::kRepeated && from < begin.change) {
+      // Clocks will be put back at begin.change: a later reading counts only if it comes before.
+      const auto due = local ? zone_.look_up(*local).first : begin.change;
+      if (due >= from && due < begin.change) return WallTime(due);
+      from = begin.change;
+      continue;
+    }
     if (!local) return std::nullopt;
-    const sys_seconds due(local->time_since_epoch() - offset);
-    const auto change = zone_.next_change_after(from);
-    if (!change || due < *change) return WallTime(due);
-    from = *change;
+    const auto due = zone_.look_up(*local);
+    if (due.kind != Kind::kSkipped) return WallTime(due.first >= from ? due.first : due.last);
+    from = due.change;
   }
   return std::nullopt;
 }
@@ -156,8 +202,8 @@ std::optional<WallTime> Schedule::latest_in(WallTime after, WallTime until) cons
 std::string Schedule::warning() const {
   if (!fields_.weekday_digits) return "";
   return "schedule \"" + text_ +
-         "\": weekday numbers are cron's, 0 and 7 are Sunday; Cloudflare counts from 1 = Sunday. "
-         "Names (sun, mon) mean the same to both";
+         "\": its weekday numbers count as in cron, where 0 and 7 are Sunday and 1 is Monday. "
+         "Cloudflare counts 1 as Sunday. Write names (sun, mon), which mean the same to both";
 }
 
 }  // namespace edged::worker

@@ -113,6 +113,15 @@ class KvctlUsageTest(ProgramsCase):
         self.assertFails(self.kvctl("del", "a", ""), 2)
         self.assertEqual(self.kvctl("get", "a").returncode, 0)
 
+    def test_messages_show_keys_without_control_characters(self):
+        self.start_node()
+        for key, shown in (("a\x1b[31mb\n", "a\\x1b[31mb\\x0a"), (b"\xff\xfe", "\\xff\\xfe"), ("k" * 500, "(500 bytes)"),
+                           ("\u00e9", "\u00e9")):
+            result = subprocess.run([BIN / "kvctl", "--addr", "unix:" + self.ports["unix"], "get", key],
+                                    cwd=self.directory, env=environment(), capture_output=True, timeout=30)
+            self.assertFails(result, 3, shown)
+            self.assertLess(len(result.stderr), 400)
+
     def test_usage_messages_name_the_command_and_the_mistake(self):
         self.start_node()
         for command, texts in (
@@ -131,6 +140,13 @@ class KvctlUsageTest(ProgramsCase):
                 (("token", "create", "x"), ("--scope",))):
             with self.subTest(command=command):
                 self.assertFails(self.kvctl(*command), 2, *texts)
+
+    def test_finds_the_node_of_its_environment(self):
+        self.start_node()
+        self.assertEqual(self.found("put", "k", "v", env={"EDGED_DATA": "data"}).returncode, 0)
+        for variables in ({"EDGED_DATA": str(self.data)}, {"EDGED_UNIX": self.ports["unix"]},
+                          {"EDGED_DATA": "elsewhere", "EDGED_LISTEN": self.ports["listen"][0]}):
+            self.assertEqual(self.found("get", "k", env=variables).stdout, b"v", variables)
 
     def test_takes_the_namespace_of_the_configuration(self):
         self.configure(kv_namespaces=[{"binding": "CACHE", "id": ID, "preview_id": OTHER}])
@@ -259,6 +275,9 @@ class KvctlUsageTest(ProgramsCase):
         offline = self.run_program("kvctl", "token", "--data", "third", "create", "t", "--scope", "read", "--json")
         self.assertIn("worker.token_file", offline.stderr.decode())
         json.loads(offline.stdout)
+        for command in (("list",), ("revoke", "0123456789abcdef")):
+            self.assertFails(self.run_program("kvctl", "token", "--data", "mistyped", *command), 3, "mistyped")
+        self.assertFalse((self.directory / "mistyped").exists())
         address = self.ports["listen"][0]
         self.assertFails(self.at(address, "get", "k"), 5, "requires a token", "EDGED_TOKEN", "--token-file")
         self.assertFails(self.at(address, "get", "k", env={"EDGED_TOKEN": "kvt_wrong"}), 5, "not valid", "EDGED_TOKEN")

@@ -141,9 +141,17 @@ void ObjectReader::integer(std::string_view key, int min, int max, int& out) {
   out = static_cast<int>(value->integer);
 }
 
-std::optional<std::string> ObjectReader::written(std::string_view key) {
+std::optional<std::string> ObjectReader::written(std::string_view key, const char* example) {
   std::string text_of_key;
-  const bool there = has(key);
+  const Json* const found = object_.find(key);
+  const bool there = found != nullptr;
+  if (there && (found->kind == Json::Kind::kInteger || found->kind == Json::Kind::kDouble)) {
+    take(key);
+    context_.complain(path_of(key),
+                      std::string("expected a string with a unit, such as \"") + example +
+                          "\", found " + std::string(kind_name(found->kind)));
+    return std::nullopt;
+  }
   const std::size_t errors_before = context_.errors.size();
   text(key, text_of_key);
   if (!there || context_.errors.size() != errors_before) return std::nullopt;
@@ -151,7 +159,7 @@ std::optional<std::string> ObjectReader::written(std::string_view key) {
 }
 
 void ObjectReader::duration(std::string_view key, std::chrono::milliseconds& out) {
-  const std::optional<std::string> text = written(key);
+  const std::optional<std::string> text = written(key, "5s");
   if (!text) return;
   const auto parsed = parse_duration(*text);
   if (parsed) out = *parsed;
@@ -161,7 +169,7 @@ void ObjectReader::duration(std::string_view key, std::chrono::milliseconds& out
 void ObjectReader::duration_or(std::string_view key,
                                std::string_view word,
                                std::optional<std::chrono::milliseconds>& out) {
-  const std::optional<std::string> text = written(key);
+  const std::optional<std::string> text = written(key, "5s");
   if (!text) return;
   const auto parsed = parse_duration(*text);
   if (parsed) {
@@ -176,7 +184,7 @@ void ObjectReader::duration_or(std::string_view key,
 }
 
 void ObjectReader::size(std::string_view key, std::uint64_t& out) {
-  const std::optional<std::string> text = written(key);
+  const std::optional<std::string> text = written(key, "256MiB");
   if (!text) return;
   const auto parsed = parse_size(*text);
   if (parsed) out = *parsed;

@@ -75,8 +75,8 @@ class ObjectReader {
   std::string path_of(std::string_view key) const;
 
  private:
-  // The text of a key that is there and has one.
-  std::optional<std::string> written(std::string_view key);
+  // The text of a duration or size that is there and is a string.
+  std::optional<std::string> written(std::string_view key, const char* example);
   const Json* take(std::string_view key);
   const Json* take_kind(std::string_view key, Json::Kind kind);
   std::optional<std::string> expand(const Json& value, const std::string& path);

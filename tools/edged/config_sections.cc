@@ -12,7 +12,11 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   reader.choice("durability", {"wal", "sync"}, node.durability);
   reader.choice("recovery", {"strict", "cache"}, node.recovery);
   reader.size("memory_budget", node.memory_budget_bytes);
-  if (json.find("hot_cache") != nullptr) reader.size("hot_cache", node.hot_cache_bytes.emplace(0));
+  if (json.find("hot_cache") != nullptr) {
+    reader.size("hot_cache", node.hot_cache_bytes.emplace(0));
+  } else {
+    reader.ignore("hot_cache");  // known all the same
+  }
   reader.size("disk_quota", node.disk_quota_bytes);
   reader.size("disk_reserve", node.disk_reserve_bytes);
   const Json* listen = json.find("listen");

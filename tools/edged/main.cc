@@ -17,7 +17,9 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", "edged " EDGED_VERSION);
   program.require_subcommand(1);
   program.footer(
-      "\"edged COMMAND --help\" explains a command and its options.\n"
+      "\"edged COMMAND --help\" explains a command and its options. To try the node: \"edged node "
+      "--dev\",\nthen \"kvctl put greeting hello\" and \"kvctl get greeting\" in another "
+      "terminal.\n"
       "A flag beats the environment variable (EDGED_...), which beats the configuration file.\n"
       "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 unavailable, "
       "5 denied, 6 corrupt");

@@ -38,6 +38,9 @@ void add_node_command(CLI::App& program, int& exit_code) {
   add_node_flags(*command, *flags);
   // `edged serve` hands all of its flags to both children.
   add_worker_flags(*command, *flags);
+  for (const char* name : {"--worker-http", "--state-dir"}) {
+    command->get_option(name)->group("Accepted, because serve passes them on, but not used");
+  }
   command->callback([flags, &exit_code] { exit_code = node(*flags); });
 }
 

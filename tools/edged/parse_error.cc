@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/parse_error.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -38,8 +39,17 @@ int refuse(const std::string& path, const std::string& why) {
   return kExitUsage;
 }
 
+bool takes_arguments(const CLI::App& command) {
+  const auto options = command.get_options();
+  return std::any_of(options.begin(), options.end(), [](const CLI::Option* option) {
+    return option->get_positional();
+  });
+}
+
 // Our words for CLI11's.
-std::string explain(const CLI::App& program, const CLI::ParseError& error) {
+std::string explain(const CLI::App& program,
+                    const CLI::App& command,
+                    const CLI::ParseError& error) {
   const std::string text = error.what();
   if (is(error, CLI::ExitCodes::RequiredError)) {
     const std::string name = text.substr(0, text.find(" is required"));
@@ -49,10 +59,9 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
   if (is(error, CLI::ExitCodes::ExtrasError)) {
     for (const std::string& one : program.remaining(true)) {
       if (one == "--") continue;
-      return one.starts_with("-") && one.size() > 1
-                 ? "there is no option \"" + one +
-                       "\" here. Write -- before arguments that begin with -"
-                 : "unexpected argument \"" + one + "\"";
+      if (!one.starts_with("-") || one.size() == 1) return "unexpected argument \"" + one + "\"";
+      return "there is no option \"" + one + "\"" +
+             (takes_arguments(command) ? ". Write -- before arguments that begin with -" : "");
     }
   }
   if (is(error, CLI::ExitCodes::ArgumentMismatch)) {
@@ -72,7 +81,7 @@ int report(const CLI::App& program, const CLI::ParseError& error) {
   const CLI::App& command = innermost(program, path);
   const std::string names = names_of_commands(command);
   if (!is(error, CLI::ExitCodes::RequiredError) || names.empty()) {
-    return refuse(path, explain(program, error));
+    return refuse(path, explain(program, command, error));
   }
   const std::vector<std::string> rest = program.remaining(true);
   if (rest.empty()) return refuse(path, "a command is missing; there are: " + names);

@@ -32,7 +32,7 @@ int touch(Context& context, const TouchArguments& arguments) {
   const auto version = context.client->touch(ns->id, item);
   if (version.code() == Code::kNotFound) return no_such_key(arguments.key, *ns);
   if (!version) {
-    return fail(version.error().with_context("could not touch \"" + arguments.key + "\""));
+    return fail(version.error().with_context("could not touch \"" + shown(arguments.key) + "\""));
   }
   if (context.json) {
     boost::json::object object;
@@ -49,7 +49,7 @@ int ttl(Context& context, const std::string& key) {
   const auto facts = find_facts(context, *ns, key);
   if (facts.code() == Code::kNotFound) return no_such_key(key, *ns);
   if (!facts)
-    return fail(facts.error().with_context("could not read the expiry of \"" + key + "\""));
+    return fail(facts.error().with_context("could not read the expiry of \"" + shown(key) + "\""));
   std::optional<std::int64_t> left;
   if (facts->entry.expires_at) {
     left = (*facts->entry.expires_at - SystemClock().wall_now()).count();
@@ -86,7 +86,7 @@ int add(Context& context, const AddArguments& arguments) {
   const auto sum = context.client->add(ns->id, item);
   if (!sum) {
     return fail(
-        sum.error().with_context("could not add to \"" + arguments.key + "\""),
+        sum.error().with_context("could not add to \"" + shown(arguments.key) + "\""),
         sum.code() == Code::kInvalidArgument
             ? "nothing was changed. \"kvctl get\" shows the stored value; it must be a whole "
               "number from -9223372036854775808 to 9223372036854775807, and so must the sum"

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/base/utf8.h"
 #include "proto/net/credential.h"
 #include "proto/net/tls.h"
 #include "tools/edged/config_check.h"
@@ -167,9 +168,26 @@ Result<net::KvListItem> find_facts(Context& context,
   return Status(Code::kNotFound, "no such key");
 }
 
+std::string shown(const std::string& key) {
+  constexpr std::size_t kShownBytesMax = 80;
+  const bool text = is_utf8(key);
+  std::string out;
+  for (const char c : key) {
+    const auto byte = static_cast<unsigned char>(c);
+    char escaped[5];
+    std::snprintf(escaped, sizeof escaped, "\\x%02x", byte);
+    const bool plain = byte >= 0x20 && byte != 0x7F && (byte < 0x80 || text);
+    out += plain ? std::string(1, c) : std::string(escaped);
+    if (out.size() >= kShownBytesMax && (byte < 0x80 || !text)) {
+      return out + "… (" + std::to_string(key.size()) + " bytes)";
+    }
+  }
+  return out;
+}
+
 int no_such_key(const std::string& key, const net::KvNamespace& ns) {
   return fail(
-      {Code::kNotFound, "key \"" + key + "\" not found in namespace \"" + ns.title + "\""},
+      {Code::kNotFound, "key \"" + shown(key) + "\" not found in namespace \"" + ns.title + "\""},
       "it was never written, it was deleted or it has expired. \"kvctl list --prefix\" shows "
       "which keys exist; --ns chooses another namespace");
 }
@@ -182,6 +200,10 @@ int fail(const Status& status, const std::string& next_step) {
     next =
         "start one with \"edged node --data DIR\", or name the address of a running one with "
         "--addr";
+  } else if (next.empty() && status.code() == Code::kVersionMismatch) {
+    next = "nothing was changed. \"kvctl inspect\" shows the version that the entry has now";
+  } else if (next.empty() && status.code() == Code::kStale) {
+    next = "\"kvctl mirror status\" shows which keys are mirrored and how far the mirror is behind";
   } else if (next.empty() && status.code() == Code::kUnauthenticated) {
     next =
         "set EDGED_TOKEN, or --token-file FILE, to a token of this node. Root or the node's user "

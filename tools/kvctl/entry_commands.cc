@@ -42,7 +42,7 @@ int get(Context& context, const GetArguments& arguments) {
   if (!ns) return fail(ns.error());
   const auto entry = context.client->get(ns->id, key, *std::move(bounds));
   if (entry.code() == Code::kNotFound) return no_such_key(key, *ns);
-  if (!entry) return fail(entry.error().with_context("could not get \"" + key + "\""));
+  if (!entry) return fail(entry.error().with_context("could not get \"" + shown(key) + "\""));
   if (context.json) {
     boost::json::object object;
     add_bytes(object, "key", key);
@@ -71,7 +71,7 @@ int del(Context& context, const DeleteArguments& arguments) {
   boost::json::array deleted;
   for (const std::string& key : arguments.keys) {
     const Status removed = context.client->remove(ns->id, key, arguments.if_version);
-    if (!removed.ok()) return fail(removed.with_context("could not delete \"" + key + "\""));
+    if (!removed.ok()) return fail(removed.with_context("could not delete \"" + shown(key) + "\""));
     boost::json::object object;
     add_bytes(object, "key", key);
     deleted.push_back(std::move(object));

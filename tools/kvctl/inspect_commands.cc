@@ -39,7 +39,7 @@ int inspect(Context& context, const std::string& key) {
   if (!ns) return fail(ns.error());
   const auto found = find_facts(context, *ns, key);
   if (found.code() == Code::kNotFound) return no_such_key(key, *ns);
-  if (!found) return fail(found.error().with_context("could not inspect \"" + key + "\""));
+  if (!found) return fail(found.error().with_context("could not inspect \"" + shown(key) + "\""));
   const net::KvEntry* entry = &found->entry;
   json::object facts;
   add_entry_facts(facts, *entry);

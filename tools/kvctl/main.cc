@@ -54,7 +54,9 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   add_shared_options(program, context);
   program.footer(
-      "These options may stand before or after the command; \"kvctl COMMAND --help\" explains it.\n"
+      "--addr, --config, --token-file, --tls-ca, --ns and --json may stand before or after the "
+      "command; "
+      "\"kvctl --help\" explains them.\n"
       "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 unavailable, "
       "5 denied, 6 corrupt");
   edged::kvctl::add_namespace_commands(program, context, exit_code);

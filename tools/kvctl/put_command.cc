@@ -95,16 +95,18 @@ int put(Context& context, const PutArguments& arguments) {
   if (!ns) return fail(ns.error());
   const auto version = context.client->put(ns->id, std::move(*item));
   if (version.code() == Code::kExists) {
-    return fail({Code::kExists, "nothing stored: key \"" + arguments.key + "\" exists already"},
-                "kvctl inspect shows its version");
+    return fail(
+        {Code::kExists, "nothing stored: key \"" + shown(arguments.key) + "\" exists already"},
+        "kvctl inspect shows its version");
   }
   if (version.code() == Code::kVersionMismatch) {
-    return fail({Code::kVersionMismatch,
-                 "nothing stored: key \"" + arguments.key + "\" has another version, or is absent"},
-                "kvctl inspect shows its version");
+    return fail(
+        {Code::kVersionMismatch,
+         "nothing stored: key \"" + shown(arguments.key) + "\" has another version, or is absent"},
+        "kvctl inspect shows its version");
   }
   if (!version)
-    return fail(version.error().with_context("could not put \"" + arguments.key + "\""));
+    return fail(version.error().with_context("could not put \"" + shown(arguments.key) + "\""));
   if (context.json) {
     boost::json::object object;
     add_bytes(object, "key", arguments.key);

@@ -21,6 +21,24 @@ const config::KvNamespace* Settings::default_namespace() const {
   return find_binding(mirror_namespace.empty() ? "KV" : mirror_namespace);
 }
 
+namespace {
+
+std::optional<std::string> variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? std::nullopt : std::optional<std::string>(value);
+}
+
+// What a node that is started in this environment would use.
+config::Overrides overrides_of_environment() {
+  config::Overrides overrides;
+  overrides.data_dir = variable("EDGED_DATA");
+  overrides.unix_path = variable("EDGED_UNIX");
+  if (auto listen = variable("EDGED_LISTEN")) overrides.listen.push_back(*std::move(listen));
+  return overrides;
+}
+
+}  // namespace
+
 Result<Settings> read_settings(const std::string& file) {
   config::LoadRequest request;
   request.file = file;
@@ -31,6 +49,9 @@ Result<Settings> read_settings(const std::string& file) {
     const char* value = std::getenv(name.c_str());
     return std::optional<std::string>(value == nullptr ? "" : value);
   };
+  request.overrides = overrides_of_environment();
+  const bool has_overrides = request.overrides.data_dir || request.overrides.unix_path ||
+                             !request.overrides.listen.empty();
   config::Loaded loaded = config::load_config(request);
   for (const config::Complaint& error : loaded.errors) {
     // A complaint without a path is about the whole file: nothing was read.
@@ -39,7 +60,7 @@ Result<Settings> read_settings(const std::string& file) {
   Settings settings;
   settings.file = loaded.config.file;
   settings.named = !file.empty();
-  if (settings.file.empty()) return settings;
+  if (settings.file.empty() && !has_overrides) return settings;
   settings.addresses.push_back("unix:" + loaded.config.unix_path());
   for (const std::string& listen : loaded.config.node.listen) settings.addresses.push_back(listen);
   settings.namespaces = std::move(loaded.config.kv_namespaces);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kvctl takes from the configuration of edged: where the node is, and which namespace is meant
-// when --ns is not given. Everything else in the file may be wrong or incomplete. Blocks on disk.
+// What kvctl takes from the configuration of edged and from EDGED_DATA, EDGED_UNIX and
+// EDGED_LISTEN, which an `edged node` in the same environment would use: where the node is, and
+// which namespace is meant when --ns is not given. Everything else in the file may be wrong or
+// incomplete. Blocks on disk.
 #pragma once
 
 #include <string>

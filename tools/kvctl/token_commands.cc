@@ -3,7 +3,9 @@
 // tokens.json.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <vector>
 
 #include "kvstore/access/token_file.h"
@@ -26,8 +28,19 @@ struct Created {
   bool first = false;  // the node had none before: it was open to everyone who reached it
 };
 
-constexpr const char* kReloadHint =
-    "kvctl: a node that runs on this directory reads the change when it gets SIGHUP\n";
+void say_where(const TokenArguments& arguments) {
+  std::fprintf(
+      stderr,
+      "kvctl: changed %s. A node that runs on this directory reads it when it gets SIGHUP\n",
+      access::token_file_in(arguments.data_dir).c_str());
+}
+
+// A mistyped --data would look like a node without tokens.
+Status check_directory(const TokenArguments& arguments) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(arguments.data_dir, ignored)) return {};
+  return {Code::kNotFound, "--data: there is no directory \"" + arguments.data_dir + "\""};
+}
 
 // The first token closes every face of the node, so its maker learns which programs need one now.
 constexpr const char* kFirstToken =
@@ -60,6 +73,8 @@ Result<access::Grant> make_grant(const TokenArguments& arguments, WallTime now) 
 
 Result<std::vector<access::Token>> list_tokens(Context& context, const TokenArguments& arguments) {
   if (!arguments.data_dir.empty()) {
+    const Status there = check_directory(arguments);
+    if (!there.ok()) return there;
     auto tokens = access::read_token_file(access::token_file_in(arguments.data_dir));
     if (tokens.code() == Code::kNotFound) return std::vector<access::Token>();
     return tokens;
@@ -87,7 +102,7 @@ Result<Created> create_in_file(const TokenArguments& arguments,
         return access::add_token(tokens, created.token.token);
       });
   if (!written) return written.error();
-  std::fputs(kReloadHint, stderr);
+  say_where(arguments);
   return created;
 }
 
@@ -149,12 +164,14 @@ int list(Context& context, const TokenArguments& arguments) {
 
 Status revoke_token(Context& context, const TokenArguments& arguments) {
   if (!arguments.data_dir.empty()) {
+    const Status there = check_directory(arguments);
+    if (!there.ok()) return there;
     const auto written =
         access::update_token_file(access::token_file_in(arguments.data_dir),
                                   [&arguments](std::vector<access::Token>& tokens) {
                                     return access::remove_token(tokens, arguments.id);
                                   });
-    if (written) std::fputs(kReloadHint, stderr);
+    if (written) say_where(arguments);
     return written ? Status() : written.error();
   }
   const Status connected = connect(context);
@@ -165,10 +182,11 @@ Status revoke_token(Context& context, const TokenArguments& arguments) {
 
 int revoke(Context& context, const TokenArguments& arguments) {
   const Status revoked = revoke_token(context, arguments);
-  return revoked.ok()
-             ? kExitDone
-             : fail(revoked.with_context("could not revoke token"),
-                    revoked.code() == Code::kNotFound ? "kvctl token list shows the ids" : "");
+  return revoked.ok() ? kExitDone
+                      : fail(revoked.with_context("could not revoke token"),
+                             revoked.code() == Code::kNotFound
+                                 ? "kvctl token list shows the ids of the tokens"
+                                 : "");
 }
 
 }  // namespace

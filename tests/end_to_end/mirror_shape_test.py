@@ -20,6 +20,8 @@ insert into public.pt select i, 'v' || i from generate_series(0, 19) i;
 
 
 class MirrorShapeTest(MirrorCase):
+    SETTINGS = ("max_prepared_transactions=2",)
+
     def rows_of(self, table, key):
         """What the node must hold: keys and rows, as PostgreSQL makes JSON of them."""
         found = self.sql("set timezone = 'UTC'; set extra_float_digits = 1; set bytea_output = hex; "
@@ -122,7 +124,7 @@ class MirrorShapeTest(MirrorCase):
             self.wait_for_log("waiting to create replication slot")
             self.assertRegex(self.log(), 'process %s \\(role "edged", application "psql", database "%s"\\), transaction '
                              'open for [0-9]+ s, idle in transaction, last statement begun [0-9]+ s ago: '
-                             '"update public.items' % (pid, DATABASE))
+                             '"update public.items set body = .{5} where id = 1;"' % (pid, DATABASE))
             self.assertEqual(self.worker.stop(), 0)
             self.deployment.wait_for("PostgreSQL's process to end", lambda: self.sql(
                 "select count(*) from pg_stat_activity where backend_type = 'walsender'") == [["0"]])
@@ -137,6 +139,17 @@ class MirrorShapeTest(MirrorCase):
             self.worker = self.deployment.start("worker")
             self.wait_for_log("waiting to create replication slot", times=3)
             holder.sql("commit")
+        self.wait_for_key("item:1", "held")
+
+    def test_a_wait_for_a_prepared_transaction_is_told(self):
+        self.start()
+        self.sql("begin; update public.items set body = 'held' where id = 1; prepare transaction 'forgotten'")
+        try:
+            self.sql("alter table class_states add column more text")
+            self.wait_for_log("waiting to create replication slot")
+            self.assertIn("prepared transaction 'forgotten' (prepared ", self.log())
+        finally:
+            self.sql("commit prepared 'forgotten'")
         self.wait_for_key("item:1", "held")
 
     def edge(self, name, rules):

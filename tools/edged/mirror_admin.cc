@@ -96,13 +96,15 @@ const char* explain(Following following) {
     case Following::kYes:
       return "following PostgreSQL";
     case Following::kNotLoaded:
-      return "the rows are not loaded, or are being loaded: see the worker's log";
+      return "the rows are not loaded yet, or are being loaded: see the worker's log";
     case Following::kNobody:
       return "no worker follows PostgreSQL: is it running?";
     case Following::kLost:
       return "PostgreSQL has dropped the log that the slot needs: the worker will load anew";
     case Following::kBehind:
-      return "a worker follows PostgreSQL, and nothing was proven for some time";
+      return "a worker follows PostgreSQL, but has not proven for some time that the copy is "
+             "current: see its "
+             "log";
   }
   return "";
 }
@@ -176,7 +178,7 @@ void print_text(const Report& report,
     std::printf("slot: %s\n", options.temporary_slot ? "temporary" : "none");
   }
   if (status.node.position) {
-    std::printf("position: %s, PostgreSQL is at %s (%lld bytes further)\n",
+    std::printf("position: %s, PostgreSQL is at %s (%lld bytes ahead)\n",
                 mirror::to_text(*status.node.position).c_str(),
                 mirror::to_text(status.server_position).c_str(),
                 static_cast<long long>(lag_bytes(status)));
@@ -242,7 +244,7 @@ int drop_mirror(const config::Config& config) {
                                               : dropped.publication_kept.message().c_str());
   if (!dropped.node) {
     return fail(dropped.node_failure.with_context(
-        "the node still has the mirrored keys, run this again when it answers"));
+        "the node still has the mirrored keys. Run the command again when the node answers"));
   }
   std::printf("namespace %s: %s\n",
               options.ns.c_str(),

@@ -177,7 +177,9 @@ int PgReplicationConnection::backend_pid() const {
 
 asio::awaitable<Result<std::uint64_t>> PgReplicationConnection::copy_out(std::string sql,
                                                                          TakeRow take) {
+  impl_->set_unbounded(true);  // somebody may have the table locked
   Status begun = co_await impl_->begin_copy(std::move(sql), PGRES_COPY_OUT);
+  impl_->set_unbounded(false);
   if (!begun.ok()) co_return begun;
   std::uint64_t rows = 0;
   for (;;) {

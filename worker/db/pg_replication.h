@@ -38,8 +38,8 @@ class PgReplicationConnection {
 
   // "copy … to stdout", which the server ends after its own statement_timeout (set it to 0 in the
   // transaction for a large table): calls `take` with each row as it comes, in COPY's text format
-  // with its newline, and waits for it. An error of `take` ends the connection. The number of rows,
-  // or an error.
+  // with its newline, and waits for it. An error of `take` ends the connection. Waits for the first
+  // row as long as it takes. The number of rows, or an error.
   using TakeRow = std::function<boost::asio::awaitable<Status>(std::string_view row)>;
   boost::asio::awaitable<Result<std::uint64_t>> copy_out(std::string sql, TakeRow take);
 

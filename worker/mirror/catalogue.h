@@ -37,7 +37,7 @@ struct Table {
 
 struct Catalogue {
   std::vector<Table> tables;            // one for each rule, unless there are complaints
-  std::vector<std::string> complaints;  // what the rules need and the database has not
+  std::vector<std::string> complaints;  // why a rule cannot be followed, with what to do
 };
 
 // Errors: those of PgPool::execute.
@@ -66,7 +66,7 @@ boost::asio::awaitable<Result<ServerFacts>> read_server_facts(db::PgPool& pool);
 std::vector<std::string> obstacles(const ServerFacts& facts, const Catalogue& catalogue);
 // Why a mirror with a persistent slot cannot send heartbeats, with what to do; empty: it can. Pure.
 std::string heartbeat_obstacle(const ServerFacts& facts);
-// What works, and will hurt. Pure.
+// Warnings about settings that work but may cause harm. Pure.
 std::vector<std::string> doubts(const ServerFacts& facts);
 
 }  // namespace edged::mirror

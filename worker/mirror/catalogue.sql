@@ -143,8 +143,16 @@ select p.puballtables or (
        coalesce((select json_agg(w.oid::bigint) from wanted w
                  join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = w.oid
                  where coalesce(to_jsonb(r)->>'prqual', to_jsonb(r)->>'prattrs') is not null), '[]') as filtered,
-       (select r.prrelid::regclass::text from wanted w
-        cross join lateral pg_partition_ancestors(w.oid) a
-        join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = a.relid
-        where a.relid <> w.oid limit 1) as ancestor
+       -- A partition whose changes are sent as those of the partitioned table: that is in the publication too, or its
+       -- schema is.
+       (select format('%I.%I', n.nspname, c.relname) from wanted w
+        join pg_class c on c.oid = w.oid and c.relispartition join pg_namespace n on n.oid = c.relnamespace
+        where p.pubviaroot
+          and (exists (select from pg_partition_ancestors(w.oid) a
+                       join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = a.relid
+                       where a.relid <> w.oid)
+               or exists (select from pg_publication_rel r where r.prpubid = p.oid and r.prrelid = w.oid)
+                  and not exists (select from pg_publication_tables t
+                                  where t.pubname = p.pubname and t.schemaname = n.nspname and t.tablename = c.relname))
+        limit 1) as swallowed
 from pg_publication p where p.pubname = $1

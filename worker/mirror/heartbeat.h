@@ -22,7 +22,7 @@
 
 namespace edged::mirror {
 
-// What came through the stream.
+// A heartbeat as it came through the stream.
 struct Heartbeat {
   std::string slot;  // of the mirror that sent it; empty: of one with a temporary slot
   std::int64_t beat = 0;

@@ -3,6 +3,7 @@
 #include "worker/mirror/loader.h"
 
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "worker/mirror/copy_row.h"
 #include "worker/mirror/publication.h"
 #include "worker/mirror/slot.h"
+#include "worker/mirror/wait_report.h"
 
 namespace edged::mirror {
 namespace {
@@ -109,7 +111,8 @@ std::string copy_statement(const Table& table) {
          ") to stdout";
 }
 
-asio::awaitable<Result<std::uint64_t>> load_table(db::PgReplicationConnection& connection,
+asio::awaitable<Result<std::uint64_t>> load_table(db::PgPool& pool,
+                                                  db::PgReplicationConnection& connection,
                                                   Applier& applier,
                                                   const LoadRequest& request,
                                                   std::size_t rule) {
@@ -121,6 +124,11 @@ asio::awaitable<Result<std::uint64_t>> load_table(db::PgReplicationConnection& c
   const db::PgReplicationConnection::TakeRow take = [&load](std::string_view row) {
     return load.take(row);
   };
+  const WaitReport report(
+      co_await asio::this_coro::executor,
+      pool,
+      connection.backend_pid(),
+      "waiting to load table " + table.name.to_text() + ", which another transaction has locked");
   Result<std::uint64_t> rows = co_await connection.copy_out(copy_statement(table), take);
   if (!rows) co_return rows.error().with_context("could not load table " + table.name.to_text());
   co_return *rows;
@@ -189,7 +197,7 @@ asio::awaitable<Result<Loaded>> load_tables(db::PgPool& pool,
   if (!position) co_return position.error();
   loaded.mark.position = *position;
   for (std::size_t rule = 0; rule < request.rules.size(); ++rule) {
-    Result<std::uint64_t> rows = co_await load_table(connection, applier, request, rule);
+    Result<std::uint64_t> rows = co_await load_table(pool, connection, applier, request, rule);
     if (!rows) co_return rows.error();
     loaded.rows += *rows;
   }

@@ -245,7 +245,8 @@ asio::awaitable<Status> Mirror::inspect(Session* session) {
   if (situation.slot && situation.slot->active) {
     co_return Status(Code::kBusy,
                      "replication slot \"" + session->slot + "\" is in use by process " +
-                         std::to_string(situation.slot->active_pid) + " of PostgreSQL");
+                         std::to_string(situation.slot->active_pid) +
+                         " of PostgreSQL: another worker of this mirror is probably running");
   }
   session->seen_at = clock_.wall_now();
   Result<Shape> shape = co_await read_shape(pool_, options_.rules, options_.publication);

@@ -82,10 +82,10 @@ PublicationPlan plan_to_mend(const db::PgResult& found,
     plan.conflict = "it publishes all tables or the tables of a schema";
     return plan;
   }
-  if (!text("ancestor").empty()) {
-    plan.conflict = "it publishes table " + std::string(text("ancestor")) +
-                    ", of which a mirrored table is a partition: the partition's changes would "
-                    "be sent as those of that table";
+  if (!text("swallowed").empty()) {
+    plan.conflict = "it also publishes the partitioned table that table " +
+                    std::string(text("swallowed")) +
+                    " belongs to, so changes of the partition are sent as those of that table";
     return plan;
   }
   const std::string alter = "alter publication " + db::quoted_identifier(name) + " ";

@@ -2,20 +2,16 @@
 // See slot.h.
 #include "worker/mirror/slot.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
-#include <exception>
-#include <memory>
+#include <optional>
 #include <utility>
 
 #include "proto/base/log.h"
 #include "worker/db/pg_quote.h"
 #include "worker/mirror/shape.h"
 #include "worker/mirror/sql.gen.h"
+#include "worker/mirror/wait_report.h"
 
 namespace edged::mirror {
 namespace {
@@ -26,61 +22,6 @@ std::int64_t number(std::string_view text) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
-}
-
-// While a slot is being created. Shared by the two coroutines.
-struct SlotWait {
-  explicit SlotWait(const asio::any_io_executor& executor) : timer(executor) {}
-  asio::steady_timer timer;
-  bool over = false;
-};
-
-// A row of the statement find_blockers.
-std::string describe_blocker(const db::PgResult& found, int row) {
-  const auto text = [&](const char* column) {
-    return std::string(found.text(row, found.column(column)));
-  };
-  const std::string prepared = text("prepared");
-  if (!prepared.empty()) {
-    return "prepared transaction '" + prepared + "' (prepared " + text("prepared_s") +
-           " s ago; run: commit prepared or rollback prepared)";
-  }
-  std::string all = "process " + text("pid") + " (role \"" + text("role") + "\", application \"" +
-                    text("application") + "\", database \"" + text("database") + "\")";
-  if (text("transaction_s").empty()) {
-    return all + "; grant pg_read_all_stats to the worker's role to see its transaction";
-  }
-  return all + ", transaction open for " + text("transaction_s") + " s, " + text("state") +
-         ", last statement begun " + text("statement_s") + " s ago: \"" + text("statement") + "\"";
-}
-
-// Logs what the server process waits for: after a second, whenever that changes, and each minute.
-asio::awaitable<void> report_wait(db::PgPool& pool,
-                                  std::shared_ptr<SlotWait> wait,
-                                  std::string slot,
-                                  int pid) {
-  db::PgParameters parameters;
-  parameters.emplace_back(std::to_string(pid));
-  std::string told;
-  for (int second = 0;; ++second) {
-    wait->timer.expires_after(std::chrono::seconds(1));
-    co_await wait->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (wait->over) co_return;
-    const Result<db::PgResult> found =
-        co_await pool.execute(std::string(sql::mirror::kFindBlockers), parameters);
-    if (wait->over) co_return;
-    if (!found || found->rows() == 0) continue;
-    std::string pids, all;
-    for (int row = 0; row < found->rows(); ++row) {
-      pids += std::string(found->text(row, found->column("pid"))) + " ";
-      all += (all.empty() ? "" : "; ") + describe_blocker(*found, row);
-    }
-    if (pids == told && second % 60 != 0) continue;
-    told = pids;
-    log::warn("[mirror] waiting to create replication slot \"" + slot +
-              "\": PostgreSQL first waits until older transactions end, now for " + all +
-              ". End that transaction, for example with: select pg_terminate_backend(PROCESS)");
-  }
 }
 
 // A server process whose client has gone would go on waiting, and hold the slot.
@@ -176,16 +117,15 @@ asio::awaitable<Result<Lsn>> create_slot(db::PgPool& pool,
   if (temporary) command += " TEMPORARY";
   command += " LOGICAL pgoutput (SNAPSHOT 'use')";
   const int pid = connection.backend_pid();
-  const auto executor = co_await asio::this_coro::executor;
-  const auto wait = std::make_shared<SlotWait>(executor);
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
-  asio::co_spawn(executor, report_wait(pool, wait, name, pid), rethrow);
+  std::optional<WaitReport> report;
+  report.emplace(co_await asio::this_coro::executor,
+                 pool,
+                 pid,
+                 "waiting to create replication slot \"" + name +
+                     "\", because PostgreSQL first waits until older transactions have ended");
   Result<db::PgResult> made = co_await connection.command(
       std::move(command), db::PgReplicationConnection::Wait::kUnbounded);
-  wait->over = true;
-  wait->timer.cancel();
+  report.reset();
   if (!made) {
     if (made.code() == Code::kUnknownOutcome) co_await end_server_process(pool, pid);
     co_return made.error().with_context("could not create replication slot \"" + name + "\"");

@@ -25,7 +25,7 @@ struct SlotFacts {
   bool active = false;
   int active_pid = 0;
   std::string wal_status;  // "reserved", "extended", "unreserved" or "lost"
-  Lsn confirmed = 0;       // what PostgreSQL need not send again
+  Lsn confirmed = 0;       // PostgreSQL need not send what is before
   std::int64_t retained_bytes = 0;
   std::int64_t safe_bytes = -1;  // that may still be written before it is lost; -1: no bound
 };
@@ -36,7 +36,7 @@ boost::asio::awaitable<Result<std::optional<SlotFacts>>> find_slot(db::PgPool& p
 // False if there was none. Errors: kBusy (in use; says by which process), those of PgPool::execute.
 boost::asio::awaitable<Result<bool>> drop_slot(db::PgPool& pool, std::string name);
 
-// What PostgreSQL calls itself and where its log ends.
+// The identity of the server, and where its log ends.
 struct System {
   std::string identifier;
   std::string database;  // of the connection
@@ -45,8 +45,8 @@ struct System {
 };
 // Errors: those of PgReplicationConnection::command.
 boost::asio::awaitable<Result<System>> identify_system(db::PgReplicationConnection& connection);
-// kInvalidArgument if `pool` is connected to another server or database: rows of one must not be
-// taken for those of the other.
+// Errors: kInvalidArgument if `pool` is connected to another server or database than the
+// replication connection: catalogue and rows would not belong together.
 boost::asio::awaitable<Status> check_same_database(db::PgPool& pool, System replicated);
 
 // Creates a slot whose snapshot the transaction under way has; the position from which it sends

@@ -18,7 +18,9 @@ select b.pid, a.usename as role, a.application_name as application, a.datname as
        case when a.xact_start is not null then coalesce(a.state, '') end as state,
        extract(epoch from clock_timestamp() - a.xact_start)::bigint as transaction_s,
        extract(epoch from clock_timestamp() - a.query_start)::bigint as statement_s,
-       left(regexp_replace(a.query, '\s+', ' ', 'g'), 80) as statement,
+       -- its beginning, without texts, which may be anybody's secrets
+       left(regexp_replace(regexp_replace(a.query, $re$'([^'\\]|\\.|'')*('|$)$re$, $re$'...'$re$, 'g'), '\s+', ' ', 'g'), 80)
+           as statement,
        p.gid as prepared, extract(epoch from clock_timestamp() - p.prepared)::bigint as prepared_s
 from (select distinct unnest(pg_blocking_pids($1::integer)) as pid) b
 left join pg_stat_activity a on a.pid = b.pid

@@ -152,10 +152,16 @@ TEST_F(HandMadePublicationTest, MayHaveMoreTablesThanTheRules) {
 }
 
 TEST_F(HandMadePublicationTest, MayNotPublishAParentOfAMirroredPartition) {
-  sql("create publication " + std::string(kQuoted) + " for table parts, part");
-  const auto refused = ensure({"part"});
-  EXPECT_EQ(refused.code(), Code::kConflict);
-  EXPECT_THAT(refused.error().message(), testing::HasSubstr("it publishes table parts"));
+  for (const std::string made :
+       {"for table parts, part", "for table part, tables in schema public"}) {
+    sql("drop publication if exists " + std::string(kQuoted) + "; create publication " + kQuoted +
+        " " + made);
+    EXPECT_EQ(*ensure({"part"}), PublicationChange::kNone) << "sent as the partition's own";
+    sql("alter publication " + std::string(kQuoted) + " set (publish_via_partition_root = true)");
+    const auto refused = ensure({"part"});
+    EXPECT_EQ(refused.code(), Code::kConflict) << made;
+    EXPECT_THAT(refused.error().message(), testing::HasSubstr("that table public.part belongs to"));
+  }
 }
 
 TEST_F(HandMadePublicationTest, IsNotDropped) {

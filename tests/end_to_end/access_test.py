@@ -29,6 +29,7 @@ class AccessTest(ProgramsCase):
         try:
             return urllib.request.urlopen(request, timeout=10).status
         except urllib.error.HTTPError as error:
+            self.assertIn("kvctl token create NAME --scope metrics", error.read().decode())
             return error.code
 
     def test_a_token_made_offline_closes_the_node(self):

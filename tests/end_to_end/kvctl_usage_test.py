@@ -25,7 +25,7 @@ NO_DURATIONS = ("", "5", "x", "5x", "+5s", " 5s", "5s ", "-5s", "1e3s", "0x5s", 
 class KvctlUsageTest(ProgramsCase):
     def configure(self, **more):
         path = self.directory / "edged.jsonc"
-        path.write_text("// found by kvctl\n" + json.dumps({"node": {"data_dir": "data"}, **more}))
+        path.write_text("// found by kvctl\n" + json.dumps({"node": {"data_dir": "data"}, **more}, indent=1))
         return path
 
     def found(self, *arguments, **more):
@@ -162,6 +162,8 @@ class KvctlUsageTest(ProgramsCase):
         for name, value in ((ID, b"configured"), ("KV", b"configured"), ("CACHE", b"configured"), (OTHER, b"preview")):
             self.assertEqual(self.found("--ns", name, "get", "k").stdout, value)
         self.assertEqual(self.found("count").stdout, b"1\n")
+        for verb in (("clear", "CACHE", "--yes"), ("delete", "CACHE", "--yes"), ("rename", "CACHE", "x")):
+            self.assertFails(self.found("namespace", *verb), 3, 'title "CACHE" not found')
         elsewhere = self.run_program("kvctl", "-c", self.directory / "edged.jsonc", "--addr",
                                      "unix:" + self.ports["unix"], "get", "k")
         self.assertEqual(elsewhere.stdout, b"configured")
@@ -199,6 +201,14 @@ class KvctlUsageTest(ProgramsCase):
             (self.directory / "edged.jsonc").write_text(text)
             self.assertFails(self.found("get", "k"), 2, message)
             self.assertFails(self.kvctl("get", "k"), 3)  # --addr needs none
+        self.configure(kv_namespaces=[{"binding": "KV", "id": "abc123"}])
+        self.assertFails(self.found("get", "k"), 2, "kv_namespaces[0].id", "abc123")
+        self.assertFails(self.found("--ns", "default", "get", "k"), 3, 'key "k"')
+        self.assertFails(self.kvctl("get", "k"), 3, 'key "k"')
+        self.configure(node={"data_dir": "${NOWHERE}"})
+        self.assertFails(self.found("get", "k"), 2, "node.data_dir", "NOWHERE is not set")
+        self.assertFails(self.found("get", "k", env={"NOWHERE": "data"}), 3, 'key "k"')
+        self.assertFails(self.kvctl("get", "k"), 3, 'key "k"')
 
     def answering(self, answer):
         """The address of a server that sends `answer` to each request and closes."""

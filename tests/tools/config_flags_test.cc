@@ -91,8 +91,9 @@ TEST_F(ConfigTest, ReadsFilesAsEditorsAndWranglerWriteThem) {
   ASSERT_EQ(complaints(loaded), "");
   EXPECT_EQ(loaded.config.triggers_crons, std::vector<std::string>{"7 * * * *"});
   write("wrangler.jsonc", "// app\r\n{\r\n  \"triggers\": x\r\n}");
-  EXPECT_EQ(complaints(load("{ \"wrangler\": \"wrangler.jsonc\" }", Scope::kNode)),
-            "wrangler.jsonc:3:15: syntax error: unexpected x\n");
+  EXPECT_EQ(
+      complaints(load("{ \"wrangler\": \"wrangler.jsonc\" }", Scope::kNode)),
+      "wrangler.jsonc:3:15: syntax error: unexpected x. Keys and texts stand in double quotes\n");
 }
 
 }  // namespace

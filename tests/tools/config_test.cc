@@ -274,6 +274,18 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
   }
 }
 
+TEST_F(ConfigTest, RefusesTimeLimitsOfNothing) {
+  const std::string all = complaints(load(R"({
+    "postgres": { "url": "postgres://db", "connect_timeout": "0s", "statement_timeout": "0ms" },
+    "upstream": { "url": "http://up", "timeout": "0h" }, "worker": { "node_timeout": "0s" } })"));
+  for (const char* path : {"postgres.connect_timeout",
+                           "postgres.statement_timeout",
+                           "upstream.timeout",
+                           "worker.node_timeout"}) {
+    EXPECT_NE(all.find(std::string(path) + ": must be more than 0\n"), std::string::npos) << all;
+  }
+}
+
 TEST_F(ConfigTest, NamesWhatAWorkerMisses) {
   EXPECT_EQ(complaints(load("{}")),
             "edged.jsonc: postgres.url: is missing\nedged.jsonc: upstream.url: is missing\n");

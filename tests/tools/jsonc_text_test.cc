@@ -109,7 +109,7 @@ TEST(JsoncTextTest, NamesWhereItFails) {
       {"open comment at the start", "/*", 1, 1, "not closed"},
       {"slash star slash", "{ /*/ }", 1, 3, "not closed"},
       {"one slash", "{\n / }", 2, 2, "unexpected /"},
-      {"hash", "# no\n{}", 1, 1, "unexpected #"},
+      {"hash", "# no\n{}", 1, 1, "unexpected #. Comments begin with //"},
       {"comment in the middle of a word", "{\"a\": tr/**/ue}", 1, 9, "syntax"},
       {"error behind a comment", "/* \n\n */ { \"a\": oops }", 3, 12, "unexpected o"},
       {"error behind a byte order mark", "\xEF\xBB\xBF{ x }", 1, 3, "unexpected x"},

@@ -7,6 +7,7 @@
 #include <boost/url/url_view.hpp>
 #include <fstream>
 #include <set>
+#include <utility>
 
 #include "proto/base/numbers.h"
 #include "proto/net/tls.h"
@@ -181,7 +182,6 @@ void check_upstream_and_mail(const Config& config, ReadContext& context) {
                      "is not a proxy's URL, as http://HOST:PORT or socks5h://HOST:PORT; in user "
                      "and password %, /, #, ? and blanks are percent-encoded");
   }
-  if (config.upstream.timeout.count() == 0) context.complain("upstream.timeout", "is 0");
   if (config.mail.transport != "maildir") {
     context.complain(
         "mail.transport",
@@ -255,8 +255,20 @@ void check_mirror(const Config& config, ReadContext& context) {
   }
 }
 
+void check_timeouts(const Config& config, ReadContext& context) {
+  const std::pair<const char*, std::chrono::milliseconds> timeouts[] = {
+      {"postgres.connect_timeout", config.postgres.connect_timeout},
+      {"postgres.statement_timeout", config.postgres.statement_timeout},
+      {"worker.node_timeout", config.worker.node_timeout},
+      {"upstream.timeout", config.upstream.timeout}};
+  for (const auto& [path, timeout] : timeouts) {
+    if (timeout.count() == 0) context.complain(path, "must be more than 0");
+  }
+}
+
 void check_worker(const Config& config, ReadContext& context) {
   const Worker& worker = config.worker;
+  check_timeouts(config, context);
   if (config.postgres.url.empty()) context.complain("postgres.url", "is missing");
   check_address("worker.http", worker.http, config, nullptr, context);
   if (worker.state_dir.empty()) context.complain("worker.state_dir", "is empty");

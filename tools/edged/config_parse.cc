@@ -198,7 +198,7 @@ void apply(const Overrides& overrides, ReadContext& context, Config& config) {
              "\" is not one of debug, info, warn, error, off (set by --log-level or "
              "EDGED_LOG_LEVEL)"});
   }
-  // Whoever reads ports.json or an error may stand elsewhere.
+  // ports.json and messages may be read by a program with another working directory.
   std::error_code ignored;
   if (!config.node.data_dir.empty()) {
     config.node.data_dir = std::filesystem::absolute(config.node.data_dir, ignored).string();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// --dev without --data: a temporary directory for node and worker, gone at the end. One thread.
+// --dev without --data: a temporary directory for node and worker, removed at the end. One thread.
 #pragma once
 
 #include <cstdlib>

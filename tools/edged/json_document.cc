@@ -3,6 +3,7 @@
 #include "tools/edged/json_document.h"
 
 #include <boost/json/basic_parser_impl.hpp>
+#include <cctype>
 #include <limits>
 #include <optional>
 
@@ -165,7 +166,11 @@ std::string explain(json::error_code code, std::optional<char> found) {
   if (static_cast<unsigned char>(*found) >= 0x80) {
     return "syntax error: unexpected character outside a string";
   }
-  return std::string("syntax error: unexpected ") + *found;
+  const std::string text = std::string("syntax error: unexpected ") + *found;
+  if (std::isalpha(static_cast<unsigned char>(*found)) != 0 || *found == '\'') {
+    return text + ". Keys and texts stand in double quotes";
+  }
+  return *found == '#' ? text + ". Comments begin with // or /*" : text;
 }
 
 }  // namespace

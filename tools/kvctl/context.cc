@@ -131,6 +131,9 @@ Status connect(Context& context) {
     return settings.error();  // with --addr a file that was found by itself is not needed
   }
   std::vector<Failure> failures;
+  if (context.address.empty() && !context.settings.address_problem.ok()) {
+    return context.settings.address_problem;
+  }
   if (!context.address.empty()) {
     try_addresses(context, {normalised(context.address)}, *token, failures);
   } else if (!try_addresses(context, context.settings.addresses, *token, failures)) {
@@ -144,7 +147,7 @@ Status connect(Context& context) {
   return context.client ? Status() : explain(failures);
 }
 
-// Of the keys that begin with `key` it is the first.
+// A list by prefix begins with the key itself, if it exists.
 Result<net::KvListItem> find_facts(Context& context,
                                    const net::KvNamespace& ns,
                                    const std::string& key) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every command of kvctl shares: the connection to a node, which is searched for unless it is
-// named, the namespace it works in, and how failures are told. One thread.
+// named, the namespace it works in, and how failures are reported. One thread.
 #pragma once
 
 #include <memory>

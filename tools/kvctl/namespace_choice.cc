@@ -104,12 +104,14 @@ Result<net::KvNamespace> open_namespace(Context& context) {
   if (!namespaces) return namespaces.error().with_context("could not list namespaces");
   if (!context.ns.empty()) return find_named(context, *namespaces);
   const Settings& settings = context.settings;
+  const bool is_unrelated = !context.address.empty() && !settings.named;
+  if (!settings.namespace_problem.ok() && !is_unrelated) return settings.namespace_problem;
   if (settings.namespaces.empty()) return find_only(*std::move(namespaces));
   const config::KvNamespace* kv = settings.default_namespace();
   const net::KvNamespace* found = kv == nullptr ? nullptr : find_entry(*namespaces, *kv);
   if (found != nullptr) return *found;
   // A file that lies in the working directory need not belong to the node that --addr names.
-  if (!context.address.empty() && !settings.named) return find_only(*std::move(namespaces));
+  if (is_unrelated) return find_only(*std::move(namespaces));
   if (kv != nullptr) return entry_not_found(*namespaces, *kv, settings.file);
   std::string bindings;
   for (const config::KvNamespace& one : settings.namespaces) {

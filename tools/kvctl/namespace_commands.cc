@@ -105,8 +105,12 @@ struct ChangeArguments {
   bool yes = false;
 };
 
-// The namespace that is named, whatever --ns says.
+// The namespace with this id or title, whatever --ns says. A binding does not do here: the
+// configuration may give the name to a namespace with another title.
 Result<net::KvNamespace> open_named(Context& context, const std::string& name) {
+  const Status connected = connect(context);
+  if (!connected.ok()) return connected;
+  context.settings.namespaces.clear();
   context.ns = name;
   return open_namespace(context);
 }
@@ -152,8 +156,7 @@ void add_remove_command(CLI::App& group, Context& context, int& exit_code, bool 
                           ? group.add_subcommand("delete", "Delete a namespace and all its keys")
                           : group.add_subcommand("clear", "Delete all keys, keep the namespace");
   command->fallthrough();
-  add_text(*command, "namespace", arguments->name, "Id, title or binding of the namespace")
-      ->required();
+  add_text(*command, "namespace", arguments->name, "Id or title of the namespace")->required();
   command->add_flag("-y,--yes", arguments->yes, "Do it without a question");
   command->callback([arguments, with_namespace, &context, &exit_code] {
     exit_code = remove(context, *arguments, with_namespace);
@@ -186,8 +189,7 @@ void add_namespace_commands(CLI::App& program, Context& context, int& exit_code)
   auto renamed = std::make_shared<ChangeArguments>();
   CLI::App* renaming = group->add_subcommand("rename", "Change the title of a namespace");
   renaming->fallthrough();
-  add_text(*renaming, "namespace", renamed->name, "Id, title or binding of the namespace")
-      ->required();
+  add_text(*renaming, "namespace", renamed->name, "Id or title of the namespace")->required();
   add_text(*renaming, "title", renamed->title, "The new title")->required();
   renaming->callback([renamed, &context, &exit_code] { exit_code = rename(context, *renamed); });
   add_remove_command(*group, context, exit_code, false);

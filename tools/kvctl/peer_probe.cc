@@ -178,8 +178,8 @@ std::optional<Status> find_reason(const std::string& address) {
   if (answer.empty()) {
     return Status(
         Code::kBusy,
-        "the connection was closed at once. The node has as many connections as it takes, "
-        "or it is stopping; its log says which");
+        "the connection was closed at once. The node has reached its connection limit, or it is "
+        "stopping; its log says which");
   }
   return Status(Code::kUnsupported,
                 "another program answers there, not a node's binary protocol. Use an address of "

@@ -44,20 +44,23 @@ Result<Settings> read_settings(const std::string& file) {
   request.file = file;
   request.file_optional = true;
   request.scope = config::Scope::kNode;
-  // Variables that only the node or the worker needs may be unset here.
-  request.environment = [](const std::string& name) {
-    const char* value = std::getenv(name.c_str());
-    return std::optional<std::string>(value == nullptr ? "" : value);
-  };
   request.overrides = overrides_of_environment();
   const bool has_overrides = request.overrides.data_dir || request.overrides.unix_path ||
                              !request.overrides.listen.empty();
   config::Loaded loaded = config::load_config(request);
-  for (const config::Complaint& error : loaded.errors) {
-    // A complaint without a path is about the whole file: nothing was read.
-    if (error.path.empty()) return Status(Code::kInvalidArgument, error.to_string());
-  }
   Settings settings;
+  for (const config::Complaint& error : loaded.errors) {
+    const Status problem(Code::kInvalidArgument, error.to_string());
+    // A complaint without a path is about the whole file: nothing was read.
+    if (error.path.empty()) return problem;
+    const bool replaced = request.overrides.data_dir || request.overrides.unix_path;
+    if (!replaced && (error.path == "node.data_dir" || error.path == "node.unix")) {
+      settings.address_problem = problem;
+    }
+    if (error.path.starts_with("kv_namespaces") || error.path == "mirror.namespace") {
+      settings.namespace_problem = problem;
+    }
+  }
   settings.file = loaded.config.file;
   settings.named = !file.empty();
   if (settings.file.empty() && !has_overrides) return settings;

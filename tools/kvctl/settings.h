@@ -19,6 +19,8 @@ struct Settings {
   std::vector<std::string> addresses;  // of the node, the unix socket first
   std::vector<config::KvNamespace> namespaces;
   std::string mirror_namespace;  // the binding in mirror.namespace; empty: none
+  // What is wrong with the keys above, for commands that need them; ok: nothing.
+  Status address_problem, namespace_problem;
 
   // The entry that is meant without --ns: the only one, else that of mirror.namespace, else the
   // binding "KV". Null: none, or several and no way to choose.

@@ -50,6 +50,25 @@ class MirrorShapeTest(MirrorCase):
         self.worker = self.deployment.start("worker")
         self.wait_for_rows("public.pt", "'pt:' || id", "pt:")
 
+    def test_partitions_that_come_and_go(self):
+        self.start(rules=RULES + PARTS, tables=PARTED)
+        same = ("public.pt", "'pt:' || id", "pt:")
+        self.sql("alter table public.pt detach partition public.pt_b; update public.pt_b set v = 'changed meanwhile';"
+                 "alter table public.pt attach partition public.pt_b for values from (10) to (20)")
+        self.wait_for_rows(*same)
+        self.sql("alter table public.pt detach partition public.pt_b")
+        self.wait_for_rows(*same)
+        self.sql("drop table public.pt_a; create table public.pt_c partition of public.pt for values from (0) to (5);"
+                 "insert into public.pt values (1, 'new')")
+        self.wait_for_rows(*same)
+        self.sql("create unlogged table public.pt_u partition of public.pt for values from (30) to (40);"
+                 "insert into public.pt values (31, 'unlogged')")
+        self.wait_for_log("its partition public.pt_u is a foreign or unlogged table")
+        self.deployment.wait_for("the answer to be stale", lambda: self.get("pt:1", "--max-staleness", "1s") == "stale",
+                                 self.worker)
+        self.sql("alter table public.pt_u set logged")
+        self.wait_for_rows(*same)
+
     def test_a_rewritten_partition_is_loaded_once(self):
         self.start(rules=RULES + PARTS, tables=PARTED)
         self.sql("vacuum full public.pt_a")

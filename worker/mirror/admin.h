@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an operator asks of a mirror from outside its worker: how it stands, and to end it. The
-// executor's thread.
+// The mirror's state, and its end, for operators: `edged mirror status` and `edged mirror drop`.
+// The executor's thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

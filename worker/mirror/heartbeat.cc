@@ -60,7 +60,7 @@ asio::awaitable<void> Heartbeats::run(std::int64_t first) {
   }
 }
 
-// The tables are looked at first, so that the beat behind it finds them verified.
+// Reads the shape first, so that the heartbeat proves freshness only if the shape is unchanged.
 asio::awaitable<void> Heartbeats::beat() {
   const WallTime before = clock_.wall_now();
   const auto shape = co_await read_shape(pool_, options_.rules, options_.publication);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends the heartbeats that prove how fresh the copy is, and watches that the tables stay what they
-// were. A heartbeat is a message in the stream that carries PostgreSQL's time: once it has come
-// through, everything that was committed before that time is in the node. The executor's thread.
+// Sends the heartbeats that prove how fresh the copy is, and detects changes of the tables' shape
+// (shape.h). A heartbeat is a message in the stream that carries PostgreSQL's time: once it has
+// come through, everything that was committed before that time is in the node. The executor's
+// thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -42,8 +43,7 @@ struct HeartbeatOptions {
 
 class Heartbeats {
  public:
-  // All outlive this object. `on_change` is called once, if the tables are no longer what they
-  // were.
+  // All outlive this object. `on_change` is called once, if the shape has changed.
   Heartbeats(boost::asio::any_io_executor executor,
              db::PgPool& pool,
              const Clock& clock,
@@ -54,8 +54,9 @@ class Heartbeats {
   boost::asio::awaitable<void> run(std::int64_t first);
   void stop();
 
-  // A heartbeat came through: the time, by this machine's clock, of which the copy is proven;
-  // nothing if nothing is. One of another mirror serves as well.
+  // Called for each heartbeat that came through the stream, also another mirror's. Returns the
+  // time, by this machine's clock, up to which the copy is proven; nothing if the shape was never
+  // read.
   std::optional<WallTime> proves(const Heartbeat& heartbeat);
 
  private:

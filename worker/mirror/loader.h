@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The initial load: all rows of the rules' tables, as of the moment from which a new replication
-// slot sends changes. What was there before stays readable, marked with its age, and goes when the
-// load is complete. The executor's thread.
+// Loads all rows of the rules' tables, as of the moment from which a new replication slot sends
+// changes. Earlier entries stay readable, marked with their age, and are removed when the load is
+// complete. The executor's thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -25,11 +25,11 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSlotInterval{10'000};
-// A slot is made once all transactions that were under way have ended.
+// Of commands that do not wait for other transactions.
 constexpr milliseconds kCommandTimeout{60'000};
 constexpr milliseconds kQuietSession{30'000};
 
-// What the stream meets again if it goes on where it was.
+// True for errors that would occur again if the stream continued at the same position.
 bool wants_reload(Code code) {
   return code == Code::kVersionMismatch || code == Code::kInvalidArgument ||
          code == Code::kTooLarge || code == Code::kBadFrame || code == Code::kCorruption;
@@ -67,7 +67,7 @@ struct Mirror::Metrics {
   std::atomic<std::int64_t> fresh_ms{0};  // 0: nothing is proven
 };
 
-// What one session works with. The parts that are made late are made in this order.
+// The state of one session. The optional parts are created in this order.
 struct Mirror::Session {
   Session(asio::any_io_executor executor, net::Client& client, const std::string& ns)
       : applier(executor, client, ns) {}
@@ -143,7 +143,7 @@ asio::awaitable<void> Mirror::run() {
   }
 }
 
-// Each reason once, until there is another or the stream runs again.
+// Logs a reason once, until another one occurs or the stream runs again.
 void Mirror::note_end(const Status& status) {
   metrics_->failures.add();
   if (status.message() == told_) return;
@@ -179,7 +179,8 @@ asio::awaitable<Status> Mirror::run_session() {
   co_return status;
 }
 
-// A bound on staleness may have changed: that alone loads nothing anew.
+// Continues at the stored position. Stores the rules' bounds on staleness if they have changed,
+// which needs no load.
 asio::awaitable<Status> Mirror::resume(Session* session) {
   const std::vector<OwnedPrefix> rules = owned_prefixes(options_.rules);
   if (session->situation.stored.rules == rules) co_return Status();
@@ -190,7 +191,7 @@ asio::awaitable<Status> Mirror::resume(Session* session) {
   co_return written;
 }
 
-// Whether tables and server allow to follow them; makes the publication.
+// Checks that tables, server and role allow replication, and makes the publication.
 asio::awaitable<Status> Mirror::prepare() {
   Result<Catalogue> catalogue = co_await read_catalogue(pool_, options_.rules);
   if (!catalogue) co_return catalogue.error();
@@ -223,8 +224,8 @@ asio::awaitable<Status> Mirror::connect(Session* session) {
   co_return stopping_ ? Status(Code::kUnavailable, "stopping") : Status();
 }
 
-// What is where. Takes over only if nobody else uses the slot: two workers would take turns for
-// ever.
+// Compares the state of PostgreSQL with that of the node. Takes the mirror over only if nobody else
+// uses the slot, or two workers would take it from each other for ever.
 asio::awaitable<Status> Mirror::inspect(Session* session) {
   Situation& situation = session->situation;
   situation.temporary_slot = options_.temporary_slot;
@@ -251,7 +252,7 @@ asio::awaitable<Status> Mirror::inspect(Session* session) {
   session->seen_at = clock_.wall_now();
   Result<Shape> shape = co_await read_shape(pool_, options_.rules, options_.publication);
   if (!shape) co_return shape.error();
-  // Behind the shape, so that a change between the two is noticed by the first heartbeat.
+  // After the shape, so that the first heartbeat notices a change between the two.
   Result<Catalogue> catalogue = co_await read_catalogue(pool_, options_.rules);
   if (!catalogue) co_return catalogue.error();
   if (!catalogue->complaints.empty()) {
@@ -362,7 +363,7 @@ void Mirror::note_progress() {
   metrics_->fresh_ms.store(to_unix_ms(stream.mark().fresh_as_of));
 }
 
-// How much of its log PostgreSQL keeps for us, and how much it may still keep.
+// Publishes how much log PostgreSQL keeps for the slot and how much more it may keep, and warns.
 asio::awaitable<void> Mirror::watch_slot() {
   const auto metrics = metrics_;
   bool warned = false;

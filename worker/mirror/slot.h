@@ -61,7 +61,7 @@ boost::asio::awaitable<Result<Lsn>> create_slot(db::PgPool& pool,
 // The last heartbeat that PostgreSQL knows of; 0: none. Errors: those of PgPool::execute.
 boost::asio::awaitable<Result<std::int64_t>> last_heartbeat(db::PgPool& pool, std::string slot);
 
-// Everything that decides whether the rows must be loaded anew.
+// The facts that decide whether the rows must be loaded anew.
 struct Situation {
   StoredState stored;
   Source wanted;  // loaded: ignored

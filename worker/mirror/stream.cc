@@ -21,14 +21,12 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStatusInterval{1'000};
-// While the node syncs, nobody's writes go on: seldom enough that few transactions meet it. Until
-// then PostgreSQL keeps its log.
+// A sync holds up all writes of the node, so it is rare. PostgreSQL keeps its log until then.
 constexpr milliseconds kSyncInterval{5'000};
 constexpr milliseconds kWakeInterval{1'000};
-// Heartbeats come every second; a server that died without a word says nothing.
+// Heartbeats arrive every second, so a connection that is silent for this long is lost.
 constexpr milliseconds kSilenceMax{30'000};
-// How long a finished transaction may wait for others that are at hand to share its batch, and how
-// many changes.
+// A finished transaction waits this long for others that share its batch, up to so many changes.
 constexpr milliseconds kFlushDelay{2};
 constexpr std::uint64_t kFlushChanges = 1'000;
 
@@ -78,7 +76,7 @@ asio::awaitable<Status> Stream::run() {
   co_return why_;
 }
 
-// What is on disk, each second and when PostgreSQL asks, whatever else is under way.
+// Tells PostgreSQL each second, and when it asks, which position is on the node's disk.
 asio::awaitable<void> Stream::acknowledge() {
   while (!ended_) {
     std::string status = encode_status_update(received_, synced_, parts_.clock.wall_now(), false);
@@ -97,7 +95,7 @@ asio::awaitable<Status> Stream::follow() {
     Result<std::optional<std::string>> frame = parts_.connection.frame_at_hand();
     if (!frame) co_return frame.error();
     if (!*frame) {
-      // Not within a transaction, of which nobody is to see a half.
+      // Not within a transaction: readers must not see half of it.
       Status flushed;
       if (!transaction_) flushed = co_await flush(Wait::kYes);
       if (!flushed.ok()) co_return flushed;
@@ -133,9 +131,9 @@ asio::awaitable<Status> Stream::take(std::string frame) {
   co_return taken;
 }
 
-// PostgreSQL that shuts down waits until all it has sent is on disk here, what is nobody's commit
-// (a rollback, a checkpoint) included. Everything before `end` has come, so the position may go
-// there.
+// Brings everything before `end` to the node's disk. PostgreSQL waits for that when it shuts down,
+// also for log that belongs to no commit (a rollback, a checkpoint). Everything before `end` has
+// been received, so the position may move there.
 asio::awaitable<Status> Stream::settle_up_to(Lsn end) {
   if (transaction_ || end <= synced_) co_return Status();
   if (end > mark_.position) {
@@ -188,7 +186,7 @@ asio::awaitable<Status> Stream::take_message(std::string_view bytes) {
   co_return taken;
 }
 
-// Counts the change that was just met; false if it is in the node already.
+// Counts the change that was just received; false if it is in the node already.
 bool Stream::counts_as_new() {
   if (!transaction_ || transaction_->known) return false;
   return ++transaction_->changes > transaction_->skip;
@@ -208,7 +206,7 @@ asio::awaitable<Status> Stream::take_change(Result<std::optional<RowChange>> cha
   co_return parts_.applier.add(**std::move(change));
 }
 
-// Not in one batch, however many rows it concerns: their number is not known.
+// Empties the tables in several batches, because the number of their rows is not known.
 asio::awaitable<Status> Stream::take_truncate(Truncate truncate) {
   if (!counts_as_new()) co_return Status();
   const Result<std::vector<std::size_t>> rules = parts_.translator.truncate(truncate);
@@ -268,8 +266,8 @@ asio::awaitable<Status> Stream::flush_if_due() {
   co_return flushed;
 }
 
-// Everything taken so far. Within a transaction the position stays at the last commit, and the part
-// that is there is noted.
+// Writes everything received so far. Within a transaction the position stays at the last commit,
+// and the node notes how many of the transaction's changes it has.
 asio::awaitable<Status> Stream::flush(Wait wait) {
   const auto now = parts_.clock.boot_now();
   const bool sync = mark_.position != synced_ && (sync_now_ || now - last_sync_ >= kSyncInterval);

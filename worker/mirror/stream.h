@@ -85,8 +85,7 @@ class Stream {
   bool counts_as_new();
   Awaitable<Status> flush_if_due();
   Awaitable<Status> settle_up_to(Lsn end);
-  // Waits for the node only if it must: where there is nothing else to do, and for what must be on
-  // disk.
+  // kNo: returns while the node still writes, unless the batch must be on disk.
   enum class Wait { kYes, kNo };
   Awaitable<Status> flush(Wait wait);
   Awaitable<void> acknowledge();

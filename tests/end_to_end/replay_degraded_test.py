@@ -72,10 +72,14 @@ class WithoutKvTest(ReplayCase):
     def test_an_unknown_namespace_is_told_once_and_changes_nothing(self):
         self.deploy(kv_namespaces=[{"binding": "KV", "id": NAMESPACE_ID[::-1]}])
         serve = self.serve(namespace=False)
+        self.deployment.kvctl("namespace", "create", "KV", "--id", NAMESPACE_ID)
         for _ in range(TICKS):
             self.settle()
         self.assert_told_as_expected(TICKS)
-        self.assertEqual(serve.log.read_text().count(FALLBACK), 1)
+        log = serve.log.read_text()
+        self.assertEqual(log.count(FALLBACK), 1)
+        # What was probably meant.
+        self.assertEqual(log.count("The node has: KV (%s)" % NAMESPACE_ID), 1)
 
 
 class FullNodeTest(ReplayCase):

@@ -17,29 +17,34 @@ void add_shared_options(CLI::App& program, edged::kvctl::Context& context) {
            context.address,
            "Address of the node: unix:PATH, HOST:PORT or tls:HOST:PORT. Without it kvctl tries "
            "the addresses in the configuration, then /var/lib/edged/kv.sock and 127.0.0.1:4780")
+      ->type_name("ADDRESS")
       ->envname("EDGED_ADDR");
   add_text(program,
            "-c,--config",
            context.config,
            "Configuration file of edged, for the node's address and the namespace (default "
            "./edged.jsonc, then /etc/edged/edged.jsonc)")
+      ->type_name("FILE")
       ->envname("EDGED_CONFIG");
   add_text(program,
            "--token-file",
            context.token_file,
            "File with the access token, for a node that wants one (default: the token in the "
-           "environment variable EDGED_TOKEN)");
+           "environment variable EDGED_TOKEN)")
+      ->type_name("FILE");
   add_text(program,
            "--tls-ca",
            context.tls_ca,
            "PEM file with the certificate authorities to trust for a tls: address (default: "
            "those of the system)")
+      ->type_name("FILE")
       ->envname("EDGED_TLS_CA");
   add_text(program,
            "--ns",
            context.ns,
            "Namespace to work in, by id, title or binding. Default: the one in the configuration, "
-           "else the only one of the node, else the one titled \"default\"");
+           "else the only one of the node, else the one titled \"default\"")
+      ->type_name("NAMESPACE");
   program.add_flag(
       "--json", context.json, "Print JSON for programs, in the shapes that docs/kvctl.md promises");
 }
@@ -56,7 +61,8 @@ int main(int argc, char** argv) {
   program.footer(
       "--addr, --config, --token-file, --tls-ca, --ns and --json may stand before or after the "
       "command; "
-      "\"kvctl --help\" explains them.\n"
+      "\"kvctl --help\" explains them. Examples: kvctl put greeting hello --ttl 1h; "
+      "kvctl get greeting; kvctl list --prefix gr\n"
       "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 unavailable, "
       "5 denied, 6 corrupt");
   edged::kvctl::add_namespace_commands(program, context, exit_code);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/base/log.h"
+#include "proto/net/system_namespace.h"
 #include "worker/mirror/hidden_keys.h"
 
 namespace edged::monitor {
@@ -26,6 +27,22 @@ Status first_failure(const Result<std::vector<Result<std::uint64_t>>>& results) 
     if (!result) return result.error();
   }
   return {};
+}
+
+// After an id that the node does not know: the ids and titles that it knows, of which one may be
+// meant.
+awaitable<void> log_namespaces(net::Client& client) {
+  const auto namespaces = co_await client.list_namespaces();
+  std::string known;
+  for (std::size_t i = 0; namespaces && i < namespaces->size(); ++i) {
+    const net::KvNamespace& ns = (*namespaces)[i];
+    if (ns.id == net::kSystemNamespaceId) continue;
+    known += (known.empty() ? "" : ", ") + ns.title + " (" + ns.id + ")";
+  }
+  log::warn(
+      "[KV] what to do: correct the id in kv_namespaces, or create the namespace: kvctl namespace "
+      "create TITLE --id ID. The node has: " +
+      (known.empty() ? "none that this worker sees" : known));
 }
 
 }  // namespace
@@ -63,7 +80,10 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   } else {
     entries = co_await client_->multi_get(options_.ns, std::move(keys));
   }
+  const bool was_available = read_ok_;
   note(Call::kRead, entries ? Status() : entries.error());
+  if (was_available && entries.code() == Code::kNamespaceNotFound)
+    co_await log_namespaces(*client_);
   if (!entries) co_return fresh;
   seen_.clear();
   for (std::size_t i = 0; i < sections.size() && i < entries->size(); ++i) {
@@ -198,11 +218,6 @@ void KvStates::note(Call call, const Status& status) {
   log::warn(call == Call::kRead ? "[KV] KV namespace not available, falling back to PostgreSQL"
                                 : "[KV] KV namespace takes no writes, falling back to PostgreSQL");
   log::warn("[KV] the reason: " + status.message());
-  if (status.code() == Code::kNamespaceNotFound) {
-    log::warn(
-        "[KV] what to do: compare the id in kv_namespaces with those that \"kvctl namespace list\" "
-        "prints. If it is right, create the namespace: kvctl namespace create TITLE --id ID");
-  }
 }
 
 }  // namespace edged::monitor

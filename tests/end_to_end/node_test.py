@@ -191,13 +191,47 @@ class NodeTest(ProgramsCase):
         result = self.edged("check-config", "-c", config, "--json")
         self.assertEqual(result.returncode, 2)
         answer = json.loads(result.stdout)
-        self.assertEqual(set(answer), {"file", "ok", "errors", "warnings"})
+        self.assertEqual(set(answer), {"file", "ok", "programs", "errors", "warnings"})
         self.assertEqual((answer["errors"][0]["line"], answer["errors"][0]["column"]), (2, 13))
         config.write_text('{ "postgres": { "url": "${URL}" }, "upstream": { "url": "http://u" } }')
         self.assertFails(self.edged("check-config", "-c", config), 2, "postgres.url", "URL is not set")
         result = self.edged("check-config", "-c", config, env={"URL": "postgres://x"})
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("ok", result.stdout.decode())
+        self.assertIn("ok for: serve, node, worker, migrate, cron run, cron history; not for mirror: ",
+                      result.stdout.decode())
+
+    def test_check_config_says_which_programs_the_file_suffices_for(self):
+        config = self.configure('{ "node": { "data_dir": "data" } }')
+        result = self.edged("check-config", "-c", config)
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertEqual(result.stdout.decode(), str(config) + ': ok for: node; not for serve, worker, cron run: '
+                         '"postgres.url" is missing, "upstream.url" is missing; not for migrate, cron history: '
+                         '"postgres.url" is missing; not for mirror: "postgres.url" is missing, "mirror.rules" is '
+                         'missing or empty\n')
+        answer = json.loads(self.edged("check-config", "-c", config, "--json").stdout)
+        self.assertEqual((answer["ok"], answer["warnings"]), (True, []))
+        self.assertEqual(answer["programs"]["node"], {"ok": True, "missing": []})
+        self.assertEqual(answer["programs"]["migrate"],
+                         {"ok": False, "missing": [{"path": "postgres.url", "message": "is missing"}]})
+        self.assertEqual(self.edged("check-config", "-c", config, "--for", "node").returncode, 0)
+        self.assertEqual(self.edged("check-config", "-c", config, "--for", "worker").returncode, 2)
+        self.assertEqual(self.edged("check-config", "-c", config, "--for", "nobody").returncode, 2)
+        config.write_text('{ "postgres": { "url": "postgres://h/x" } }')
+        self.assertIn('ok for: node, migrate, cron history; not for serve, worker, cron run: "upstream.url" is missing',
+                      self.edged("check-config", "-c", config).stdout.decode())
+
+    def test_check_config_names_what_libpq_would_refuse(self):
+        text = '{ "postgres": { "url": "%s" }, "mirror": { "url": "%s" } }'
+        good = "postgres://u:hush@h/x"
+        for bad, said in (("?pgbouncer=true", "postgres.session_state"), ("?schema=public", '"schema"'),
+                          ("?sslmode=no-verify", "sslmode=require"), ("?connection_limit=1", "postgres.pool_size")):
+            for key, urls in (("postgres.url", (good + bad, good)), ("mirror.url", (good, good + bad))):
+                result = self.edged("check-config", "-c", self.configure(text % urls))
+                self.assertFails(result, 2, key + ": ", said)
+                self.assertNotIn(b"hush", result.stderr)
+        result = self.edged("migrate", "-c", self.configure(text % (good + "?pgbouncer=true", good)))
+        self.assertFails(result, 2, "edged migrate: ", "postgres.url", '"pgbouncer"')
+        self.assertEqual(self.edged("check-config", "-c", self.configure(text % (good, good))).returncode, 0)
 
     def test_commands_that_need_a_configuration_say_so(self):
         for command in (("serve",), ("worker",), ("migrate",), ("cron", "run", "class-monitor"),
@@ -206,15 +240,16 @@ class NodeTest(ProgramsCase):
                              "absent.jsonc", "No such file")
 
     def test_migrate_without_postgresql_exits_4(self):
-        config = self.configure('{ "postgres": { "url": "postgres://127.0.0.1:1/x" }, '
-                                '"upstream": { "url": "http://u" } }')
+        config = self.configure('{ "postgres": { "url": "postgres://127.0.0.1:1/x" } }')
+        result = self.edged("cron", "history", "class-monitor", "-c", config, "--log-level", "off")
+        self.assertFails(result, 4, "edged cron history: ")
         result = self.edged("migrate", "-c", config, "--log-level", "off")
         self.assertFails(result, 4, "edged migrate: ")
 
     def test_mirror_check_wants_rules_and_postgresql(self):
-        text = '{ "postgres": { "url": "postgres://127.0.0.1:1/x" }, "upstream": { "url": "http://u" }%s }'
+        text = '{ "postgres": { "url": "postgres://127.0.0.1:1/x" }%s }'
         result = self.edged("mirror", "check", "-c", self.configure(text % ""), "--log-level", "off")
-        self.assertFails(result, 2, "edged mirror: mirror.rules of the configuration is missing")
+        self.assertFails(result, 2, "edged mirror: ", "mirror.rules: is missing or empty")
         rule = ', "mirror": { "rules": [{ "table": "t", "key": "t:{id}", "value": { "row": true } }] }'
         result = self.edged("mirror", "check", "-c", self.configure(text % rule), "--log-level", "off")
         self.assertFails(result, 4, "edged mirror: ")

@@ -4,6 +4,8 @@
 import json
 import re
 import unittest
+import urllib.request
+from collections import Counter
 
 from replay_case import DATABASE, MIRROR, MIRROR_SETTINGS, ReplayCase
 from tools.replay.history import History, read_sections
@@ -13,7 +15,7 @@ BUDGET = 4
 COUNTED = "counted"
 OF_THE_JOB = re.compile(r"\b(edged\.(cron_runs|section_checks|mails)|public\.(class_|notifications_|user_)|auth\.users)")
 OF_THE_CATALOGUE = re.compile(r"\bpg_(class|publication|replication_slots|roles|settings|catalog)\b|"
-                              r"edged\.schema_migrations|row_security_active|has_table_privilege")
+                              r"edged\.schema_migrations|row_security_active|has_table_privilege|has_history")
 
 
 class StatementsTest(ReplayCase):
@@ -57,6 +59,47 @@ class StatementsTest(ReplayCase):
         url = self.deployment.database_url.replace("//edged:", "//%s:" % COUNTED)
         self.counted_config = self.deployment.write_config(
             self.deployment.directory / "counted.jsonc", postgres={"url": url}, **changes)
+
+    def count_start(self):
+        """How many statements one `edged cron run` sends besides those of its run, by PostgreSQL's count."""
+        self.cluster.sql(DATABASE, "select pg_stat_statements_reset()")
+        summary = json.loads(self.deployment.run(
+            "edged", "cron", "run", "class-monitor", "--no-mail", "--json", "-c", self.counted_config))
+        self.upstream.complete(summary["run_id"])
+        calls = self.cluster.sql(DATABASE, "select coalesce(sum(calls), 0) from pg_stat_statements "
+                                 "where userid = '%s'::regrole" % COUNTED)
+        return int(calls[0][0]) - summary["sql_statements"]
+
+    def node_requests(self):
+        """Requests of the binary protocol that the node has answered, by operation."""
+        with urllib.request.urlopen("http://%s/metrics" % self.deployment.node_address(), timeout=10) as response:
+            counts = Counter()
+            for operation, count in re.findall(r'^edged_kv_requests_total\{.*opcode="(\w+)".*\} (\d+)$',
+                                               response.read().decode(), re.M):
+                counts[operation] += int(count)
+            return counts
+
+    def test_a_start_costs_two_statements(self):
+        self.prepare(kv_namespaces=[])
+        self.assertEqual(self.count_start(), 2)
+
+    def test_a_start_with_a_mirror_costs_two_statements_too(self):
+        self.prepare(mirror=MIRROR)
+        self.assertEqual(self.count_start(), 2, "the node is not there")
+        self.serve()
+        self.assertEqual(self.count_start(), 2, "the mirror runs in another process")
+
+    def test_a_mirror_that_nobody_keeps_is_not_waited_for(self):
+        self.prepare(mirror=MIRROR)
+        node = self.deployment.start("node")
+        self.deployment.wait_for_node(node)
+        self.deployment.create_namespace()
+        for _ in range(2):
+            before = self.node_requests()
+            self.assertEqual(self.count_start(), 2)
+            asked = self.node_requests()["multi_get"] - before["multi_get"]
+            self.assertLessEqual(asked, 4, "a mirror that is waited for is asked every 20 ms")
+        self.assertGreater(sum(self.node_requests().values()), 0)
 
     def test_without_a_node(self):
         self.prepare(kv_namespaces=[])

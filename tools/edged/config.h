@@ -4,10 +4,12 @@
 // Value types; any thread.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proto/base/log.h"
@@ -62,23 +64,36 @@ struct ClassMonitorJob {
   std::vector<std::string> instructor_placeholders;  // beside those that are built in
 };
 
+// What `worker.roles` may name.
+inline constexpr const char* kRoleMirror = "mirror";
+inline constexpr const char* kRoleCron = "cron";
+inline constexpr const char* kRoleMail = "mail";
+inline constexpr const char* kRoleQueue = "queue";
+
 struct Worker {
+  std::vector<std::string> roles{kRoleMirror, kRoleCron, kRoleMail, kRoleQueue};
   std::string http = "127.0.0.1:4783";
   std::string state_dir = "/var/lib/edged/worker";
   std::string node;        // "unix:PATH", HOST:PORT, tls:HOST:PORT; empty: the node's unix socket
   std::string tls_ca;      // PEM file, for a tls: node; empty: the system's authorities
   std::string token_file;  // for a node that wants one; empty: none
   std::chrono::milliseconds node_timeout{2'000};
-  std::string cron_secret;  // empty: POST /cron/NAME is refused
-  std::string public_url;   // empty: mails carry no link
+  std::string cron_secret;       // empty: POST /cron/NAME is refused
+  std::string cron_secret_file;  // instead: a file whose first line is the secret
+  std::string public_url;        // empty: mails carry no link
+
+  bool has_role(std::string_view role) const {
+    return std::find(roles.begin(), roles.end(), role) != roles.end();
+  }
 };
 
 struct Upstream {
   std::string type = "scraper";
   std::string url;
   std::string token;
-  std::string tls_ca;  // PEM file; empty: the system's authorities
-  std::string proxy;   // empty: what the environment says (https_proxy, http_proxy, no_proxy)
+  std::string token_file;  // instead: a file whose first line is the token
+  std::string tls_ca;      // PEM file; empty: the system's authorities
+  std::string proxy;       // empty: what the environment says (https_proxy, http_proxy, no_proxy)
   upstream::JsonFields fields;      // of type "json"
   upstream::JsonDefaults defaults;  // the same
   int concurrency = 10;
@@ -128,6 +143,8 @@ struct Config {
   std::string file;  // empty: no file was read
   log::Level log_level = log::Level::kInfo;
   bool dev = false;
+  // With --dev: the name of the database that the worker may change; empty: it changes none.
+  std::string dev_database;
   bool insecure = false;
   Node node;
   std::vector<KvNamespace> kv_namespaces;
@@ -146,6 +163,8 @@ struct Config {
   std::string node_address() const {
     return worker.node.empty() ? "unix:" + unix_path() : worker.node;
   }
+  // Under --dev without --dev-database nothing is done to the database.
+  bool leaves_database_alone() const { return dev && dev_database.empty(); }
   std::string maildir_path() const {
     return mail.path.empty() ? worker.state_dir + "/maildir" : mail.path;
   }

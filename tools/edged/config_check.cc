@@ -7,10 +7,11 @@
 #include <boost/url/url_view.hpp>
 #include <fstream>
 #include <set>
-#include <utility>
 
 #include "proto/base/numbers.h"
+#include "proto/base/secret_file.h"
 #include "proto/net/tls.h"
+#include "tools/edged/config_needs.h"
 #include "worker/cron/schedule.h"
 #include "worker/mail/mime.h"
 #include "worker/mirror/rule.h"
@@ -118,7 +119,7 @@ void check_node(const Config& config, ReadContext& context) {
   }
 }
 
-void check_crons(const Config& config, ReadContext& context) {
+void check_crons(const Config& config, bool expects_worker, ReadContext& context) {
   const ClassMonitorJob& job = config.class_monitor;
   const auto zone = worker::TimeZone::load(job.time_zone);
   if (!zone) {
@@ -139,7 +140,7 @@ void check_crons(const Config& config, ReadContext& context) {
     context.complain("jobs.class-monitor.history",
                      "is less than 24h, the time for which a notification is not sent again");
   }
-  if (crons.empty()) {
+  if (crons.empty() && expects_worker) {
     context.warnings.push_back(
         "jobs.class-monitor: no crons are configured, so it runs only when it is triggered");
   }
@@ -160,14 +161,27 @@ bool is_proxy_url(const std::string& text) {
   return bare && std::find(kSchemes.begin(), kSchemes.end(), url->scheme()) != kSchemes.end();
 }
 
-void check_upstream_and_mail(const Config& config, ReadContext& context) {
-  if (!is_http_url(config.upstream.url)) {
-    context.complain("upstream.url",
-                     config.upstream.url.empty()
-                         ? "is missing"
-                         : quoted(config.upstream.url) + " is not an http or https URL");
+// A secret stands in the file, or in a file of its own, which must be usable now.
+void check_secret(const std::string& path,
+                  const std::string& inline_secret,
+                  const std::string& file,
+                  ReadContext& context) {
+  if (file.empty()) return;
+  if (!inline_secret.empty()) {
+    context.complain(path + "_file", "and " + path + " exclude each other. Keep one of the two");
+    return;
   }
-  if (config.upstream.type == "json") {
+  const Result<std::string> secret = read_secret_file(file);
+  if (!secret) context.complain(path + "_file", secret.error().message());
+}
+
+void check_upstream(const Config& config, ReadContext& context) {
+  const std::string& address = config.upstream.url;
+  if (!address.empty() && !is_http_url(address)) {
+    context.complain("upstream.url", quoted(address) + " is not an http or https URL");
+  }
+  check_secret("upstream.token", config.upstream.token, config.upstream.token_file, context);
+  if (config.upstream.type == "json" && !address.empty()) {
     const std::string fields = upstream::check_json_fields(config.upstream.fields);
     if (!fields.empty()) context.complain("upstream.fields", fields);
     const std::string url = upstream::check_url_template(config.upstream.url);
@@ -182,6 +196,9 @@ void check_upstream_and_mail(const Config& config, ReadContext& context) {
                      "is not a proxy's URL, as http://HOST:PORT or socks5h://HOST:PORT; in user "
                      "and password %, /, #, ? and blanks are percent-encoded");
   }
+}
+
+void check_mail(const Config& config, ReadContext& context) {
   if (config.mail.transport != "maildir") {
     context.complain(
         "mail.transport",
@@ -255,21 +272,36 @@ void check_mirror(const Config& config, ReadContext& context) {
   }
 }
 
-void check_timeouts(const Config& config, ReadContext& context) {
-  const std::pair<const char*, std::chrono::milliseconds> timeouts[] = {
-      {"postgres.connect_timeout", config.postgres.connect_timeout},
-      {"postgres.statement_timeout", config.postgres.statement_timeout},
-      {"worker.node_timeout", config.worker.node_timeout},
-      {"upstream.timeout", config.upstream.timeout}};
-  for (const auto& [path, timeout] : timeouts) {
-    if (timeout.count() == 0) context.complain(path, "must be more than 0");
+void check_timeouts(const Config& config, const UsedSections& used, ReadContext& context) {
+  struct Timeout {
+    bool used;
+    const char* path;
+    std::chrono::milliseconds value;
+  };
+  for (const Timeout& timeout :
+       {Timeout{used.postgres, "postgres.connect_timeout", config.postgres.connect_timeout},
+        Timeout{used.postgres, "postgres.statement_timeout", config.postgres.statement_timeout},
+        Timeout{used.worker, "worker.node_timeout", config.worker.node_timeout},
+        Timeout{used.upstream, "upstream.timeout", config.upstream.timeout}}) {
+    if (timeout.used && timeout.value.count() == 0) {
+      context.complain(timeout.path, "must be more than 0");
+    }
   }
 }
 
-void check_worker(const Config& config, ReadContext& context) {
+// What libpq would refuse later, with the URL in its message.
+void check_postgres_url(const std::string& path, const std::string& url, ReadContext& context) {
+  if (url.empty() || !context.check_postgres_url) return;
+  const std::string wrong = context.check_postgres_url(url);
+  if (!wrong.empty()) context.complain(path, wrong);
+}
+
+void check_worker(const Config& config,
+                  const UsedSections& used,
+                  bool expects_worker,
+                  ReadContext& context) {
   const Worker& worker = config.worker;
-  check_timeouts(config, context);
-  if (config.postgres.url.empty()) context.complain("postgres.url", "is missing");
+  check_roles(config, context);
   check_address("worker.http", worker.http, config, nullptr, context);
   if (worker.state_dir.empty()) context.complain("worker.state_dir", "is empty");
   if (!worker.node.empty() && worker.node.rfind("unix:", 0) != 0 &&
@@ -281,12 +313,12 @@ void check_worker(const Config& config, ReadContext& context) {
     context.complain("worker.public_url",
                      quoted(worker.public_url) + " is not an http or https URL");
   }
-  if (worker.cron_secret.empty()) {
-    context.warnings.push_back("worker.cron_secret: is not set; POST /cron/NAME is refused");
+  if (used.cron_http && worker.has_role(kRoleCron)) {
+    check_secret("worker.cron_secret", worker.cron_secret, worker.cron_secret_file, context);
+    if (expects_worker && worker.cron_secret.empty() && worker.cron_secret_file.empty()) {
+      context.warnings.push_back("worker.cron_secret: is not set; POST /cron/NAME is refused");
+    }
   }
-  check_crons(config, context);
-  check_upstream_and_mail(config, context);
-  check_mirror(config, context);
   if (!config.queue_consumers.empty()) {
     context.warnings.push_back(
         "queues: not in this version; mails are delivered from the outbox in PostgreSQL");
@@ -314,8 +346,23 @@ bool is_loopback(std::string_view host_port) {
 
 void check_config(const Config& config, Scope scope, ReadContext& context) {
   check_namespaces(config, context);
-  if (scope != Scope::kWorker) check_node(config, context);
-  if (scope != Scope::kNode) check_worker(config, context);
+  const UsedSections used = used_sections(scope, config.worker);
+  check_timeouts(config, used, context);
+  if (used.node) check_node(config, context);
+  if (used.postgres) check_postgres_url("postgres.url", config.postgres.url, context);
+  // The configuration of a node alone is not warned of what a worker would miss.
+  const bool expects_worker = scope != Scope::kCheck || missing_for(Scope::kWorker, config).empty();
+  if (used.worker) check_worker(config, used, expects_worker, context);
+  if (used.jobs && config.worker.has_role(kRoleCron)) {
+    check_crons(config, expects_worker, context);
+  }
+  if (used.upstream) check_upstream(config, context);
+  if (used.mail) check_mail(config, context);
+  if (used.mirror) {
+    check_postgres_url("mirror.url", config.mirror.url, context);
+    check_mirror(config, context);
+  }
+  for (const MissingKey& key : missing_for(scope, config)) context.complain(key.path, key.message);
 }
 
 }  // namespace edged::config

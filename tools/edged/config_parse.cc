@@ -204,6 +204,11 @@ void apply(const Overrides& overrides, ReadContext& context, Config& config) {
     config.node.data_dir = std::filesystem::absolute(config.node.data_dir, ignored).string();
   }
   config.dev = overrides.dev;
+  config.dev_database = overrides.dev_database.value_or("");
+  if (overrides.dev_database && !overrides.dev) {
+    context.errors.push_back(
+        {{}, {}, "--dev-database", "needs --dev: without it the worker uses the database anyway"});
+  }
   config.insecure = overrides.insecure;
 }
 
@@ -212,6 +217,7 @@ void apply(const Overrides& overrides, ReadContext& context, Config& config) {
 Loaded load_config(const LoadRequest& request) {
   ReadContext context;
   context.environment = request.environment ? request.environment : process_environment;
+  context.check_postgres_url = request.check_postgres_url;
   Loaded loaded;
   loaded.config.file = find_file(request);
   std::string ignored_keys;

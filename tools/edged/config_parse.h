@@ -13,8 +13,10 @@
 
 namespace edged::config {
 
-// What the program will use. Only that must be complete: a node starts without DATABASE_URL.
-enum class Scope { kNode, kWorker, kAll };
+// The command that will use the file. Only what it uses must be complete: a node starts without
+// DATABASE_URL. kAll: `edged serve`. kCheck: everything that is written is checked, and nothing has
+// to be there; missing_for() tells what a command misses.
+enum class Scope { kNode, kWorker, kAll, kMigrate, kCronRun, kCronHistory, kMirror, kCheck };
 
 // Flags, or the environment's EDGED_…; each beats the file. Texts as they were given: load_config()
 // reads them as strictly as the file.
@@ -29,6 +31,7 @@ struct Overrides {
   std::optional<std::string> worker_http;
   std::optional<std::string> worker_state_dir;
   std::optional<std::string> log_level;
+  std::optional<std::string> dev_database;
   bool dev = false;
   bool insecure = false;
 };
@@ -42,6 +45,9 @@ struct LoadRequest {
   Overrides overrides;
   // Null: the process's environment.
   std::function<std::optional<std::string>(const std::string&)> environment;
+  // What is wrong with a connection URL of PostgreSQL, without a word of what may be a password;
+  // empty: nothing. Null: URLs are not looked at.
+  std::function<std::string(const std::string&)> check_postgres_url{};
 };
 
 struct Loaded {

@@ -112,6 +112,13 @@ void ObjectReader::text(std::string_view key, std::string& out) {
   if (auto expanded = expand(*value, path_of(key))) out = std::move(*expanded);
 }
 
+void ObjectReader::text_if_used(bool used, std::string_view key, std::string& out) {
+  const bool before = lenient_;
+  lenient_ = lenient_ || !used;
+  text(key, out);
+  lenient_ = before;
+}
+
 void ObjectReader::choice(std::string_view key,
                           std::initializer_list<std::string_view> allowed,
                           std::string& out) {

@@ -32,6 +32,7 @@ struct Complaint {
 struct ReadContext {
   std::string file;
   std::function<std::optional<std::string>(const std::string&)> environment;
+  std::function<std::string(const std::string&)> check_postgres_url;  // see LoadRequest; or null
   std::vector<Complaint> errors;
   std::vector<std::string> warnings;
   std::vector<std::string> ignored;         // paths of keys that tolerant readers did not know
@@ -48,6 +49,8 @@ class ObjectReader {
 
   // Each leaves `out` alone if the key is absent or wrong.
   void text(std::string_view key, std::string& out);
+  // As text(); an unset environment variable is no error if the program does not use the key.
+  void text_if_used(bool used, std::string_view key, std::string& out);
   void choice(std::string_view key,
               std::initializer_list<std::string_view> allowed,
               std::string& out);
@@ -84,7 +87,7 @@ class ObjectReader {
   const Json& object_;
   const std::string path_;
   ReadContext& context_;
-  const bool lenient_;
+  bool lenient_;
   std::vector<std::string> known_;
 };
 

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "tools/edged/config_needs.h"
+
 namespace edged::config {
 namespace {
 
@@ -68,16 +70,19 @@ void read_jobs(const Json& json, ReadContext& context, bool lenient, ClassMonito
   jobs.finish();
 }
 
-void read_worker(const Json& json, ReadContext& context, bool lenient, Worker& worker) {
-  ObjectReader reader(json, "worker", context, lenient);
+void read_worker(const Json& json, ReadContext& context, Scope scope, Worker& worker) {
+  ObjectReader reader(json, "worker", context, !uses_worker_section(scope));
+  reader.text_list("roles", worker.roles);
+  const UsedSections used = used_sections(scope, worker);
   reader.text("http", worker.http);
   reader.text("state_dir", worker.state_dir);
   reader.text("node", worker.node);
   reader.text("tls_ca", worker.tls_ca);
   reader.text("token_file", worker.token_file);
   reader.duration("node_timeout", worker.node_timeout);
-  reader.text("cron_secret", worker.cron_secret);
-  reader.text("public_url", worker.public_url);
+  reader.text_if_used(used.cron_http, "cron_secret", worker.cron_secret);
+  reader.text_if_used(used.cron_http, "cron_secret_file", worker.cron_secret_file);
+  reader.text_if_used(used.mail, "public_url", worker.public_url);
   reader.finish();
 }
 
@@ -125,6 +130,7 @@ void read_upstream(const Json& json, ReadContext& context, bool lenient, Upstrea
   reader.choice("type", {"scraper", "json"}, upstream.type);
   reader.text("url", upstream.url);
   reader.text("token", upstream.token);
+  reader.text("token_file", upstream.token_file);
   reader.text("tls_ca", upstream.tls_ca);
   reader.text("proxy", upstream.proxy);
   if (const Json* fields = reader.object("fields")) {
@@ -267,29 +273,27 @@ void read_mirror(const Json& json, ReadContext& context, bool lenient, Mirror& m
 }  // namespace
 
 std::string read_document(const Json& document, Scope scope, ReadContext& context, Config& config) {
-  const bool no_node = scope == Scope::kWorker;
-  const bool no_worker = scope == Scope::kNode;
   ObjectReader top(document, "", context);
   std::string wrangler;
   std::string level = "info";
   top.ignore("$schema");
-  if (const Json* json = top.object("node")) read_node(*json, context, no_node, config.node);
+  // First: the worker's roles decide which sections are used.
+  if (const Json* json = top.object("worker")) read_worker(*json, context, scope, config.worker);
+  const UsedSections used = used_sections(scope, config.worker);
+  if (const Json* json = top.object("node")) read_node(*json, context, !used.node, config.node);
   read_shared_keys(top, context, false, config);
   if (const Json* json = top.object("postgres")) {
-    read_postgres(*json, context, no_worker, config.postgres);
+    read_postgres(*json, context, !used.postgres, config.postgres);
   }
   if (const Json* json = top.object("jobs")) {
-    read_jobs(*json, context, no_worker, config.class_monitor);
-  }
-  if (const Json* json = top.object("worker")) {
-    read_worker(*json, context, no_worker, config.worker);
+    read_jobs(*json, context, !used.jobs, config.class_monitor);
   }
   if (const Json* json = top.object("upstream")) {
-    read_upstream(*json, context, no_worker, config.upstream);
+    read_upstream(*json, context, !used.upstream, config.upstream);
   }
-  if (const Json* json = top.object("mail")) read_mail(*json, context, no_worker, config.mail);
+  if (const Json* json = top.object("mail")) read_mail(*json, context, !used.mail, config.mail);
   if (const Json* json = top.object("mirror")) {
-    read_mirror(*json, context, no_worker, config.mirror);
+    read_mirror(*json, context, !used.mirror, config.mirror);
   }
   top.choice("log_level", {"debug", "info", "warn", "error", "off"}, level);
   log::parse_level(level, config.log_level);

@@ -38,7 +38,7 @@ void add_run_command(CLI::App& cron, int& exit_code) {
   add_worker_flags(*command, arguments->flags);
   command->callback([arguments, &exit_code] {
     arguments->once.deliver_mail = !arguments->no_mail;
-    const auto config = load_or_report(arguments->flags, "cron", config::Scope::kWorker);
+    const auto config = load_or_report(arguments->flags, "cron run", config::Scope::kCronRun);
     exit_code = config ? run_cron_once(*config, arguments->once) : static_cast<int>(kExitUsage);
   });
 }
@@ -61,7 +61,8 @@ void add_history_command(CLI::App& cron, int& exit_code) {
   command->add_flag("--json", arguments->history.json, "Print them as one JSON object");
   add_file_flags(*command, arguments->flags);
   command->callback([arguments, &exit_code] {
-    const auto config = load_or_report(arguments->flags, "cron", config::Scope::kWorker);
+    const auto config =
+        load_or_report(arguments->flags, "cron history", config::Scope::kCronHistory);
     exit_code =
         config ? run_cron_history(*config, arguments->history) : static_cast<int>(kExitUsage);
   });

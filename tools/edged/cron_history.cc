@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tools/edged/exit_code.h"
+#include "tools/edged/postgres_options.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/db/schema_check.h"
 
@@ -38,9 +39,11 @@ boost::asio::awaitable<void> read_into(db::PgPool& pool,
                                        monitor::RunStore& store,
                                        int limit,
                                        Result<std::vector<worker::RunRecord>>* runs) {
-  const Status schema = co_await db::check_schema(pool);
-  if (!schema.ok()) {
-    *runs = schema;
+  db::DatabaseUse use;
+  use.history = true;
+  const Result<db::DatabaseFindings> database = co_await db::check_database(pool, use);
+  if (!database) {
+    *runs = database.error();
     co_return;
   }
   *runs = co_await store.newest_runs(limit);
@@ -118,13 +121,17 @@ int run_cron_history(const config::Config& config, const CronHistoryOptions& opt
     return kExitUsage;
   }
   boost::asio::io_context io(1);
-  WorkerParts parts(io.get_executor(), config, "edged cron history");
+  MetricsRegistry metrics;
+  db::PgPoolOptions pool_of_one = pool_options(config, "edged cron history");
+  pool_of_one.size = 1;
+  db::PgPool pool(io.get_executor(), std::move(pool_of_one), metrics);
+  monitor::RunStore store(pool, run_store_options(config, "edged cron history"));
   Result<std::vector<worker::RunRecord>> runs = Status(Code::kInternal, "did not end");
   auto finish = [&io](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);
     io.stop();
   };
-  boost::asio::co_spawn(io, read_into(parts.pool, parts.run_store, options.limit, &runs), finish);
+  boost::asio::co_spawn(io, read_into(pool, store, options.limit, &runs), finish);
   io.run();
   if (!runs) {
     std::fprintf(stderr, "edged cron history: %s\n", runs.error().message().c_str());

@@ -11,6 +11,7 @@
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
+#include "tools/edged/duties.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/mirror_parts.h"
 #include "tools/edged/worker_parts.h"
@@ -41,16 +42,46 @@ void print_summary(const std::string& summary, bool json) {
 }
 
 awaitable<Status> deliver_mails(WorkerParts& parts, std::int64_t run_id) {
-  const Result<int> pending = co_await parts.outbox.deliver_run(run_id, kMailPatience);
+  const Result<int> pending = co_await parts.outbox->deliver_run(run_id, kMailPatience);
   if (!pending) co_return pending.error().with_context("could not deliver the run's mails");
   if (*pending == 0) co_return Status();
   co_return Status(Code::kInternal,
                    std::to_string(*pending) + " mails of the run are still queued after 30 s");
 }
 
+// The mails of the run that will never be sent, with their reasons.
+awaitable<Status> find_dead_mails(WorkerParts& parts, std::int64_t run_id) {
+  constexpr int kNamed = 5;
+  db::PgParameters parameters;
+  parameters.emplace_back(std::to_string(run_id));
+  const Result<db::PgResult> dead = co_await parts.pool.execute(
+      "select notification_id, class_nbr, coalesce(reason, 'no reason was recorded') "
+      "from edged.mails where run_id = $1::bigint and status = 'dead' order by id",
+      std::move(parameters));
+  if (!dead) co_return dead.error().with_context("could not look for undeliverable mails");
+  if (dead->rows() == 0) co_return Status();
+  std::string text = std::to_string(dead->rows()) + " mails of the run will never be sent: ";
+  for (int row = 0; row < dead->rows() && row < kNamed; ++row) {
+    text += std::string(row > 0 ? "; " : "") + std::string(dead->text(row, 0)) + " (section " +
+            std::string(dead->text(row, 1)) + "): " + std::string(dead->text(row, 2));
+  }
+  if (dead->rows() > kNamed) text += "; and " + std::to_string(dead->rows() - kNamed) + " more";
+  co_return Status(Code::kInternal,
+                   text + ". They are the rows of edged.mails with status 'dead' and run_id " +
+                       std::to_string(run_id));
+}
+
+bool has_notifications(const std::string& summary) {
+  boost::system::error_code not_json;
+  const boost::json::value value = boost::json::parse(summary, not_json);
+  const boost::json::object* object = value.if_object();
+  const boost::json::value* count = object ? object->if_contains("notifications") : nullptr;
+  return count != nullptr && count->is_number() && count->to_number<double>() > 0;
+}
+
 // The summary that a failed run left; empty: none, or it cannot be read.
 awaitable<std::string> summary_of_failed(WorkerParts& parts, std::int64_t run_id) {
-  const auto record = co_await parts.run_store.record(run_id);
+  const auto record = co_await parts.run_store->record(run_id);
   co_return record ? record->summary_json : std::string();
 }
 
@@ -77,6 +108,9 @@ awaitable<int> tell_outcome(WorkerParts& parts,
   } else {
     summary = co_await summary_of_failed(parts, run_id);
   }
+  if (options.deliver_mail && delivered.ok() && has_notifications(summary)) {
+    delivered = co_await find_dead_mails(parts, run_id);
+  }
   if (!summary.empty()) print_summary(summary, options.json);
   if (!outcome && upstream_was_away(summary)) {
     co_return fail(Status(Code::kUnavailable, outcome.error().message()));
@@ -87,61 +121,78 @@ awaitable<int> tell_outcome(WorkerParts& parts,
 }
 
 awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnceOptions options) {
-  const Status schema = co_await db::check_schema(parts.pool);
-  if (!schema.ok()) co_return fail(schema);
-  const Result<std::string> hidden = co_await db::find_hidden_rows(parts.pool);
-  if (hidden && !hidden->empty()) log::warn(*hidden);
-  const Result<MirrorChoice> choice = co_await choose_mirror(config, parts.pool);
-  if (!choice) co_return fail(choice.error());
-  if (choice->logical) parts.set_mirrored(mirrored_keys(config.mirror));
+  db::DatabaseUse use;
+  use.job = true;
+  use.mail = options.deliver_mail;
+  const Result<db::DatabaseFindings> database = co_await db::check_database(parts.pool, use);
+  if (!database) co_return fail(database.error());
+  for (const std::string& warning : database->warnings) log::warn(warning);
+  const Status same = check_dev_database(config, database->database);
+  if (!same.ok()) co_return fail(same);
+  // The node knows better than PostgreSQL whether a mirror keeps its keys, and is nearer.
+  if (parts.kv_client) {
+    const NodeMirror mirror =
+        co_await ask_node_for_mirror(*parts.kv_client, config, parts.clock.wall_now());
+    parts.set_mirror(mirror);
+  }
   worker::StartRequest request;
   request.cause = worker::Cause::kManual;
   request.idempotency_key = options.idempotency_key;
   if (!request.idempotency_key.empty()) {
     // There may be no worker that would end a dead run, which this one would be refused for; nor
     // one that takes over the key's run if its worker dies while it is waited for.
-    co_await parts.class_monitor.take_over_once();
-    co_await parts.class_monitor.rest();
+    co_await parts.class_monitor->take_over_once();
+    co_await parts.class_monitor->rest();
     auto rethrow = [](std::exception_ptr error) {
       if (error) std::rethrow_exception(error);
     };
     boost::asio::co_spawn(co_await boost::asio::this_coro::executor,
-                          parts.class_monitor.take_over_abandoned(),
+                          parts.class_monitor->take_over_abandoned(),
                           rethrow);
   }
   request.due_at = parts.clock.wall_now();
   worker::StartRequest again = request;
-  Result<std::int64_t> id = co_await parts.class_monitor.start(std::move(request));
+  Result<std::int64_t> id = co_await parts.class_monitor->start(std::move(request));
   if (!id && id.code() == Code::kConflict && !again.idempotency_key.empty()) {
     // A dead run may have been taken over in between: it is ended first.
-    co_await parts.class_monitor.rest();
-    id = co_await parts.class_monitor.start(std::move(again));
+    co_await parts.class_monitor->rest();
+    id = co_await parts.class_monitor->start(std::move(again));
   }
   if (!id) {
-    (void)co_await parts.class_monitor.drain(kDrainTimeout);
+    (void)co_await parts.class_monitor->drain(kDrainTimeout);
     co_return fail(id.error());
   }
-  Result<std::string> outcome = co_await parts.class_monitor.wait(*id);
-  (void)co_await parts.class_monitor.drain(kDrainTimeout);  // of a run taken over meanwhile
+  Result<std::string> outcome = co_await parts.class_monitor->wait(*id);
+  (void)co_await parts.class_monitor->drain(kDrainTimeout);  // of a run taken over meanwhile
   const int code = co_await tell_outcome(parts, *id, std::move(outcome), std::move(options));
   co_return code;
 }
 
 }  // namespace
 
-int run_cron_once(const config::Config& config, const CronOnceOptions& options) {
-  if (options.job != "class-monitor") {
-    std::cerr << "edged cron run: no such job: \"" << options.job << "\". Jobs: class-monitor\n";
+int run_cron_once(const config::Config& config, const CronOnceOptions& given) {
+  if (given.job != "class-monitor") {
+    std::cerr << "edged cron run: no such job: \"" << given.job << "\". Jobs: class-monitor\n";
     return kExitUsage;
   }
-  if (!options.idempotency_key.empty() && !worker::is_idempotency_key(options.idempotency_key)) {
+  if (!given.idempotency_key.empty() && !worker::is_idempotency_key(given.idempotency_key)) {
     std::cerr << "edged cron run: --idempotency-key is not 1 to 255 printable ASCII characters\n";
     return kExitUsage;
   }
+  if (config.leaves_database_alone()) {
+    std::cerr << "edged cron run: --dev leaves the database alone. To run the job in it all the "
+                 "same, name the database that postgres.url leads to: --dev-database NAME\n";
+    return kExitUsage;
+  }
+  Duties duties;
+  duties.jobs = true;
+  duties.mail = given.deliver_mail && config.worker.has_role(config::kRoleMail);
+  CronOnceOptions options = given;
+  options.deliver_mail = duties.mail;
   boost::asio::io_context io(1);
   // A name of its own: this process must not take over the run of a worker that is alive.
-  WorkerParts parts(io.get_executor(), config, to_hex(random_bytes(16)));
-  const Status maildir = options.deliver_mail ? parts.transport.prepare() : Status();
+  WorkerParts parts(io.get_executor(), config, to_hex(random_bytes(16)), duties);
+  const Status maildir = parts.transport ? parts.transport->prepare() : Status();
   if (!maildir.ok()) return fail(maildir);
   int code = kExitFailed;
   auto finish = [&io, &code](std::exception_ptr error, int result) {

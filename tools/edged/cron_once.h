@@ -19,6 +19,6 @@ struct CronOnceOptions {
 // over. A run whose worker has died is taken over. Returns the exit code: kExitFailed if the run
 // failed, another is under way or mails are left over; kExitUsage for no such job or an unusable
 // key; else as exit_code_of() has it.
-int run_cron_once(const config::Config& config, const CronOnceOptions& options);
+int run_cron_once(const config::Config& config, const CronOnceOptions& given);
 
 }  // namespace edged

@@ -6,6 +6,7 @@
 
 #include "proto/base/log.h"
 #include "tools/edged/strict_options.h"
+#include "worker/db/connection_url.h"
 
 namespace edged {
 namespace {
@@ -14,16 +15,19 @@ std::optional<std::string> given(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional<std::string>(text);
 }
 
-config::LoadRequest request_of(const Flags& flags, config::Scope scope) {
+}  // namespace
+
+config::LoadRequest load_request(const Flags& flags, config::Scope scope) {
   config::LoadRequest request;
   request.file = flags.file;
   request.file_optional = scope == config::Scope::kNode;
   request.scope = scope;
   request.overrides = flags.overrides();
+  request.check_postgres_url = [](const std::string& url) {
+    return db::check_connection_url(url).message();
+  };
   return request;
 }
-
-}  // namespace
 
 config::Overrides Flags::overrides() const {
   config::Overrides overrides;
@@ -42,6 +46,7 @@ config::Overrides Flags::overrides() const {
   overrides.worker_state_dir = given(state_dir);
   overrides.log_level = given(log_level);
   overrides.dev = dev;
+  overrides.dev_database = given(dev_database);
   overrides.insecure = insecure;
   return overrides;
 }
@@ -67,6 +72,7 @@ std::vector<std::string> Flags::as_arguments() const {
   add("--state-dir", state_dir);
   add("--log-level", log_level);
   if (dev) arguments.emplace_back("--dev");
+  add("--dev-database", dev_database);
   if (insecure) arguments.emplace_back("--insecure");
   return arguments;
 }
@@ -175,7 +181,8 @@ void add_node_flags(CLI::App& command, Flags& flags) {
       "--dev",
       flags.dev,
       "Development: keep data in a temporary directory unless --data is given, use the "
-      "preview_ids, and create the namespaces of the configuration");
+      "preview_ids, and create the namespaces of the configuration. The worker leaves the database "
+      "alone unless --dev-database names it");
   command.add_flag("--insecure",
                    flags.insecure,
                    "Allow addresses that other machines can reach without TLS and tokens: everyone "
@@ -196,12 +203,18 @@ void add_worker_flags(CLI::App& command, Flags& flags) {
            "Directory for the state of the worker (default /var/lib/edged/worker)")
       ->type_name("DIR")
       ->envname("EDGED_STATE_DIR");
+  add_text(command,
+           "--dev-database",
+           flags.dev_database,
+           "With --dev: the name of the database that postgres.url leads to. Jobs run in it, mails "
+           "are delivered and tables are mirrored as without --dev")
+      ->type_name("NAME");
 }
 
 std::optional<config::Config> load_or_report(const Flags& flags,
                                              const std::string& command,
                                              config::Scope scope) {
-  const config::Loaded loaded = config::load_config(request_of(flags, scope));
+  const config::Loaded loaded = config::load_config(load_request(flags, scope));
   if (!loaded.errors.empty()) {
     const std::size_t more = loaded.errors.size() - 1;
     std::fprintf(
@@ -225,7 +238,7 @@ std::optional<config::Config> load_or_report(const Flags& flags,
 
 std::function<void()> reloader(const Flags& flags, config::Scope scope) {
   return [flags, scope] {
-    const config::Loaded loaded = config::load_config(request_of(flags, scope));
+    const config::Loaded loaded = config::load_config(load_request(flags, scope));
     if (!loaded.errors.empty()) {
       log::error("configuration not reloaded, the node or worker goes on with the one before: " +
                  loaded.errors.front().to_string());

@@ -17,6 +17,7 @@ namespace edged {
 struct Flags {
   std::string file, data_dir, unix_path, http, worker_http, state_dir, log_level, binding, recovery;
   std::string tls_certificate, tls_key, io_threads, memory_budget, durability, disk_quota;
+  std::string dev_database;
   std::vector<std::string> listen;
   bool dev = false;
   bool insecure = false;
@@ -30,6 +31,9 @@ struct Flags {
 void add_file_flags(CLI::App& command, Flags& flags);
 void add_node_flags(CLI::App& command, Flags& flags);
 void add_worker_flags(CLI::App& command, Flags& flags);
+
+// With the environment and the file: what load_config() wants.
+config::LoadRequest load_request(const Flags& flags, config::Scope scope);
 
 // Loads the configuration, or prints what is wrong on stderr and returns nothing (exit code 2).
 // Sets the log's component to `command`. The node and the worker log warnings, the worker also the

@@ -44,7 +44,7 @@ boost::asio::awaitable<void> migrate_into(db::MigrateOptions options,
 }
 
 int migrate_now(const MigrateArguments& arguments) {
-  const auto config = load_or_report(arguments.flags, "migrate", config::Scope::kWorker);
+  const auto config = load_or_report(arguments.flags, "migrate", config::Scope::kMigrate);
   if (!config) return kExitUsage;
   db::MigrateOptions options;
   options.url = config->postgres.url;

@@ -122,14 +122,9 @@ void print_text(const MirrorReport& report,
   std::printf("logical replication: %s\n", obstacles.empty() ? "possible" : "not possible");
 }
 
-// With rules; nothing after saying why there is none.
+// Nothing after saying what is wrong or missing.
 auto load_mirror(const MirrorArguments& arguments) {
-  auto config = load_or_report(arguments.flags, "mirror", config::Scope::kWorker);
-  if (config && config->mirror.rules.empty()) {
-    std::fprintf(stderr, "edged mirror: mirror.rules of the configuration is missing or empty\n");
-    config.reset();
-  }
-  return config;
+  return load_or_report(arguments.flags, "mirror", config::Scope::kMirror);
 }
 
 int check_now(const MirrorArguments& arguments) {

@@ -3,6 +3,7 @@
 #include "tools/edged/mirror_parts.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "tools/edged/postgres_options.h"
@@ -95,6 +96,45 @@ boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config&
   if (!in_the_way) co_return in_the_way.error();
   if (in_the_way->empty()) co_return MirrorChoice{true, "PostgreSQL allows logical replication"};
   co_return MirrorChoice{false, in_the_way->front()};
+}
+
+namespace {
+
+struct PrefixMirror {
+  bool owned = false;
+  bool followed = false;
+};
+
+boost::asio::awaitable<PrefixMirror> ask_for_prefix(net::Client* client,
+                                                    std::string ns,
+                                                    std::string prefix,
+                                                    WallTime fresh_after) {
+  net::KvListRequest request;
+  request.prefix = std::move(prefix);
+  request.limit = 1;
+  const Result<net::KvListPage> page = co_await client->list(std::move(ns), std::move(request));
+  PrefixMirror mirror;
+  // Stale: it is a mirror's, which has not loaded it or has fallen behind.
+  mirror.owned = page ? page->fresh_as_of.has_value() : page.code() == Code::kStale;
+  mirror.followed = page && page->fresh_as_of && *page->fresh_as_of >= fresh_after;
+  co_return mirror;
+}
+
+}  // namespace
+
+boost::asio::awaitable<NodeMirror> ask_node_for_mirror(net::Client& client,
+                                                       const config::Config& config,
+                                                       WallTime now) {
+  // As `edged mirror status` judges it.
+  const auto late =
+      std::max<std::chrono::milliseconds>(std::chrono::seconds(10), config.mirror.heartbeat * 5);
+  const std::string ns = config.worker_namespace_id();
+  const PrefixMirror states = co_await ask_for_prefix(&client, ns, "class_state:", now - late);
+  const PrefixMirror claims = co_await ask_for_prefix(&client, ns, "notif:", now - late);
+  NodeMirror mirror;
+  mirror.keys = {states.owned, claims.owned};
+  mirror.followed = states.followed;
+  co_return mirror;
 }
 
 monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror) {

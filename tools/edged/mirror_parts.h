@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/base/clock.h"
 #include "proto/net/client.h"
 #include "tools/edged/config.h"
 #include "worker/db/pg_pool.h"
@@ -42,6 +43,20 @@ struct MirrorChoice {
 // Errors: those of PgPool::execute.
 boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config& config,
                                                            db::PgPool& pool);
+
+// What a mirror does with the job's keys in the node.
+struct NodeMirror {
+  monitor::MirroredKeys keys;  // they belong to it
+  // It follows PostgreSQL: what is not there yet is worth waiting for.
+  bool followed = false;
+
+  bool operator==(const NodeMirror&) const = default;
+};
+// Asks the node, without the rights of a mirror: for a run beside a mirror that another process
+// keeps. A node that does not answer has none.
+boost::asio::awaitable<NodeMirror> ask_node_for_mirror(net::Client& client,
+                                                       const config::Config& config,
+                                                       WallTime now);
 
 // Which of the job's keys the mirror's rules keep.
 monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proto/base/hex.h"
+#include "proto/base/secret_file.h"
 #include "tools/edged/postgres_options.h"
 #include "worker/cron/schedule.h"
 #include "worker/monitor/section_state.h"
@@ -28,10 +29,6 @@ std::unique_ptr<net::Client> make_kv_client(boost::asio::any_io_executor executo
   return std::make_unique<net::Client>(std::move(executor), std::move(options));
 }
 
-upstream::ScraperOptions scraper_options(const config::Config& config) {
-  return {config.upstream.url, config.upstream.token, config.upstream.timeout};
-}
-
 upstream::HttpClientOptions http_client_options(const config::Config& config) {
   upstream::HttpClientOptions options;
   options.ca_file = config.upstream.tls_ca;
@@ -39,14 +36,26 @@ upstream::HttpClientOptions http_client_options(const config::Config& config) {
   return options;
 }
 
+// The token of upstream.token_file, as it is now; null: there is no such file.
+std::function<std::string()> current_token(const config::Upstream& from) {
+  if (from.token_file.empty()) return nullptr;
+  const auto file = std::make_shared<SecretFile>(from.token_file, "upstream.token_file");
+  return [file] {
+    const Result<std::string> secret = file->get();
+    return secret ? *secret : std::string();
+  };
+}
+
 std::unique_ptr<upstream::AttemptSource> make_source(upstream::HttpClient& client,
                                                      const config::Config& config) {
   const config::Upstream& from = config.upstream;
   if (from.type == "json") {
-    upstream::JsonOptions options{from.url, from.token, from.fields, from.defaults, from.timeout};
+    upstream::JsonOptions options{
+        from.url, from.token, from.fields, from.defaults, from.timeout, current_token(from)};
     return std::make_unique<upstream::JsonSource>(client, std::move(options));
   }
-  return std::make_unique<upstream::ScraperSource>(client, scraper_options(config));
+  upstream::ScraperOptions options{from.url, from.token, from.timeout, current_token(from)};
+  return std::make_unique<upstream::ScraperSource>(client, std::move(options));
 }
 
 upstream::FetcherOptions fetcher_options(const config::Config& config) {
@@ -69,20 +78,6 @@ std::string lower(std::string text) {
     return static_cast<char>(std::tolower(c));
   });
   return text;
-}
-
-monitor::RunStoreOptions run_store_options(const config::Config& config, std::string worker_name) {
-  monitor::RunStoreOptions options;
-  options.worker = std::move(worker_name);
-  options.process = to_hex(random_bytes(8));
-  options.mail_valid_for = std::chrono::duration_cast<std::chrono::seconds>(config.mail.valid_for);
-  options.past_term_after =
-      std::chrono::duration_cast<std::chrono::seconds>(config.class_monitor.past_term_after);
-  options.placeholders = {"", "staff", "tba", "instructor unassigned"};
-  for (const std::string& placeholder : config.class_monitor.instructor_placeholders) {
-    options.placeholders.push_back(lower(placeholder));
-  }
-  return options;
 }
 
 monitor::ClassMonitorOptions monitor_options(const config::Config& config) {
@@ -131,45 +126,82 @@ std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now) 
   return ttl;
 }
 
+monitor::RunStoreOptions run_store_options(const config::Config& config, std::string worker_name) {
+  monitor::RunStoreOptions options;
+  options.worker = std::move(worker_name);
+  options.process = to_hex(random_bytes(8));
+  options.mail_valid_for = std::chrono::duration_cast<std::chrono::seconds>(config.mail.valid_for);
+  options.past_term_after =
+      std::chrono::duration_cast<std::chrono::seconds>(config.class_monitor.past_term_after);
+  options.placeholders = {"", "staff", "tba", "instructor unassigned"};
+  for (const std::string& placeholder : config.class_monitor.instructor_placeholders) {
+    options.placeholders.push_back(lower(placeholder));
+  }
+  return options;
+}
+
 WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
                          const config::Config& config,
-                         std::string worker_name)
+                         std::string worker_name,
+                         Duties duties)
     : pool(executor, pool_options(config, "edged worker"), metrics),
-      kv_client(make_kv_client(executor, config)),
-      kv(kv_client.get(),
-         {.ns = config.worker_namespace_id(), .state_ttl = state_ttl(config, clock.wall_now())},
-         metrics),
-      http_client(executor, http_client_options(config)),
-      source(make_source(http_client, config)),
-      fetcher(executor, *source, fetcher_options(config), clock, metrics),
-      transport(config.maildir_path()),
-      outbox(executor,
-             pool,
-             transport,
-             clock,
-             metrics,
-             outbox_options(config),
-             [this](mail::SectionQuestion question) {
-               return ask_seats(&fetcher, std::move(question));
-             }),
-      run_store(pool, run_store_options(config, std::move(worker_name))),
-      class_monitor(executor,
-                    {run_store,
-                     kv,
-                     fetcher,
-                     clock,
-                     [this] { outbox.wake(); },
-                     [this] { return fetcher.figures(); },
-                     [this] {
-                       if (on_run_end) on_run_end();
-                     }},
-                    monitor_options(config),
-                    metrics),
-      history(make_history_keeper(executor, pool, clock, config, metrics)) {}
+      kv_client(make_kv_client(executor, config)) {
+  const bool asks_for_mails = duties.mail && !config.upstream.url.empty();
+  if (duties.jobs || asks_for_mails) make_upstream(executor, config);
+  if (duties.mail) make_mail(executor, config);
+  if (duties.jobs) make_jobs(executor, config, std::move(worker_name));
+}
 
-void WorkerParts::set_mirrored(monitor::MirroredKeys mirrored) {
-  if (mirrored.states) run_store.set_mirrored();
-  kv.set_mirrored(mirrored);
+void WorkerParts::make_upstream(boost::asio::any_io_executor executor,
+                                const config::Config& config) {
+  http_client = std::make_unique<upstream::HttpClient>(executor, http_client_options(config));
+  source = make_source(*http_client, config);
+  fetcher = std::make_unique<upstream::Fetcher>(
+      executor, *source, fetcher_options(config), clock, metrics);
+}
+
+void WorkerParts::make_mail(boost::asio::any_io_executor executor, const config::Config& config) {
+  transport = std::make_unique<mail::MaildirTransport>(config.maildir_path());
+  mail::AskSeats ask;
+  if (fetcher) {
+    ask = [this](mail::SectionQuestion question) {
+      return ask_seats(fetcher.get(), std::move(question));
+    };
+  }
+  outbox = std::make_unique<mail::OutboxDelivery>(
+      executor, pool, *transport, clock, metrics, outbox_options(config), std::move(ask));
+}
+
+void WorkerParts::make_jobs(boost::asio::any_io_executor executor,
+                            const config::Config& config,
+                            std::string worker_name) {
+  kv = std::make_unique<monitor::KvStates>(
+      kv_client.get(),
+      monitor::KvStatesOptions{.ns = config.worker_namespace_id(),
+                               .state_ttl = state_ttl(config, clock.wall_now())},
+      metrics);
+  run_store =
+      std::make_unique<monitor::RunStore>(pool, run_store_options(config, std::move(worker_name)));
+  monitor::RunTools tools{*run_store,
+                          *kv,
+                          *fetcher,
+                          clock,
+                          [this] {
+                            if (outbox) outbox->wake();
+                          },
+                          [this] { return fetcher->figures(); },
+                          [this] {
+                            if (on_run_end) on_run_end();
+                          }};
+  class_monitor = std::make_unique<monitor::ClassMonitor>(
+      executor, std::move(tools), monitor_options(config), metrics);
+  history = make_history_keeper(executor, pool, clock, config, metrics);
+}
+
+void WorkerParts::set_mirror(const NodeMirror& mirror) {
+  if (!class_monitor) return;
+  run_store->set_mirrored(mirror.keys.states && mirror.followed);
+  kv->set_mirrored(mirror.keys);
 }
 
 }  // namespace edged

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything a worker is made of, built in order from the configuration: PostgreSQL, the KV client,
-// the upstream, the job, the outbox. Shared by `edged worker` and `edged cron run`. One thread.
+// the upstream, the outbox, the job. What its duties do not need is not made, and has no metrics.
+// Shared by `edged worker` and `edged cron run`. One thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,6 +14,8 @@
 #include "proto/base/metrics.h"
 #include "proto/net/client.h"
 #include "tools/edged/config.h"
+#include "tools/edged/duties.h"
+#include "tools/edged/mirror_parts.h"
 #include "worker/db/pg_pool.h"
 #include "worker/mail/maildir.h"
 #include "worker/mail/outbox.h"
@@ -35,9 +38,10 @@ class WorkerParts {
   // `worker_name` is the same after a restart. Connects to nothing yet.
   WorkerParts(boost::asio::any_io_executor executor,
               const config::Config& config,
-              std::string worker_name);
-  // A mirror keeps these of the job's keys.
-  void set_mirrored(monitor::MirroredKeys mirrored);
+              std::string worker_name,
+              Duties duties);
+  // What a mirror does with the job's keys, as far as there are jobs.
+  void set_mirror(const NodeMirror& mirror);
 
   WorkerParts(const WorkerParts&) = delete;
   WorkerParts& operator=(const WorkerParts&) = delete;
@@ -46,16 +50,29 @@ class WorkerParts {
   MetricsRegistry metrics;
   db::PgPool pool;
   std::unique_ptr<net::Client> kv_client;  // null: no namespace is configured
-  monitor::KvStates kv;
-  upstream::HttpClient http_client;
+  // Null: neither jobs nor mails need it, or upstream.url is not set.
+  std::unique_ptr<upstream::HttpClient> http_client;
   std::unique_ptr<upstream::AttemptSource> source;
-  upstream::Fetcher fetcher;
-  mail::MaildirTransport transport;
-  mail::OutboxDelivery outbox;
-  monitor::RunStore run_store;
-  monitor::ClassMonitor class_monitor;
+  std::unique_ptr<upstream::Fetcher> fetcher;
+  // Null: mails are not delivered here.
+  std::unique_ptr<mail::MaildirTransport> transport;
+  std::unique_ptr<mail::OutboxDelivery> outbox;
+  // Null: jobs are not run here.
+  std::unique_ptr<monitor::KvStates> kv;
+  std::unique_ptr<monitor::RunStore> run_store;
+  std::unique_ptr<monitor::ClassMonitor> class_monitor;
+  std::unique_ptr<monitor::HistoryKeeper> history;  // also null: it is kept forever
   std::function<void()> on_run_end;                 // may be set at any time
-  std::unique_ptr<monitor::HistoryKeeper> history;  // null: it is kept forever
+
+ private:
+  void make_upstream(boost::asio::any_io_executor executor, const config::Config& config);
+  void make_mail(boost::asio::any_io_executor executor, const config::Config& config);
+  void make_jobs(boost::asio::any_io_executor executor,
+                 const config::Config& config,
+                 std::string worker_name);
 };
+
+// Of `edged cron history`, which needs nothing else.
+monitor::RunStoreOptions run_store_options(const config::Config& config, std::string worker_name);
 
 }  // namespace edged

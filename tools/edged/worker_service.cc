@@ -21,14 +21,14 @@
 #include "proto/base/log.h"
 #include "proto/http/health.h"
 #include "proto/http/server.h"
-#include "tools/edged/mirror_parts.h"
+#include "tools/edged/duties.h"
+#include "tools/edged/mirror_service.h"
 #include "tools/edged/state_dir.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/cron/cron_http.h"
+#include "worker/cron/run_json.h"
 #include "worker/cron/ticker.h"
 #include "worker/db/schema_check.h"
-#include "worker/mirror/applier.h"
-#include "worker/mirror/mirror.h"
 #include "worker/status/status_publisher.h"
 
 namespace edged {
@@ -46,7 +46,9 @@ class WorkerService {
       : config_(config),
         state_dir_(std::move(state_dir)),
         reload_(std::move(reload)),
-        parts_(io_.get_executor(), config, state_dir_.worker_name()),
+        duties_(duties_of(config)),
+        parts_(io_.get_executor(), config, state_dir_.worker_name(), duties_),
+        mirror_(io_.get_executor(), config, parts_, state_dir_.worker_name()),
         http_(io_.get_executor(), {.address = config.worker.http}),
         end_(io_, SIGTERM, SIGINT),
         hangup_(io_, SIGHUP) {}
@@ -63,11 +65,12 @@ class WorkerService {
   void spawn(awaitable<void> task);
   // Waits so long, or until the worker is stopped.
   awaitable<void> pause(std::chrono::milliseconds duration);
+  awaitable<void> check_node_access();
+  awaitable<Status> check_database();
   awaitable<void> begin_work();
-  awaitable<bool> begin_mirror();
-  awaitable<void> follow_postgres();
-  awaitable<void> release_node();
+  awaitable<bool> begin_ticks();
   awaitable<void> run_tick(WallTime due_at);
+  awaitable<void> check_database_again();
   awaitable<void> wait_for_end();
   awaitable<void> wait_for_hangup();
 
@@ -75,21 +78,20 @@ class WorkerService {
   StateDir state_dir_;
   std::function<void()> reload_;
   boost::asio::io_context io_{1};
+  const Duties duties_;
   WorkerParts parts_;
+  MirrorService mirror_;
   http::Server http_;
   boost::asio::signal_set end_;
   boost::asio::signal_set hangup_;
   std::set<boost::asio::steady_timer*> pauses_;
-  Status schema_{Code::kUnavailable, "the database was not checked yet"};
+  Status database_{Code::kUnavailable, "the database was not checked yet"};
+  bool database_warned_ = false;
   std::vector<worker::Schedule> schedules_;
   worker::CronJob job_;
   std::unique_ptr<worker::Ticker> ticker_;
   std::unique_ptr<worker::StatusPublisher> status_;
   const WallTime started_at_ = SystemClock().wall_now();
-  std::unique_ptr<net::Client> mirror_client_;
-  std::unique_ptr<mirror::Mirror> mirror_;
-  std::string mirror_mode_ = "off";
-  bool mirroring_ = false;
   bool stopping_ = false;
 };
 
@@ -123,18 +125,24 @@ Result<std::vector<worker::Schedule>> WorkerService::parse_schedules() const {
 }
 
 Status WorkerService::start() {
-  auto schedules = parse_schedules();
-  if (!schedules) return schedules.error();
-  schedules_ = std::move(*schedules);
-  const Status maildir = parts_.transport.prepare();
-  if (!maildir.ok()) return maildir;
+  if (duties_.jobs) {
+    auto schedules = parse_schedules();
+    if (!schedules) return schedules.error();
+    schedules_ = std::move(*schedules);
+  }
+  if (parts_.transport) {
+    const Status maildir = parts_.transport->prepare();
+    if (!maildir.ok()) return maildir;
+  }
+  tell_duties(config_, duties_, parts_.metrics);
   const Status listening = listen();
   if (!listening.ok()) return listening;
-  if (!parts_.kv.configured()) {
+  if (parts_.kv && !parts_.kv->configured()) {
     log::warn("[KV] KV namespace not available, falling back to PostgreSQL");
     log::warn("[KV] the reason: no kv_namespaces are configured");
   }
   if (parts_.kv_client != nullptr) {
+    spawn(check_node_access());
     status_ = std::make_unique<worker::StatusPublisher>(
         io_.get_executor(), *parts_.kv_client, worker::StatusOptions{}, [this] {
           return collect_status();
@@ -150,12 +158,18 @@ Status WorkerService::start() {
 
 Status WorkerService::listen() {
   http::add_health_routes(http_, parts_.metrics, [this] { return readiness(); });
-  job_.name = kJob;
-  job_.schedules = config_.class_monitor_crons();
-  job_.time_zone = config_.class_monitor.time_zone;
-  job_.next_due = [this] { return ticker_ ? ticker_->next_due() : std::optional<WallTime>(); };
-  job_.runner = &parts_.class_monitor;
-  worker::add_cron_routes(http_, config_.worker.cron_secret, {job_}, parts_.clock);
+  worker::CronRoutes routes;
+  routes.secret = current_cron_secret(config_.worker);
+  routes.why_no_jobs = why_no_jobs(config_);
+  if (duties_.jobs) {
+    job_.name = kJob;
+    job_.schedules = config_.class_monitor_crons();
+    job_.time_zone = config_.class_monitor.time_zone;
+    job_.next_due = [this] { return ticker_ ? ticker_->next_due() : std::optional<WallTime>(); };
+    job_.runner = parts_.class_monitor.get();
+    routes.jobs = {job_};
+  }
+  worker::add_cron_routes(http_, std::move(routes), parts_.clock);
   const Status status = http_.listen();
   if (!status.ok()) return status;
   log::info("worker HTTP on " + http_.address());
@@ -166,8 +180,9 @@ Status WorkerService::listen() {
 
 Status WorkerService::readiness() const {
   if (stopping_) return Status(Code::kUnavailable, "the worker is stopping");
-  if (!schema_.ok()) return schema_;
-  if (!parts_.pool.healthy()) return Status(Code::kUnavailable, "PostgreSQL does not answer");
+  if (!database_.ok()) return database_;
+  if (duties_.any() && !parts_.pool.healthy())
+    return Status(Code::kUnavailable, "PostgreSQL does not answer");
   return {};
 }
 
@@ -182,9 +197,11 @@ boost::json::object WorkerService::describe() const {
   object["http"] = http_.address();
   object["ready"] = ready.ok();
   if (!ready.ok()) object["why"] = ready.message();
-  object["postgres"] = parts_.pool.healthy();
-  object["mirror"] = mirror_mode_;
-  object["upstream"] = upstream::describe(parts_.fetcher.figures());
+  object["roles"] = boost::json::value_from(config_.worker.roles);
+  if (config_.leaves_database_alone()) object["leaves_database_alone"] = true;
+  if (duties_.any()) object["postgres"] = parts_.pool.healthy();
+  object["mirror"] = mirror_.mode();
+  if (parts_.fetcher) object["upstream"] = upstream::describe(parts_.fetcher->figures());
   return object;
 }
 
@@ -192,107 +209,96 @@ awaitable<worker::StatusDocuments> WorkerService::collect_status() {
   worker::StatusDocuments documents;
   documents.emplace_back("status:worker:" + state_dir_.worker_name(),
                          boost::json::serialize(describe()));
+  if (!duties_.jobs) co_return documents;
   boost::json::object job = co_await worker::describe_job(&job_);
   documents.emplace_back("status:job:" + job_.name, boost::json::serialize(job));
   co_return documents;
 }
 
-// Waits until the database is there and fit, then starts the outbox, take-overs and the schedule.
+// Says at the start what the first call to the node would say later: which key to set.
+awaitable<void> WorkerService::check_node_access() {
+  net::KvListRequest request;
+  request.limit = 1;
+  const auto page =
+      co_await parts_.kv_client->list(config_.worker_namespace_id(), std::move(request));
+  if (page || page.code() != Code::kUnauthenticated || stopping_) co_return;
+  const std::string& file = config_.worker.token_file;
+  const std::string scopes =
+      duties_.mirror ? "read,write,delete,list,admin" : "read,write,delete,list";
+  log::error("[KV] the node at " + config_.node_address() +
+             (file.empty() ? " wants a token: set worker.token_file"
+                           : " does not take the token in worker.token_file (\"" + file + "\")") +
+             ". Make a token with: kvctl token create NAME --scope " + scopes +
+             ". The node said: " + page.error().message());
+}
+
+awaitable<Status> WorkerService::check_database() {
+  const auto found = co_await db::check_database(parts_.pool, database_use(duties_, config_));
+  if (!found) co_return found.error();
+  const Status same = check_dev_database(config_, found->database);
+  if (!same.ok()) co_return same;
+  if (!database_warned_) {
+    for (const std::string& warning : found->warnings) log::warn(warning);
+  }
+  database_warned_ = true;
+  co_return Status();
+}
+
+// Waits until the database is there and fit, then starts what the roles name.
 awaitable<void> WorkerService::begin_work() {
   Backoff backoff({std::chrono::milliseconds(500), std::chrono::milliseconds(10'000)}, 1);
   std::string told;
-  while (!stopping_) {
-    schema_ = co_await db::check_schema(parts_.pool);
-    if (schema_.ok()) break;
-    if (schema_.message() != told) log::error("cannot work yet: " + schema_.message());
-    told = schema_.message();
+  while (!stopping_ && duties_.any()) {
+    database_ = co_await check_database();
+    if (database_.ok()) break;
+    if (database_.message() != told) log::error("cannot work yet: " + database_.message());
+    told = database_.message();
     co_await pause(backoff.next());
   }
+  if (!duties_.any()) database_ = Status();
   if (stopping_) co_return;
-  const Result<std::string> hidden = co_await db::find_hidden_rows(parts_.pool);
-  if (hidden && !hidden->empty()) log::warn(*hidden);
   backoff.reset();
-  while (!stopping_) {
-    const bool decided = co_await begin_mirror();
+  while (!stopping_ && duties_.mirror) {
+    const bool decided = co_await mirror_.begin();
     if (decided) break;
     co_await pause(backoff.next());
   }
+  if (duties_.jobs && !duties_.mirror) co_await mirror_.begin_watching();
   if (stopping_) co_return;
-  spawn(parts_.outbox.run());
-  spawn(parts_.class_monitor.take_over_abandoned());
+  if (parts_.outbox) spawn(parts_.outbox->run());
+  if (duties_.jobs) {
+    const bool begun = co_await begin_ticks();
+    if (!begun) co_return;
+  }
+  log::info("ready");
+  if (status_) status_->wake();
+}
+
+// Take-overs, the schedule and the deletion of history. False: the worker was stopped meanwhile.
+awaitable<bool> WorkerService::begin_ticks() {
+  spawn(parts_.class_monitor->take_over_abandoned());
   worker::TickerOptions options;
   options.job = kJob;
   options.schedules = schedules_;
   options.misfire =
       worker::parse_misfire(config_.class_monitor.misfire).value_or(worker::Misfire::kNone);
   options.jitter_max = config_.class_monitor.jitter;
+  Backoff backoff({std::chrono::milliseconds(500), std::chrono::milliseconds(10'000)}, 1);
   while (!stopping_) {
-    const auto last = co_await parts_.class_monitor.last_tick();
+    const auto last = co_await parts_.class_monitor->last_tick();
     if (last) options.last_tick = *last;
     if (last) break;
     log::error("cannot work yet: " + last.error().message());
     co_await pause(backoff.next());
   }
-  if (stopping_) co_return;
+  if (stopping_) co_return false;
   if (parts_.history) spawn(parts_.history->run());
   ticker_ = std::make_unique<worker::Ticker>(
       io_.get_executor(), std::move(options), parts_.clock, [this](WallTime due_at) {
         return run_tick(due_at);
       });
   ticker_->start();
-  log::info("ready");
-  if (status_) status_->wake();
-}
-
-// Decides how the node gets its rows. False: PostgreSQL does not say.
-awaitable<bool> WorkerService::begin_mirror() {
-  if (!config_.mirror.configured || !parts_.kv.configured()) co_return true;
-  const Result<MirrorChoice> choice = co_await choose_mirror(config_, parts_.pool);
-  if (!choice) {
-    log::error("[mirror] " + choice.error().message());
-    co_return false;
-  }
-  parts_.metrics
-      .gauge("edged_mirror_mode",
-             "1 for the way in which the node gets its rows",
-             {{"mode", choice->logical ? "logical" : "cache-aside"}})
-      .set(1);
-  mirror_mode_ = choice->logical ? "logical" : "cache-aside";
-  log::info(std::string("[mirror] mode ") + (choice->logical ? "logical: " : "cache-aside: ") +
-            choice->why);
-  const auto executor = io_.get_executor();
-  mirror_client_ = std::make_unique<net::Client>(executor, mirror_client_options(config_));
-  if (!choice->logical) {
-    spawn(release_node());
-    co_return true;
-  }
-  mirror_ = std::make_unique<mirror::Mirror>(executor,
-                                             parts_.pool,
-                                             *mirror_client_,
-                                             parts_.clock,
-                                             parts_.metrics,
-                                             mirror_options(config_, state_dir_.worker_name()));
-  parts_.set_mirrored(mirrored_keys(config_.mirror));
-  spawn(follow_postgres());
   co_return true;
-}
-
-awaitable<void> WorkerService::follow_postgres() {
-  mirroring_ = true;
-  co_await mirror_->run();
-  mirroring_ = false;
-}
-
-// The keys of a mirror that ran before belong to nobody now, and nobody would keep them fresh.
-awaitable<void> WorkerService::release_node() {
-  mirror::Applier applier(io_.get_executor(), *mirror_client_, config_.worker_namespace_id());
-  Backoff backoff({std::chrono::milliseconds(500), std::chrono::milliseconds(30'000)}, 1);
-  while (!stopping_) {
-    const Result<bool> released = co_await applier.release(state_dir_.worker_name());
-    if (released && *released) log::info("[mirror] released the keys of a mirror that ran before");
-    if (released || !retryable(released.code())) break;
-    co_await pause(backoff.next());
-  }
 }
 
 // A tick that could not be started because PostgreSQL was away is tried again until the next is
@@ -308,9 +314,10 @@ awaitable<void> WorkerService::run_tick(WallTime due_at) {
   while (!stopping_) {
     worker::StartRequest request;
     request.due_at = due_at;
-    const auto id = co_await parts_.class_monitor.start(std::move(request));
+    const auto id = co_await parts_.class_monitor->start(std::move(request));
     if (id) {
-      (void)co_await parts_.class_monitor.wait(*id);  // the job logs its outcome
+      const auto outcome = co_await parts_.class_monitor->wait(*id);  // the job logs its outcome
+      if (outcome && worker::has_no_sections(*outcome)) co_await check_database_again();
       co_return;
     }
     if (id.code() == Code::kConflict) co_return;  // another worker has the tick, or a run goes on
@@ -326,6 +333,21 @@ awaitable<void> WorkerService::run_tick(WallTime due_at) {
   }
 }
 
+// A run that sees no sections may be one from which policies hide them since the start. No further
+// tick is run until the database is fit again.
+awaitable<void> WorkerService::check_database_again() {
+  Backoff backoff({std::chrono::milliseconds(1000), std::chrono::milliseconds(10'000)}, 1);
+  while (!stopping_) {
+    Status status = co_await check_database();
+    const bool unfit = status.code() == Code::kDenied || status.code() == Code::kNotFound;
+    if (unfit && database_.ok()) log::error("cannot work any more: " + status.message());
+    if (status.ok() && !database_.ok()) log::info("the database is fit again");
+    if (status.ok() || unfit) database_ = status;
+    if (database_.ok()) co_return;
+    co_await pause(backoff.next());
+  }
+}
+
 awaitable<void> WorkerService::wait_for_end() {
   co_await end_.async_wait(kAwait);
   log::info("stopping");
@@ -334,13 +356,15 @@ awaitable<void> WorkerService::wait_for_end() {
   hangup_.cancel();
   if (ticker_) ticker_->stop();
   if (status_) status_->stop();
-  if (mirror_) mirror_->stop();
-  const bool finished = co_await parts_.class_monitor.drain(kDrainTimeout);
-  if (!finished) log::warn("a run goes on; the next start of this worker takes it over");
-  parts_.outbox.stop();
+  mirror_.stop();
+  if (parts_.class_monitor) {
+    const bool finished = co_await parts_.class_monitor->drain(kDrainTimeout);
+    if (!finished) log::warn("a run goes on; the next start of this worker takes it over");
+  }
+  if (parts_.outbox) parts_.outbox->stop();
   if (parts_.history) parts_.history->stop();
   co_await http_.drain(std::chrono::milliseconds(1000));
-  for (int i = 0; mirroring_ && i < 100; ++i) {
+  for (int i = 0; mirror_.following() && i < 100; ++i) {
     co_await pause(std::chrono::milliseconds(10));
   }
   state_dir_.remove(kPortsFile);

@@ -18,9 +18,9 @@ namespace {
 
 constexpr std::string_view kPrefix = "/cron/";
 
-struct Routes {
-  std::string secret;
-  std::vector<CronJob> jobs;
+struct Routes : CronRoutes {
+  Routes(CronRoutes given, const Clock& its_clock)
+      : CronRoutes(std::move(given)), clock(its_clock) {}
   const Clock& clock;
 };
 
@@ -58,17 +58,20 @@ json::value time_or_null(const std::optional<WallTime>& time) {
 
 // Nothing if the caller may go on.
 std::optional<http::Response> refuse(const Routes& routes, const http::Request& request) {
-  if (routes.secret.empty()) {
-    return error_response(503, "no secret is configured: set worker.cron_secret");
+  const std::string secret = routes.secret ? routes.secret() : std::string();
+  if (secret.empty()) {
+    return error_response(503,
+                          "no secret is configured: set worker.cron_secret or "
+                          "worker.cron_secret_file");
   }
   const auto header = request.headers.find("authorization");
-  if (header != request.headers.end() && bearer_matches(header->second, routes.secret)) {
+  if (header != request.headers.end() && bearer_matches(header->second, secret)) {
     return std::nullopt;
   }
   http::Response response = error_response(
       401,
       "the header Authorization: Bearer SECRET is missing or wrong. SECRET is worker.cron_secret "
-      "of the worker's configuration");
+      "of the worker's configuration, or the first line of worker.cron_secret_file");
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
@@ -80,8 +83,10 @@ const CronJob* find_job(const Routes& routes, std::string_view name) {
   return job == routes.jobs.end() ? nullptr : &*job;
 }
 
-http::Response no_job(std::string_view name) {
-  return error_response(404, "no job \"" + std::string(name) + "\"");
+http::Response no_job(const Routes& routes, std::string_view name) {
+  std::string text = "there is no job \"" + std::string(name) + "\" on this worker";
+  if (!routes.why_no_jobs.empty()) text += ": " + routes.why_no_jobs;
+  return error_response(404, text);
 }
 
 awaitable<http::Response> trigger(std::shared_ptr<const Routes> routes, http::Request request) {
@@ -89,7 +94,7 @@ awaitable<http::Response> trigger(std::shared_ptr<const Routes> routes, http::Re
   if (refused) co_return std::move(*refused);
   const std::string name = request.path.substr(kPrefix.size());
   const CronJob* job = find_job(*routes, name);
-  if (job == nullptr) co_return no_job(name);
+  if (job == nullptr) co_return no_job(*routes, name);
   StartRequest start{routes->clock.wall_now(), Cause::kManual, {}};
   if (const auto key = request.headers.find("idempotency-key"); key != request.headers.end()) {
     if (!is_idempotency_key(key->second)) {
@@ -137,14 +142,14 @@ awaitable<http::Response> tell_runs(std::shared_ptr<const Routes> routes, http::
   constexpr std::string_view kEnd = "/runs";
   std::string_view name = std::string_view(request.path).substr(kPrefix.size());
   if (!name.ends_with(kEnd)) {
-    if (find_job(*routes, name) == nullptr) co_return no_job(name);
+    if (find_job(*routes, name) == nullptr) co_return no_job(*routes, name);
     http::Response response = error_response(405, "GET is not known here, POST starts the job");
     response.headers.emplace_back("Allow", "POST");
     co_return response;
   }
   name.remove_suffix(kEnd.size());
   const CronJob* job = find_job(*routes, name);
-  if (job == nullptr) co_return no_job(name);
+  if (job == nullptr) co_return no_job(*routes, name);
   int limit = kHistoryLimitDefault;
   if (const auto given = request.query.find("limit"); given != request.query.end()) {
     const std::optional<int> parsed = parse_limit(given->second);
@@ -197,11 +202,8 @@ bool bearer_matches(std::string_view header, std::string_view secret) {
   return difference == 0;
 }
 
-void add_cron_routes(http::Server& server,
-                     std::string secret,
-                     std::vector<CronJob> jobs,
-                     const Clock& clock) {
-  auto routes = std::make_shared<const Routes>(Routes{std::move(secret), std::move(jobs), clock});
+void add_cron_routes(http::Server& server, CronRoutes given, const Clock& clock) {
+  const auto routes = std::make_shared<const Routes>(std::move(given), clock);
   server.route("GET", "/cron", [routes](http::Request) { return list(routes); });
   server.route("GET", std::string(kPrefix), [routes](http::Request request) {
     return tell_runs(routes, std::move(request));

@@ -28,12 +28,16 @@ struct CronJob {
 // As GET /cron lists it, its last run included. The job outlives the call.
 boost::asio::awaitable<boost::json::object> describe_job(const CronJob* job);
 
-// An empty `secret` lets no one in: POST is answered 503. `clock` and the runners outlive the
-// server.
-void add_cron_routes(http::Server& server,
-                     std::string secret,
-                     std::vector<CronJob> jobs,
-                     const Clock& clock);
+struct CronRoutes {
+  // Asked for each POST, so that a secret can be replaced. What it answers is empty if none is
+  // configured: then nobody is let in, POST is answered 503.
+  std::function<std::string()> secret;
+  std::vector<CronJob> jobs;
+  std::string why_no_jobs;  // said with the 404 of a job that is not there; empty: nothing
+};
+
+// `clock` and the runners outlive the server.
+void add_cron_routes(http::Server& server, CronRoutes routes, const Clock& clock);
 
 // True if `header` is "Bearer " and the secret. Takes the same time wherever the two differ.
 bool bearer_matches(std::string_view header, std::string_view secret);

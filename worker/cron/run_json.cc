@@ -48,4 +48,12 @@ json::object describe_history(const std::vector<RunRecord>& runs) {
   return json::object{{"runs", std::move(described)}};
 }
 
+bool has_no_sections(const std::string& summary_json) {
+  boost::system::error_code not_json;
+  const boost::json::value summary = boost::json::parse(summary_json, not_json);
+  const boost::json::object* object = summary.if_object();
+  const boost::json::value* sections = object ? object->if_contains("sections") : nullptr;
+  return sections != nullptr && sections->is_number() && sections->to_number<double>() == 0;
+}
+
 }  // namespace edged::worker

@@ -21,4 +21,7 @@ boost::json::object describe_run(const RunRecord& run);
 // The same with `attempts` and `duration_seconds`, as {"runs":[...]}.
 boost::json::object describe_history(const std::vector<RunRecord>& runs);
 
+// True if a run's summary says that it had nothing to check.
+bool has_no_sections(const std::string& summary_json);
+
 }  // namespace edged::worker

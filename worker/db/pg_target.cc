@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "worker/db/connection_url.h"
 #include "worker/db/name_lookup.h"
 
 namespace edged::db {
@@ -64,9 +65,7 @@ Result<PgSettings> parse_settings(const PgConnectOptions& options) {
       PQconninfoParse(options.url.c_str(), &error), PQconninfoFree);
   PQfreemem(error);  // it may quote the URL, password included
   if (parsed == nullptr) {
-    return Status(
-        Code::kInvalidArgument,
-        "could not parse the PostgreSQL URL: neither a connection URI nor a keyword string");
+    return check_connection_url(options.url).with_context("the URL of PostgreSQL");
   }
   PgSettings settings{{"client_encoding", "UTF8"},
                       {"fallback_application_name", options.application_name},

@@ -31,6 +31,8 @@ struct KvStatesOptions {
 struct MirroredKeys {
   bool states = false;
   bool claims = false;
+
+  bool operator==(const MirroredKeys&) const = default;
 };
 
 class KvStates {

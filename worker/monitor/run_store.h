@@ -104,8 +104,9 @@ class RunStore {
  public:
   RunStore(db::PgPool& pool, RunStoreOptions options);
 
-  // From now on a mirror keeps the states: runs tell from where on it has what they saw.
-  void set_mirrored() { mirrored_ = true; }
+  // Whether a mirror keeps the states and follows PostgreSQL: runs tell then from where on it has
+  // what they saw.
+  void set_mirrored(bool mirrored = true) { mirrored_ = mirrored; }
 
   std::uint64_t messages_per_statement() const { return pool_.messages_per_statement(); }
 

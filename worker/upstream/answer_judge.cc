@@ -36,6 +36,16 @@ Attempt refused(Outcome outcome, Code code, const HttpAnswer& answer) {
       answer.retry_after};
 }
 
+// 401 and 403: the token is missing, wrong, or not for this.
+Attempt denied(const HttpAnswer& answer) {
+  return Attempt{
+      Outcome::kRejected,
+      Status(Code::kDenied,
+             "the upstream refused the request with HTTP status " + std::to_string(answer.status) +
+                 ". Set its token in upstream.token or upstream.token_file"),
+      answer.retry_after};
+}
+
 Attempt judge_body(const HttpAnswer& answer, const ParseAnswer& parse) {
   Result<SectionObservation> parsed = parse(answer.body);
   const Outcome outcome = parsed                             ? Outcome::kAnswered
@@ -58,7 +68,7 @@ Attempt judge_answer(const Result<HttpAnswer>& answer, const ParseAnswer& parse)
     Attempt judged = judge_body(*answer, parse);
     if (judged.outcome == Outcome::kNoSection) return judged;
   }
-  if (status == 401 || status == 403) return refused(Outcome::kRejected, Code::kDenied, *answer);
+  if (status == 401 || status == 403) return denied(*answer);
   if (status == 429) return refused(Outcome::kThrottled, Code::kUnavailable, *answer);
   if (status == 503) return refused(Outcome::kOverloaded, Code::kUnavailable, *answer);
   if (status >= 500) return refused(Outcome::kServerError, Code::kUnavailable, *answer);

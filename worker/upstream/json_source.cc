@@ -180,9 +180,8 @@ boost::asio::awaitable<Attempt> JsonSource::attempt(SectionKey section, std::str
                       std::nullopt};
   }
   request.headers = {{"Accept", "application/json"}};
-  if (!options_.token.empty()) {
-    request.headers.emplace_back("Authorization", "Bearer " + options_.token);
-  }
+  const std::string token = options_.current_token ? options_.current_token() : options_.token;
+  if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
   if (!run_id.empty()) request.headers.emplace_back("X-Edged-Run", std::move(run_id));
   request.timeout = options_.timeout;
   const Result<HttpAnswer> answer = co_await client_.perform(std::move(request));

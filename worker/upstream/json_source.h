@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ struct JsonOptions {
   JsonFields fields;
   JsonDefaults defaults{};
   std::chrono::milliseconds timeout{90'000};
+  // If given, asked for each request in place of `token`: a token that may be replaced.
+  std::function<std::string()> current_token{};
 };
 
 class JsonSource final : public AttemptSource {

@@ -30,8 +30,8 @@ HttpRequest ScraperSource::make_request(const SectionKey& section, std::string r
   request.method = "POST";
   request.url = endpoint_;
   request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
-  if (!options_.token.empty())
-    request.headers.emplace_back("Authorization", "Bearer " + options_.token);
+  const std::string token = options_.current_token ? options_.current_token() : options_.token;
+  if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
   if (!run_id.empty()) request.headers.emplace_back("X-Edged-Run", std::move(run_id));
   request.body = boost::json::serialize(
       boost::json::object{{"sectionNumber", section.class_nbr}, {"term", section.term}});

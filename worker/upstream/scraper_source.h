@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "worker/upstream/attempt.h"
@@ -16,6 +17,8 @@ struct ScraperOptions {
   std::string url;    // "http://127.0.0.1:8080", with or without a path or a '/' at the end
   std::string token;  // empty: no Authorization header
   std::chrono::milliseconds timeout{90'000};
+  // If given, asked for each request in place of `token`: a token that may be replaced.
+  std::function<std::string()> current_token{};
 };
 
 class ScraperSource final : public AttemptSource {

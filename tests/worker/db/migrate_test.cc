@@ -44,7 +44,10 @@ class MigrateTest : public testing::Test {
     PgPoolOptions target;
     target.url = cluster_.url(database_);
     PgPool pool(io_.get_executor(), target, metrics_);
-    return run_awaitable(io_, check_schema(pool));
+    DatabaseUse use;
+    use.job = use.mail = use.mirror = true;
+    const auto found = run_awaitable(io_, check_database(pool, use));
+    return found ? Status() : found.error();
   }
 };
 
@@ -163,7 +166,7 @@ TEST_F(MigrateTest, CheckNamesWhatIsMissing) {
   const Status no_tables = check();
   EXPECT_EQ(no_tables.code(), Code::kNotFound);
   EXPECT_THAT(no_tables.message(),
-              HasSubstr("auth.users.id, auth.users.email, public.class_states.id"));
+              HasSubstr("auth.users.id, auth.users.email, public.class_states.term"));
   ASSERT_TRUE(run(options(true)));
   EXPECT_EQ(check().to_string(), "ok");
   cluster_.query(database_, "alter table public.class_states drop column meeting_times");

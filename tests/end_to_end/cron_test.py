@@ -192,6 +192,24 @@ class PatienceTest(CronCase):
         self.assertEqual(told.returncode, 0, told.stderr)
 
 
+class DeadMailTest(CronCase):
+    def test_a_mail_that_can_never_be_sent_is_a_failure_and_is_named(self):
+        self.deploy(kv_namespaces=[])
+        self.sql("update auth.users set email = 'nowhere'")
+        for _ in range(60):
+            told = self.cron("run", JOB, "--json")
+            summary = json.loads(told.stdout)
+            self.upstream.complete(summary["run_id"])
+            if summary["notifications"]:
+                break
+            self.assertEqual(told.returncode, 0, told.stderr)
+        dead = self.sql("select notification_id from edged.mails where status = 'dead' order by id")
+        self.assertEqual(len(dead), summary["notifications"])
+        self.assertEqual(told.returncode, 1, told.stderr)
+        self.assertIn("%d mails of the run will never be sent: %s" % (len(dead), dead[0][0]), told.stderr)
+        self.assertIn("nowhere", told.stderr)
+
+
 class HistoryTest(CronCase):
     def test_http_and_the_command_line_tell_the_same(self):
         self.deploy()

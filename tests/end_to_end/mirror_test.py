@@ -259,7 +259,7 @@ class MirrorTest(MirrorCase):
         self.assertEqual(self.sql("select wal_status from pg_replication_slots"), [["lost"]])
         done = self.mirror("status")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("PostgreSQL has dropped the log that the slot needs", done.stdout)
+        self.assertIn("PostgreSQL has removed the log that the slot needs", done.stdout)
         self.assertEqual(self.get("item:1"), "body 1", "old, and marked as old")
         self.worker = self.deployment.start("worker")
         self.wait_for_log("PostgreSQL no longer has the log the slot needs")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import unittest
 import urllib.error
+import urllib.request
 from pathlib import Path
 
 from replay_case import DATABASE, PROGRAMS, ROOT, ReplayCase, seed_sql
@@ -132,6 +133,13 @@ class ExistingDatabaseTest(ReplayCase):
         log = self.deployment.directory / "worker.log"
         self.deployment.wait_for("the complaint", lambda: "alter role" in log.read_text(), worker)
         self.assertEqual(self.readiness(), 503)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(
+                "http://%s/cron/class-monitor?wait=1" % self.deployment.worker_address(), b"",
+                {"Authorization": "Bearer " + self.deployment.secret}, method="POST"))
+        self.assertEqual(refused.exception.code, 503)
+        self.assertIn("row-level security", refused.exception.read().decode())
+        self.assertEqual(self.cluster.sql(DATABASE, "select count(*) from edged.cron_runs"), [["0"]])
         # What the message says, word for word, mends it; the worker goes on by itself.
         policies = done.stderr[done.stderr.index("create policy"):]
         self.assertIn("class_watches", policies)
@@ -144,7 +152,7 @@ class ExistingDatabaseTest(ReplayCase):
         self.assertEqual(json.loads(done.stdout)["sections"], len(self.history.sections))
 
     def test_an_unknown_role_is_an_error(self):
-        with self.assertRaisesRegex(DeploymentError, "could not give the rights of a worker to \"nobody here\""):
+        with self.assertRaisesRegex(DeploymentError, "could not grant the rights of a worker to role \"nobody here\""):
             self.migrate("--grant-to", "nobody here")
 
 

@@ -158,7 +158,7 @@ class RolesTest(WorkerCase):
 
     def test_the_status_in_the_node_names_the_roles(self):
         self.deploy()
-        self.write(["mail", "queue"])
+        self.write(["mail", "queue"], upstream={})
         self.serve(namespace=False)
         def published():
             try:

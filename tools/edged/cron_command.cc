@@ -58,7 +58,7 @@ void add_history_command(CLI::App& cron, int& exit_code) {
              arguments->history.limit,
              "Print at most this number of runs (default 20)",
              {1, worker::kHistoryLimitMax});
-  command->add_flag("--json", arguments->history.json, "Print them as one JSON object");
+  command->add_flag("--json", arguments->history.json, "Print the runs as one JSON object");
   add_file_flags(*command, arguments->flags);
   command->callback([arguments, &exit_code] {
     const auto config =

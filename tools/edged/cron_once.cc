@@ -46,7 +46,9 @@ awaitable<Status> deliver_mails(WorkerParts& parts, std::int64_t run_id) {
   if (!pending) co_return pending.error().with_context("could not deliver the run's mails");
   if (*pending == 0) co_return Status();
   co_return Status(Code::kInternal,
-                   std::to_string(*pending) + " mails of the run are still queued after 30 s");
+                   std::to_string(*pending) +
+                       " mails of the run are still queued after 30 s. A worker with the role "
+                       "\"mail\" delivers them later");
 }
 
 // The mails of the run that will never be sent, with their reasons.
@@ -69,14 +71,6 @@ awaitable<Status> find_dead_mails(WorkerParts& parts, std::int64_t run_id) {
   co_return Status(Code::kInternal,
                    text + ". They are the rows of edged.mails with status 'dead' and run_id " +
                        std::to_string(run_id));
-}
-
-bool has_notifications(const std::string& summary) {
-  boost::system::error_code not_json;
-  const boost::json::value value = boost::json::parse(summary, not_json);
-  const boost::json::object* object = value.if_object();
-  const boost::json::value* count = object ? object->if_contains("notifications") : nullptr;
-  return count != nullptr && count->is_number() && count->to_number<double>() > 0;
 }
 
 // The summary that a failed run left; empty: none, or it cannot be read.
@@ -108,7 +102,7 @@ awaitable<int> tell_outcome(WorkerParts& parts,
   } else {
     summary = co_await summary_of_failed(parts, run_id);
   }
-  if (options.deliver_mail && delivered.ok() && has_notifications(summary)) {
+  if (options.deliver_mail && delivered.ok()) {
     delivered = co_await find_dead_mails(parts, run_id);
   }
   if (!summary.empty()) print_summary(summary, options.json);
@@ -189,6 +183,9 @@ int run_cron_once(const config::Config& config, const CronOnceOptions& given) {
   duties.mail = given.deliver_mail && config.worker.has_role(config::kRoleMail);
   CronOnceOptions options = given;
   options.deliver_mail = duties.mail;
+  if (given.deliver_mail && !duties.mail) {
+    log::warn("worker.roles does not name \"mail\": the mails of the run stay queued");
+  }
   boost::asio::io_context io(1);
   // A name of its own: this process must not take over the run of a worker that is alive.
   WorkerParts parts(io.get_executor(), config, to_hex(random_bytes(16)), duties);

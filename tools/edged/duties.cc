@@ -43,6 +43,11 @@ void tell_duties(const config::Config& config, const Duties& duties, MetricsRegi
     return;
   }
   log::info("roles: " + roles);
+  if (duties.mail && config.upstream.url.empty()) {
+    log::info(
+        "upstream.url is not set: a mail that waited longer than mail.valid_for is judged by the "
+        "state in PostgreSQL alone");
+  }
   if (config.dev) {
     log::warn("--dev: this worker uses database \"" + config.dev_database +
               "\" as it would without --dev" +

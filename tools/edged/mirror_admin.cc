@@ -100,7 +100,8 @@ const char* explain(Following following) {
     case Following::kNobody:
       return "no worker follows PostgreSQL: is it running?";
     case Following::kLost:
-      return "PostgreSQL has dropped the log that the slot needs: the worker will load anew";
+      return "PostgreSQL has removed the log that the slot needs: the worker will load all rows "
+             "again";
     case Following::kBehind:
       return "a worker follows PostgreSQL, but has not proven for some time that the copy is "
              "current: see its "

@@ -49,14 +49,17 @@ Result<StateDir> StateDir::open(const std::string& path, const std::string& mach
   if (fd < 0) return failure("open", lock_path, errno);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     ::close(fd);
-    return Status(Code::kBusy, "state directory \"" + path + "\" is in use by another worker");
+    return Status(Code::kBusy,
+                  "state directory \"" + path +
+                      "\" is in use by another worker. Give each worker its own worker.state_dir");
   }
   StateDir dir(path, fd);
   dir.worker_name_ = read_file(path + "/worker-name");
   const std::string machine = machine_mark(machine_id_file);
   const std::string known = read_file(path + "/machine");
   const bool moved = !machine.empty() && !known.empty() && known != machine;
-  if (moved) log::warn("the state directory comes from another machine: this worker is a new one");
+  if (moved)
+    log::warn("the state directory was copied from another machine: this worker takes a new name");
   if (moved || !from_hex(dir.worker_name_) || dir.worker_name_.size() != 32) {
     dir.worker_name_ = to_hex(random_bytes(16));
     const Status status = dir.write("worker-name", dir.worker_name_ + "\n");

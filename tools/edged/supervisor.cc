@@ -70,7 +70,7 @@ int Supervisor::run() {
 void Supervisor::handle(int signal) {
   if (signal == SIGHUP) signal_all(SIGHUP);
   if (signal == SIGTERM || signal == SIGINT) {
-    log::info(stopping_ ? "stopping at once" : "stopping");
+    log::info(stopping_ ? "second signal: killing the child processes" : "stopping");
     signal_all(stopping_ ? SIGKILL : SIGTERM);
     if (!stopping_) kill_at_ = steady_clock::now() + options_.stop_timeout;
     stopping_ = true;

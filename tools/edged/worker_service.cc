@@ -23,6 +23,7 @@
 #include "proto/http/server.h"
 #include "tools/edged/duties.h"
 #include "tools/edged/mirror_service.h"
+#include "tools/edged/node_access.h"
 #include "tools/edged/state_dir.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/cron/cron_http.h"
@@ -39,6 +40,12 @@ constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr const char* kJob = "class-monitor";
 constexpr const char* kPortsFile = "worker-ports.json";
 constexpr std::chrono::milliseconds kDrainTimeout{8'000};
+
+// The database was reached, and must be changed before a worker can use it.
+bool is_unfit(const Status& status) {
+  return status.code() == Code::kDenied || status.code() == Code::kNotFound ||
+         status.code() == Code::kUnsupported || status.code() == Code::kInvalidArgument;
+}
 
 class WorkerService {
  public:
@@ -65,8 +72,8 @@ class WorkerService {
   void spawn(awaitable<void> task);
   // Waits so long, or until the worker is stopped.
   awaitable<void> pause(std::chrono::milliseconds duration);
-  awaitable<void> check_node_access();
   awaitable<Status> check_database();
+  awaitable<Status> admit_trigger();
   awaitable<void> begin_work();
   awaitable<bool> begin_ticks();
   awaitable<void> run_tick(WallTime due_at);
@@ -139,10 +146,10 @@ Status WorkerService::start() {
   if (!listening.ok()) return listening;
   if (parts_.kv && !parts_.kv->configured()) {
     log::warn("[KV] KV namespace not available, falling back to PostgreSQL");
-    log::warn("[KV] the reason: no kv_namespaces are configured");
+    log::warn("[KV] the reason: kv_namespaces is not set in the configuration");
   }
   if (parts_.kv_client != nullptr) {
-    spawn(check_node_access());
+    spawn(tell_missing_token(*parts_.kv_client, config_, duties_));
     status_ = std::make_unique<worker::StatusPublisher>(
         io_.get_executor(), *parts_.kv_client, worker::StatusOptions{}, [this] {
           return collect_status();
@@ -160,6 +167,7 @@ Status WorkerService::listen() {
   http::add_health_routes(http_, parts_.metrics, [this] { return readiness(); });
   worker::CronRoutes routes;
   routes.secret = current_cron_secret(config_.worker);
+  routes.admit = [this] { return admit_trigger(); };
   routes.why_no_jobs = why_no_jobs(config_);
   if (duties_.jobs) {
     job_.name = kJob;
@@ -215,23 +223,6 @@ awaitable<worker::StatusDocuments> WorkerService::collect_status() {
   co_return documents;
 }
 
-// Says at the start what the first call to the node would say later: which key to set.
-awaitable<void> WorkerService::check_node_access() {
-  net::KvListRequest request;
-  request.limit = 1;
-  const auto page =
-      co_await parts_.kv_client->list(config_.worker_namespace_id(), std::move(request));
-  if (page || page.code() != Code::kUnauthenticated || stopping_) co_return;
-  const std::string& file = config_.worker.token_file;
-  const std::string scopes =
-      duties_.mirror ? "read,write,delete,list,admin" : "read,write,delete,list";
-  log::error("[KV] the node at " + config_.node_address() +
-             (file.empty() ? " wants a token: set worker.token_file"
-                           : " does not take the token in worker.token_file (\"" + file + "\")") +
-             ". Make a token with: kvctl token create NAME --scope " + scopes +
-             ". The node said: " + page.error().message());
-}
-
 awaitable<Status> WorkerService::check_database() {
   const auto found = co_await db::check_database(parts_.pool, database_use(duties_, config_));
   if (!found) co_return found.error();
@@ -242,6 +233,14 @@ awaitable<Status> WorkerService::check_database() {
   }
   database_warned_ = true;
   co_return Status();
+}
+
+// A run on a database that is not fit could see nothing and succeed. If PostgreSQL is away,
+// starting the run says so.
+awaitable<Status> WorkerService::admit_trigger() {
+  if (database_.ok()) co_return Status();
+  Status status = co_await check_database();
+  co_return is_unfit(status) ? status : Status();
 }
 
 // Waits until the database is there and fit, then starts what the roles name.
@@ -324,11 +323,11 @@ awaitable<void> WorkerService::run_tick(WallTime due_at) {
     const auto delay = backoff.next();
     if (next && parts_.clock.wall_now() + delay >= *next) {
       log::error(std::string(kJob) + " of " + format_rfc3339(due_at) +
-                 " is given up: " + id.error().message());
+                 " was not run, because the next tick is due: " + id.error().message());
       co_return;
     }
     log::warn(std::string(kJob) + " of " + format_rfc3339(due_at) +
-              " could not start, trying again: " + id.error().message());
+              " could not start, will try again: " + id.error().message());
     co_await pause(delay);
   }
 }
@@ -339,9 +338,10 @@ awaitable<void> WorkerService::check_database_again() {
   Backoff backoff({std::chrono::milliseconds(1000), std::chrono::milliseconds(10'000)}, 1);
   while (!stopping_) {
     Status status = co_await check_database();
-    const bool unfit = status.code() == Code::kDenied || status.code() == Code::kNotFound;
+    const bool unfit = is_unfit(status);
     if (unfit && database_.ok()) log::error("cannot work any more: " + status.message());
-    if (status.ok() && !database_.ok()) log::info("the database is fit again");
+    if (status.ok() && !database_.ok())
+      log::info("the database check passes again: going on with the schedule");
     if (status.ok() || unfit) database_ = status;
     if (database_.ok()) co_return;
     co_await pause(backoff.next());
@@ -359,7 +359,7 @@ awaitable<void> WorkerService::wait_for_end() {
   mirror_.stop();
   if (parts_.class_monitor) {
     const bool finished = co_await parts_.class_monitor->drain(kDrainTimeout);
-    if (!finished) log::warn("a run goes on; the next start of this worker takes it over");
+    if (!finished) log::warn("a run is not finished; the next start of this worker takes it over");
   }
   if (parts_.outbox) parts_.outbox->stop();
   if (parts_.history) parts_.history->stop();

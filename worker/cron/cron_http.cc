@@ -95,6 +95,10 @@ awaitable<http::Response> trigger(std::shared_ptr<const Routes> routes, http::Re
   const std::string name = request.path.substr(kPrefix.size());
   const CronJob* job = find_job(*routes, name);
   if (job == nullptr) co_return no_job(*routes, name);
+  if (routes->admit) {
+    const Status admitted = co_await routes->admit();
+    if (!admitted.ok()) co_return error_response(503, admitted.message());
+  }
   StartRequest start{routes->clock.wall_now(), Cause::kManual, {}};
   if (const auto key = request.headers.find("idempotency-key"); key != request.headers.end()) {
     if (!is_idempotency_key(key->second)) {

@@ -33,7 +33,9 @@ struct CronRoutes {
   // configured: then nobody is let in, POST is answered 503.
   std::function<std::string()> secret;
   std::vector<CronJob> jobs;
-  std::string why_no_jobs;  // said with the 404 of a job that is not there; empty: nothing
+  // Asked before a job is started; an error is answered with 503. Null: everything is admitted.
+  std::function<boost::asio::awaitable<Status>()> admit{};
+  std::string why_no_jobs{};  // said with the 404 of a job that is not there; empty: nothing
 };
 
 // `clock` and the runners outlive the server.

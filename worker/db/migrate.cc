@@ -44,7 +44,7 @@ asio::awaitable<Status> begin_locked(PgConnection* connection) {
   if (!begun.ok()) co_return begun;
   Status locked = co_await execute(connection, sql::db::kLockMigrations);
   if (locked.code() == Code::kDeadlineExceeded) {
-    co_return locked.with_context("another migration holds the lock");
+    co_return locked.with_context("another edged migrate is running and holds the lock");
   }
   co_return locked;
 }
@@ -93,7 +93,8 @@ Status verify(const PgResult& applied, const std::vector<Migration>& migrations)
     if (known->sha256 != applied.text(row, 2)) {
       return Status(Code::kConflict,
                     "could not migrate: migration \"" + name +
-                        "\" was applied with another text than this program's (checksum differs)");
+                        "\" was applied from a different file (its checksum differs). Use the "
+                        "edged that applied it");
     }
   }
   return Status();
@@ -205,11 +206,11 @@ std::string grants_to(const std::string& role) {
 asio::awaitable<Status> grant(Session* session, std::string role) {
   Result<PgResult> granted = co_await session->connection->execute_script(grants_to(role));
   if (granted) co_return Status();
-  const std::string what = "could not give the rights of a worker to \"" + role + "\"";
+  const std::string what = "could not grant the rights of a worker to role \"" + role + "\"";
   if (granted.code() != Code::kDenied) co_return granted.error().with_context(what);
   co_return Status(Code::kDenied,
                    what + ": " + granted.error().message() + ". User \"" + session->user +
-                       "\" must own the tables and schemas");
+                       "\" must own the tables and the schemas");
 }
 
 }  // namespace

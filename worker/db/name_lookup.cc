@@ -126,8 +126,8 @@ asio::awaitable<std::vector<Addresses>> look_up(asio::any_io_executor executor,
     if (!waiters[i]->answer) {
       co_await waiters[i]->timer.async_wait(asio::as_tuple(asio::use_awaitable));
     }
-    all.push_back(
-        waiters[i]->answer.value_or(no_address(names[i], "no answer from the DNS in time")));
+    all.push_back(waiters[i]->answer.value_or(
+        no_address(names[i], "the DNS did not answer within connect_timeout")));
   }
   co_return all;
 }

@@ -30,7 +30,7 @@ Status check_sendable(const PgStatement& statement) {
     nul = nul || (parameter && has_nul(*parameter));
   if (!nul && statement.parameters.size() <= UINT16_MAX) return {};
   return Status(Code::kInvalidArgument,
-                "could not send a statement: it holds a NUL byte or over 65535 parameters");
+                "could not send a statement: it has a NUL byte or more than 65535 parameters");
 }
 
 // Something the server said: a statement's rows or its error.
@@ -136,9 +136,11 @@ class PgConnection::Impl {
       Answer answer(result);
       const ExecStatusType kind = PQresultStatus(result);
       if (kind == PGRES_PIPELINE_SYNC) break;
-      answer.status = kind == PGRES_PIPELINE_ABORTED
-                          ? Status(Code::kConflict, "an earlier statement failed")
-                          : status_of(result);
+      answer.status =
+          kind == PGRES_PIPELINE_ABORTED
+              ? Status(Code::kConflict,
+                       "not executed, because an earlier statement of the transaction failed")
+              : status_of(result);
       if (answer.status.code() == Code::kUnsupported) co_return socket_->give_up(answer.status);
       answer.plan_is_stale = says_stale_plan(result);
       read_only_ = read_only_ || sqlstate_of(result) == "25006";  // read_only_sql_transaction
@@ -171,7 +173,7 @@ class PgConnection::Impl {
     if (!failure.ok()) return failure;
     if (results.size() == statements.size() && answer == answers.end()) return results;
     abandon();
-    return Status(Code::kInternal, "PostgreSQL answered another number of statements");
+    return Status(Code::kInternal, "PostgreSQL answered more or fewer statements than were sent");
   }
 
   // True if the last failure was for want of a plan that fits: nothing was executed, and it may be
@@ -234,7 +236,8 @@ class PgConnection::Impl {
 
   Status not_sent() {
     abandon();
-    return Status(Code::kUnavailable, "could not send a statement to PostgreSQL");
+    return Status(Code::kUnavailable,
+                  "could not send a statement to PostgreSQL: the connection is lost");
   }
 
   // The server times each statement of a pipeline by itself.
@@ -314,7 +317,7 @@ asio::awaitable<Result<std::vector<PgResult>>> PgConnection::execute_pipeline(
 
 asio::awaitable<Result<PgResult>> PgConnection::execute_script(std::string sql) {
   if (has_nul(sql)) {
-    co_return Status(Code::kInvalidArgument, "could not send a script: it holds a NUL byte");
+    co_return Status(Code::kInvalidArgument, "could not send a script: it has a NUL byte");
   }
   if (!impl_->session_state()) sql = impl_->transaction_settings_script() + sql;
   const Status sent = impl_->send_script(sql);

@@ -65,7 +65,8 @@ Status statement_error(std::string_view sqlstate,
                        std::string_view message,
                        std::string_view detail) {
   const Code code = code_for_sqlstate(sqlstate);
-  if (sqlstate.empty()) return Status(code, "connection to PostgreSQL lost while a statement ran");
+  if (sqlstate.empty())
+    return Status(code, "the connection to PostgreSQL was lost while a statement ran");
   std::string text(message);
   if (!detail.empty()) text.append(" (").append(detail).append(")");
   text.append(" (SQLSTATE ").append(sqlstate).append(")");
@@ -81,7 +82,7 @@ Status connect_error(std::string_view libpq_message) {
   }
   if (line.empty()) line = "no connection";
   if (line.find("unsupported startup parameter") != std::string::npos) {
-    line += ". Behind a pooler set postgres.session_state to false";
+    line += ". This is a pooler: set postgres.session_state to false";
   }
   return Status(code, std::string(kCouldNotConnect) + line);
 }

@@ -193,7 +193,7 @@ class PgPool::Impl {
       if (!waiter->called) {
         std::erase(self->waiters_, waiter);
         co_return Status(Code::kUnavailable,
-                         "no free connection to PostgreSQL within " +
+                         "all connections to PostgreSQL were in use for " +
                              std::to_string(self->options_.statement_timeout.count()) + " ms");
       }
       was_called = true;
@@ -263,7 +263,8 @@ class PgPool::Impl {
   // The server has become a standby: what is connected to it is of no use, reads would be of old
   // states. The next statement looks for the primary, the DNS included.
   void retire_all() {
-    log::debug("[DB] the server takes no writes; connecting anew");
+    log::debug(
+        "[DB] the server has become a standby; closing all connections to look for the primary");
     for (PgConnection* connection : lent_) connection->retire();
     metrics_.connections.add(-static_cast<std::int64_t>(idle_.size()));
     for (std::size_t closed = std::exchange(idle_, {}).size(); closed > 0; --closed) free_place();

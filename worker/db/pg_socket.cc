@@ -69,9 +69,10 @@ asio::awaitable<Wake> wait_for_any(Descriptor& descriptor, SteadyTime deadline) 
 
 Status why_not(Wake wake) {
   if (wake == Wake::kDeadline) {
-    return {Code::kUnknownOutcome, "no answer from PostgreSQL within the statement's timeout"};
+    return {Code::kUnknownOutcome,
+            "PostgreSQL did not answer a statement within postgres.statement_timeout"};
   }
-  return {Code::kUnknownOutcome, "stopped while a statement ran"};
+  return {Code::kUnknownOutcome, "the program stopped while a statement ran"};
 }
 
 void log_notice(void*, const char* message) {
@@ -171,7 +172,8 @@ Status status_of(const PGresult* result) {
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
-      return Status(Code::kUnsupported, "COPY is not supported as a statement");
+      return Status(Code::kUnsupported,
+                    "could not execute a statement: COPY is not supported here");
     default:
       return statement_error(field(result, PG_DIAG_SQLSTATE),
                              field(result, PG_DIAG_MESSAGE_PRIMARY),

@@ -217,7 +217,8 @@ void KvStates::note(Call call, const Status& status) {
   }
   log::warn(call == Call::kRead ? "[KV] KV namespace not available, falling back to PostgreSQL"
                                 : "[KV] KV namespace takes no writes, falling back to PostgreSQL");
-  log::warn("[KV] the reason: " + status.message());
+  log::warn("[KV] the reason: " + status.message() +
+            (status.code() == Code::kUnauthenticated ? ". Set worker.token_file" : ""));
 }
 
 }  // namespace edged::monitor

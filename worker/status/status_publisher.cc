@@ -74,7 +74,7 @@ awaitable<Status> StatusPublisher::create_namespace() {
       if (one.id == options_.ns_id) co_return Status();
     }
     co_return Status(Code::kExists,
-                     "the namespace \"" + options_.ns_title + "\" has another id than " +
+                     "the node has a namespace \"" + options_.ns_title + "\" whose id is not " +
                          options_.ns_id + ": rename it");
   }
   co_return created.error().with_context("could not create the namespace \"" + options_.ns_title +
@@ -83,10 +83,10 @@ awaitable<Status> StatusPublisher::create_namespace() {
 
 void StatusPublisher::note(const Status& status) {
   if (status.ok()) {
-    if (failures_ >= 2) log::info("[status] published again");
+    if (failures_ >= 2) log::info("[status] this worker's status is published in the node again");
     failures_ = 0;
   } else if (++failures_ == 2) {
-    log::info("[status] the node does not take this worker's status: " + status.message());
+    log::info("[status] could not publish this worker's status in the node: " + status.message());
   }
 }
 

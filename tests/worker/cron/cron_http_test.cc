@@ -77,7 +77,7 @@ class CronHttpTest : public testing::Test {
     job.time_zone = "America/Phoenix";
     job.next_due = [] { return std::optional<WallTime>(kNow + std::chrono::hours(1)); };
     job.runner = &runner;
-    add_cron_routes(*server, {[secret] { return secret; }, {job}, {}}, clock);
+    add_cron_routes(*server, {[secret] { return secret; }, {job}, {}, {}}, clock);
     const Status listening = server->listen();
     ASSERT_TRUE(listening.ok()) << listening.message();
     thread = std::thread([this] { context.run(); });

@@ -62,7 +62,7 @@ std::string uses_as_array(const DatabaseUse& use) {
   Names names;
   if (use.job) names.emplace_back("job");
   if (use.mail) names.emplace_back("mail");
-  if (use.mirror) names.emplace_back(use.permanent_slot ? "slot" : "mirror");
+  if (use.mirror && use.permanent_slot) names.emplace_back("slot");
   if (use.history) names.emplace_back("history");
   std::string text = "{";
   for (const std::string& name : names) text += (text.size() > 1 ? "," : "") + name;
@@ -139,6 +139,9 @@ asio::awaitable<Result<DatabaseFindings>> check_database(PgPool& pool, DatabaseU
       co_await pool.execute(std::string(sql::db::kInspectForUse), std::move(uses));
   if (!row) co_return row.error().with_context("could not check the schema");
   const Inspection found = read_inspection(*row);
+  // A mirror with a temporary slot uses nothing of the schema "edged".
+  const bool uses_schema = use.job || use.mail || use.history || use.permanent_slot;
+  if (!uses_schema) co_return DatabaseFindings{found.database, {}};
   if (!found.has_history) {
     co_return Status(Code::kNotFound,
                      "schema \"edged\" does not exist in database \"" + found.database +

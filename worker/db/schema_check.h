@@ -19,7 +19,7 @@ struct DatabaseUse {
   bool job = false;            // runs of class-monitor, and the deletion of their history
   bool mail = false;           // delivery of edged.mails
   bool mirror = false;         // replication of tables into the node
-  bool permanent_slot = true;  // of the mirror: its heartbeats are stored
+  bool permanent_slot = true;  // of the mirror: its heartbeats are stored in the schema "edged"
   bool history = false;        // reading edged.cron_runs
 
   bool any() const { return job || mail || mirror || history; }

@@ -3,7 +3,7 @@
 -- name: inspect_for_use
 -- One row: where we are, and what stands in the way of what the caller is about to do. Tables are found by
 -- their oid, because a name cannot be looked up in a schema that the role may not use.
--- $1: the uses, an array of 'job', 'mail', 'mirror', 'slot', 'history' (DatabaseUse in schema_check.h)
+-- $1: the uses, an array of 'job', 'mail', 'slot', 'history' (DatabaseUse in schema_check.h)
 with used (use, schema_name, table_name, column_names, whole, rights) as (values
     -- A right on all columns named here is as good as one on the table, unless the table is read whole.
     ('job', 'auth', 'users', 'id email', false, 'select'),
@@ -26,7 +26,6 @@ with used (use, schema_name, table_name, column_names, whole, rights) as (values
     ('mail', 'public', 'notifications_sent', 'class_watch_id notification_type', false, 'select delete'),
     ('mail', 'edged', 'section_checks', '', true, 'select insert update'),
     ('mail', 'edged', 'mails', '', true, 'select update'),
-    ('mirror', 'edged', 'mirror_heartbeats', '', true, 'select'),
     ('slot', 'edged', 'mirror_heartbeats', '', true, 'select insert update'),
     ('history', 'edged', 'cron_runs', '', true, 'select')
 ), needed as materialized (

@@ -54,23 +54,26 @@ asio::awaitable<Result<std::uint64_t>> Applier::take_over(std::string who) {
   items.emplace_back(put_item(owner_key(), std::move(who)));
   const net::MirrorMark mark;
   Result<net::BatchResult> done = co_await client_.mirror_batch(ns_, std::move(items), mark);
-  if (!done) co_return done.error().with_context("could not take the mirror over");
+  if (!done) co_return done.error().with_context("could not take over the mirror in the node");
   if (!done->written || done->items.empty()) {
-    co_return Status(Code::kInternal, "could not take the mirror over: the node wrote nothing");
+    co_return Status(Code::kInternal,
+                     "could not take over the mirror in the node: the node refused the write");
   }
   owner_version_ = done->items.front().version;
   co_return owner_version_;
 }
 
 asio::awaitable<Result<StoredState>> Applier::read_state() {
-  std::vector<std::string> keys{source_key(), rules_key(), part_key(), beat_key(), owner_key()};
+  std::vector<std::string> keys{
+      source_key(), rules_key(), part_key(), beat_key(), fetched_key(), owner_key()};
   const auto found = co_await client_.mirror_get(ns_, std::move(keys));
-  if (!found) co_return found.error().with_context("could not read the mirror's state");
+  if (!found)
+    co_return found.error().with_context("could not read the mirror's state from the node");
   StoredState state;
   const auto value = [&](std::size_t i) -> const std::string* {
     return (*found)[i] ? &(*found)[i]->value : nullptr;
   };
-  // Damaged state is none: everything is loaded anew.
+  // If the state is damaged, everything is loaded anew.
   if (value(0) != nullptr) {
     if (auto source = decode_source(*value(0))) state.source = *std::move(source);
   }
@@ -86,9 +89,16 @@ asio::awaitable<Result<StoredState>> Applier::read_state() {
   if (const std::string* beat = value(3)) {
     std::from_chars(beat->data(), beat->data() + beat->size(), state.beat);
   }
+  if (value(4) != nullptr) {
+    const auto until = decode_fetched(*value(4));
+    if (!until) state.source.reset();
+    if (until) fetched_until_ = *until;
+    for (const auto& [rule, lsn] : fetched_until_) fetched_.set_unknown_until(rule, lsn);
+  }
   std::vector<std::string> position{position_key()};
   const auto marked = co_await client_.mirror_get(ns_, std::move(position));
-  if (!marked) co_return marked.error().with_context("could not read the mirror's position");
+  if (!marked)
+    co_return marked.error().with_context("could not read the mirror's position from the node");
   if (marked->front()) {
     const auto mark = decode_mark(marked->front()->value);
     if (mark && mark->position != 0) state.position = mark->position;
@@ -98,90 +108,22 @@ asio::awaitable<Result<StoredState>> Applier::read_state() {
 }
 
 bool Applier::has_room_for(const RowChange& change) const {
-  return changes_.empty() || (changes_.size() < kBatchChangesMax &&
+  return changes_.empty() || (changes_.size() < changes_max_ &&
                               bytes_ + change.bytes() + kChangeOverheadBytes <= kBatchBytesMax);
+}
+
+Status entry_too_large(std::size_t bytes) {
+  return {Code::kTooLarge,
+          "the entry of a row has " + std::to_string(bytes) + " bytes, but at most " +
+              std::to_string(Applier::kBatchBytesMax) + " are allowed"};
 }
 
 Status Applier::add(RowChange change) {
   const std::size_t bytes = change.bytes() + kChangeOverheadBytes;
-  if (bytes > kBatchBytesMax) {
-    return {Code::kTooLarge,
-            "a row makes an entry of " + std::to_string(bytes) + " bytes, more than the " +
-                std::to_string(kBatchBytesMax) + " that fit a batch"};
-  }
+  if (bytes > kBatchBytesMax) return entry_too_large(bytes);
   bytes_ += bytes;
   changes_.push_back(std::move(change));
   return {};
-}
-
-// What the node's index says of the rows that are changed from `first` on.
-asio::awaitable<Status> Applier::read_index(std::size_t first, BatchPlan* plan) {
-  std::set<std::string> wanted;
-  for (std::size_t i = first; i < changes_.size(); ++i) {
-    const RowChange& change = changes_[i];
-    if (!change.indexed || change.inserted) continue;
-    wanted.insert(index_key(change.rule, change.identity_before));
-  }
-  if (wanted.empty()) co_return Status();
-  const std::vector<std::string> keys(wanted.begin(), wanted.end());
-  const auto found = co_await client_.mirror_get(ns_, keys);
-  if (!found) co_return found.error().with_context("could not read the mirror's index");
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    std::optional<std::string> key;
-    if ((*found)[i]) key = (*found)[i]->value;
-    plan->know_index(keys[i], std::move(key));
-  }
-  co_return Status();
-}
-
-// The entry of a row of which columns were not sent, with those of the stored value.
-asio::awaitable<Result<std::optional<RowMapper::Entry>>> Applier::complete(const RowChange& change,
-                                                                           const BatchPlan& plan) {
-  const std::optional<std::string> before = plan.key_before(change);
-  std::optional<std::string> stored;
-  if (before) {
-    const auto planned = plan.value_before(change);
-    if (planned && *planned) stored = std::string(**planned);
-    if (!planned) {
-      std::vector<std::string> keys{*before};
-      const auto found = co_await client_.mirror_get(ns_, std::move(keys));
-      if (!found) co_return found.error().with_context("could not read a mirrored row");
-      if (found->front()) stored = found->front()->value;
-    }
-  }
-  std::optional<std::string_view> view;
-  if (stored) view = *stored;
-  Result<std::optional<RowMapper::Entry>> entry = change.partial->complete(view);
-  if (entry || entry.code() != Code::kNotFound) co_return entry;
-  // The node forgets what has expired, and nobody needs it if it has expired still.
-  Result<std::optional<RowMapper::Entry>> expired =
-      change.partial->expired(to_unix_ms(SystemClock().wall_now()));
-  if (expired && *expired) co_return expired;
-  co_return Status(Code::kVersionMismatch, entry.error().message());
-}
-
-// The entries' last states after the changes from `first` to `*next`: all of them, unless completed
-// rows become more than memory should hold.
-asio::awaitable<Status> Applier::plan_changes(std::size_t first,
-                                              std::vector<net::BatchItem>* items,
-                                              std::size_t* next) {
-  BatchPlan plan;
-  const Status known = co_await read_index(first, &plan);
-  if (!known.ok()) co_return known;
-  std::size_t completed_bytes = 0;
-  for (*next = first; *next < changes_.size() && completed_bytes < kBatchBytesMax; ++*next) {
-    RowChange& change = changes_[*next];
-    if (!change.partial) {
-      plan.add(change, std::move(change.entry));
-      continue;
-    }
-    Result<std::optional<RowMapper::Entry>> entry = co_await complete(change, plan);
-    if (!entry) co_return entry.error();
-    if (*entry) completed_bytes += (*entry)->value.size();
-    plan.add(change, *std::move(entry));
-  }
-  *items = plan.take_items();
-  co_return Status();
 }
 
 asio::awaitable<Status> Applier::send(std::vector<net::BatchItem> items, std::optional<Mark> mark) {
@@ -199,17 +141,18 @@ asio::awaitable<Status> Applier::send(std::vector<net::BatchItem> items, std::op
   if (!done) co_return done.error().with_context("could not write mirrored rows");
   if (done->written) co_return Status();
   if (done->items.empty()) {
-    co_return Status(Code::kConflict, "the node refused mirrored rows");  // too many to say why
+    co_return Status(Code::kConflict, "could not write mirrored rows: the node refused the batch");
   }
   if (!done->items.front().status.ok() && done->items.front().status.code() != Code::kConflict) {
     co_return Status(Code::kConflict,
-                     "another worker has taken the mirror over, or the namespace was cleared");
+                     "another worker has taken over the mirror, or the namespace was cleared");
   }
   for (const net::BatchOutcome& outcome : done->items) {
     if (outcome.status.ok() || outcome.status.code() == Code::kConflict) continue;
     co_return outcome.status.with_context("could not write mirrored rows");
   }
-  co_return Status(Code::kInternal, "could not write mirrored rows: the node wrote nothing");
+  co_return Status(Code::kInternal,
+                   "could not write mirrored rows: the node refused the batch without a reason");
 }
 
 // Sends what is beyond one batch, or all; the rest stays. Keys come first, then the index, by which
@@ -224,6 +167,16 @@ asio::awaitable<Status> Applier::send_surplus(std::vector<net::BatchItem>* items
     std::vector<net::BatchItem> some(
         std::make_move_iterator(begin),
         std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(count)));
+    if (!surplus_announced_) {
+      surplus_announced_ = true;
+      // If this flush is repeated after a crash, the node has values of its later changes.
+      for (const RowChange& change : changes_) {
+        if (change.commit_lsn != 0) note_fetched(change.rule, change.commit_lsn);
+      }
+    }
+    if (!fetched_stored_)
+      some.emplace_back(put_item(fetched_key(), encode_fetched(fetched_until_)));
+    fetched_stored_ = true;
     const Status sent = co_await send(std::move(some), unmarked);
     if (!sent.ok()) co_return sent;
     first += count;
@@ -247,42 +200,8 @@ asio::awaitable<Status> Applier::settle() {
   co_return last_;
 }
 
-asio::awaitable<Status> Applier::begin_flush(Seal seal) {
-  const Status settled = co_await settle();
-  if (!settled.ok()) co_return settled;
-  std::vector<net::BatchItem> items;
-  std::size_t next = 0;
-  do {
-    Status done = co_await plan_changes(next, &items, &next);
-    if (done.ok()) done = co_await send_surplus(&items, next < changes_.size());
-    if (!done.ok()) co_return done;
-  } while (next < changes_.size());
-  changes_.clear();
-  bytes_ = 0;
-  std::move(seal.more.begin(), seal.more.end(), std::back_inserter(items));
-  if (seal.part) {
-    items.emplace_back(put_item(part_key(), encode_part(*seal.part)));
-  } else if (part_stored_) {
-    items.emplace_back(remove_item(part_key()));
-  }
-  if (seal.beat) {
-    net::PutItem beat = put_item(beat_key(), std::to_string(*seal.beat));
-    beat.sync = seal.sync;
-    items.emplace_back(std::move(beat));
-  }
-  part_stored_ = seal.part.has_value();
-  under_way_ = true;
-  auto ended = [this](std::exception_ptr error, Status sent) {
-    under_way_ = false;
-    last_ = std::move(sent);
-    settled_.cancel();
-    if (error) std::rethrow_exception(error);
-  };
-  asio::co_spawn(executor_, send(std::move(items), seal.mark), ended);
-  co_return Status();
-}
-
 asio::awaitable<Status> Applier::remove_all(std::string prefix, std::uint64_t version_bound) {
+  if (version_bound == kAnyVersion) fetched_.forget(prefix);
   net::KvListRequest request;
   request.prefix = prefix;
   do {
@@ -309,7 +228,7 @@ asio::awaitable<Result<bool>> Applier::release(std::string who) {
   if (!state->source && state->rules.empty()) co_return false;
   Result<std::uint64_t> version = co_await take_over(std::move(who));
   if (!version) co_return version.error();
-  // Closed first, so that nobody meets a half that looks whole.
+  // The rules are marked as not loaded first: readers must not take a part for the whole.
   std::vector<std::string> prefixes;
   for (OwnedPrefix& rule : state->rules) {
     rule.loaded = false;
@@ -329,13 +248,25 @@ asio::awaitable<Result<bool>> Applier::release(std::string who) {
   }
   if (!done.ok()) co_return done;
   std::vector<net::BatchItem> rest;
-  for (const std::string& key :
-       {rules_key(), source_key(), position_key(), part_key(), beat_key(), owner_key()}) {
+  for (const std::string& key : {rules_key(),
+                                 source_key(),
+                                 position_key(),
+                                 part_key(),
+                                 beat_key(),
+                                 fetched_key(),
+                                 owner_key()}) {
     rest.emplace_back(remove_item(key));
   }
   done = co_await send(std::move(rest), unmarked);
   if (!done.ok()) co_return done;
   co_return true;
+}
+
+net::BatchItem Applier::forget_fetched() {
+  fetched_ = {};
+  fetched_until_.clear();
+  fetched_stored_ = true;
+  return remove_item(fetched_key());
 }
 
 }  // namespace edged::mirror

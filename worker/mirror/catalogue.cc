@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "worker/mirror/column_types.h"
 #include "worker/mirror/sql.gen.h"
 
 namespace edged::mirror {
@@ -102,8 +103,15 @@ std::string complaint_about(const CatalogueRow& row) {
 // What one rule asks of one table, column by column.
 class TableReader {
  public:
-  TableReader(const Rule& rule, std::vector<std::string>& complaints)
-      : rule_(rule), complaints_(complaints) {
+  TableReader(const Rule& rule,
+              const ColumnTypes& types,
+              std::size_t number,
+              std::vector<std::string>& complaints)
+      : rule_(rule),
+        types_(types.types),
+        column_types_(types.columns[number]),
+        unique_indexes_(types.unique_indexes[number]),
+        complaints_(complaints) {
     table_.name = rule.table;
   }
 
@@ -115,16 +123,19 @@ class TableReader {
       generated_.push_back(name);
       return;
     }
-    const auto builtin = builtin_json_type(row.number("base_type"));
     if (prints(row)) check_steady(row);
-    if (row.flag("has_own_json") && rule_.value.kind == RowValue::Kind::kRow) {
+    // Altered since the columns were listed: the next look at the table tells.
+    const auto found = column_types_.find(name);
+    const std::uint32_t type = found == column_types_.end() ? 0 : found->second;
+    Result<JsonType> json = types_.json(type);
+    if (!json && rule_.value.kind == RowValue::Kind::kRow) {
       complain("column \"" + name + "\" has the type " + std::string(row.text("type_name")) +
-               ", which the mirror cannot write as JSON: mirror one column of the table instead "
+               ": row_to_json() calls a cast function for " + json.error().message() +
+               ", and the mirror cannot do the same. Mirror one column of the table instead "
                "(\"value\": {\"column\": ...}), or change the type");
     }
-    JsonType type = builtin.value_or(JsonType{});
-    type.array = row.flag("is_array");
-    table_.columns.push_back({{name, type}, row.flag("in_identity")});
+    JsonColumn column{name, json ? *std::move(json) : JsonType{}};
+    table_.columns.push_back({std::move(column), row.flag("in_identity"), types_.shape(type)});
     table_.types.push_back(
         {row.number("atttypid"), static_cast<std::int32_t>(row.signed_number("atttypmod"))});
   }
@@ -153,7 +164,6 @@ class TableReader {
     table_.partitioned = row.letter("relkind") == 'p';
     table_.owned = row.flag("owned");
     table_.identity = static_cast<ReplicaIdentity>(row.letter("relreplident"));
-    unique_key_ = row.flag("unique_key");
   }
 
   void complain(const std::string& what) {
@@ -204,9 +214,8 @@ class TableReader {
   void need_time(const std::string& name) {
     const TableColumn* column = need(name, "expires");
     if (column == nullptr) return;
-    const JsonType& type = column->json.type;
-    const bool time = type.form == JsonForm::kTimestamp || type.form == JsonForm::kTimestampTz;
-    if (type.array || !time) {
+    const JsonForm form = column->json.type.form;
+    if (form != JsonForm::kTimestamp && form != JsonForm::kTimestampTz) {
       complain("expires names the column \"" + name + "\", which is not a timestamp");
     }
   }
@@ -225,21 +234,27 @@ class TableReader {
 
   // Not if the key's columns are not there: that was said.
   void check_unique(std::size_t complaints_before) {
-    if (unique_key_ || complaints_.size() != complaints_before) return;
-    std::string columns;
-    for (const std::string& column : rule_.key.columns()) {
-      columns += (columns.empty() ? "" : ", ") + column;
+    if (complaints_.size() != complaints_before) return;
+    KeyReader::Shapes shapes;
+    for (const TableColumn& column : table_.columns) shapes[column.json.name] = column.shape;
+    const Result<UniqueIndex> index = unique_index_of(rule_, shapes, unique_indexes_);
+    if (!index) return complain(index.error().message());
+    table_.deferred_key = !index->immediate;
+    for (std::size_t i = 0; i < index->columns.size(); ++i) {
+      const std::string& name = index->columns[i];
+      table_.lookup.push_back(
+          {name, types_.base_of(column_types_.at(name)).sql_name, index->operators[i]});
     }
-    complain("two rows may have the same key, because no unique index is on (" + columns +
-             ") or a part of it: create a unique index");
   }
 
   const Rule& rule_;
+  const TypeCatalogue& types_;
+  const std::map<std::string, std::uint32_t>& column_types_;
+  const std::vector<UniqueIndex>& unique_indexes_;
   std::vector<std::string>& complaints_;
   Table table_;
   std::string sql_name_;  // with the quotes that SQL wants
   std::vector<std::string> generated_;
-  bool unique_key_ = false;
   bool broken_ = false;
 };
 
@@ -263,10 +278,13 @@ asio::awaitable<Result<Catalogue>> read_catalogue(db::PgPool& pool,
       co_await pool.execute(std::string(sql::mirror::kListColumns), parameters);
   if (!found)
     co_return found.error().with_context("could not read the definitions of the mirrored tables");
+  const Result<ColumnTypes> types =
+      co_await read_column_types(pool, tables_as_json(rules), rules.size());
+  if (!types) co_return types.error();
   Catalogue catalogue;
   int row = 0;
   for (std::size_t rule = 0; rule < rules.size(); ++rule) {
-    TableReader reader(rules[rule], catalogue.complaints);
+    TableReader reader(rules[rule], *types, rule, catalogue.complaints);
     for (; row < found->rows(); ++row) {
       const CatalogueRow columns(*found, row);
       if (columns.number("rule") != rule) break;

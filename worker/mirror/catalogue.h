@@ -24,6 +24,13 @@ struct ColumnType {
   bool operator==(const ColumnType&) const = default;
 };
 
+// A column by which a row is found in its table, and the type to cast the column's text to.
+struct LookupColumn {
+  std::string name;
+  std::string sql_type;
+  std::string equal;  // the operator
+};
+
 // An ordinary or partitioned table. Generated columns are left out: the stream has none of them.
 struct Table {
   TableName name;
@@ -32,7 +39,10 @@ struct Table {
   bool owned = false;  // the role may add it to a publication
   ReplicaIdentity identity = ReplicaIdentity::kDefault;
   std::vector<TableColumn> columns;
-  std::vector<ColumnType> types;  // one for each column; empty: not known
+  std::vector<ColumnType> types;     // one for each column; empty: not known
+  std::vector<LookupColumn> lookup;  // of the unique index by which keys are one to one with rows
+  // That index belongs to a deferrable constraint: within a transaction two rows may have one key.
+  bool deferred_key = false;
 };
 
 struct Catalogue {

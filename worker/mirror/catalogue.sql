@@ -20,12 +20,12 @@ from pg_roles r where r.rolname = current_user
 
 -- name: list_columns
 -- A row for each column of each table asked for, and one with nulls for a table that has none or
--- does not exist. Types are followed through domains and one level of array.
+-- does not exist.
 with recursive wanted as (
-    select position, item->>'schema' as nspname, item->>'name' as relname, item->'key' as key
+    select position, item->>'schema' as nspname, item->>'name' as relname
     from json_array_elements($1::json) with ordinality as list(item, position)),
 tables as (
-    select w.position, w.key, format('%I.%I', w.nspname, w.relname) as sql_name, c.oid, c.relkind, c.relpersistence, c.relreplident, c.relowner
+    select w.position, format('%I.%I', w.nspname, w.relname) as sql_name, c.oid, c.relkind, c.relpersistence, c.relreplident, c.relowner
     from wanted w
     left join pg_namespace n on n.nspname = w.nspname
     left join pg_class c on c.relnamespace = n.oid and c.relname = w.relname
@@ -54,15 +54,7 @@ columns as (
     select t.position, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated <> '' as generated
     from tables t join pg_attribute a on a.attrelid = t.oid
     where a.attnum > 0 and not a.attisdropped),
-types(start, type, is_array) as (
-    select distinct atttypid, atttypid, false from columns
-    union
-    select s.start, case t.typtype when 'd' then t.typbasetype else t.typelem end,
-           s.is_array or t.typtype <> 'd'
-    from types s join pg_type t on t.oid = s.type
-    where t.typtype = 'd'
-       or (not s.is_array and t.typelem <> 0 and t.typcategory = 'A' and t.oid not in ('int2vector'::regtype, 'oidvector'::regtype))),
--- The same through everything that a type is made of.
+-- The types of the columns and all that these are made of.
 parts(start, type) as (
     select distinct atttypid, atttypid from columns
     union
@@ -74,27 +66,11 @@ parts(start, type) as (
         union all select a.atttypid from pg_attribute a
                   where t.typrelid <> 0 and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
         union all select r.rngsubtype from pg_range r where r.rngtypid = t.oid
-        union all select r.rngtypid from pg_range r where r.rngmultitypid = t.oid) part),
-resolved as (
-    select s.start, s.type, s.is_array,
-           t.typtype = 'c' or t.typcategory = 'A' or t.typdelim <> ',' and s.is_array
-           or exists (
-               select from pg_cast k
-               where k.castsource = t.oid and k.casttarget = 'json'::regtype
-                 and k.castmethod = 'f' and t.oid >= 16384) as has_own_json
-    from types s join pg_type t on t.oid = s.type
-    where t.typtype <> 'd'
-      and (s.is_array or t.typelem = 0 or t.typcategory <> 'A' or t.oid in ('int2vector'::regtype, 'oidvector'::regtype)))
+        union all select r.rngtypid from pg_range r where r.rngmultitypid = t.oid) part)
 select t.position - 1 as rule, t.sql_name, t.oid, t.relkind, t.relpersistence, t.relreplident,
        coalesce(row_security_active(t.oid), false) as filtered,
        coalesce(has_table_privilege(t.oid, 'select'), false) as readable,
        coalesce(pg_has_role(t.relowner, 'usage'), false) as owned,
-       exists (select from pg_index i
-               where i.indrelid = t.oid and i.indisunique and i.indisvalid
-                 and i.indpred is null and i.indexprs is null
-                 and not exists (select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) as part(attnum)
-                                 join pg_attribute a on a.attrelid = t.oid and a.attnum = part.attnum
-                                 where a.attname::text not in (select json_array_elements_text(t.key)))) as unique_key,
        (select format('%I.%I', n.nspname, k.relname)
         from pg_inherits h join pg_class k on k.oid = h.inhrelid join pg_namespace n on n.oid = k.relnamespace
         where h.inhparent = t.oid and t.relkind = 'r' order by h.inhseqno, k.oid limit 1) as child,
@@ -115,14 +91,12 @@ select t.position - 1 as rule, t.sql_name, t.oid, t.relkind, t.relpersistence, t
             'money'::regtype, 'regproc'::regtype, 'regprocedure'::regtype, 'regoper'::regtype, 'regoperator'::regtype,
             'regclass'::regtype, 'regtype'::regtype, 'regrole'::regtype, 'regnamespace'::regtype, 'regconfig'::regtype,
             'regdictionary'::regtype, 'regcollation'::regtype, 'aclitem'::regtype) limit 1) as unsteady_type,
-       r.type as base_type, r.is_array, r.has_own_json,
        exists (select from pg_index i
                where i.indrelid = t.oid and c.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
                  and i.indisvalid and case t.relreplident when 'd' then i.indisprimary and i.indimmediate
                                          when 'i' then i.indisreplident end) as in_identity
 from tables t
 left join columns c on c.position = t.position
-left join resolved r on r.start = c.atttypid
 order by t.position, c.attnum
 
 -- name: inspect_publication

@@ -17,6 +17,8 @@ constexpr std::string_view kReserved("\0edged:", 7);
 // Leaves room for the prefix and the rule's number in a key of 512 bytes.
 constexpr std::size_t kIdentityBytesMax = 400;
 constexpr char kRulesFormat = 1, kMarkFormat = 1;
+// Of the entries that are made of rows. Another one means that all rows are loaded anew.
+constexpr int kEntryFormat = 2;
 
 std::string reserved(std::string_view name) {
   return std::string(kReserved) += name;
@@ -46,7 +48,7 @@ std::string sha256(std::string_view bytes) {
 }
 
 Status bad(const char* what) {
-  return {Code::kCorruption, std::string("what the node keeps of the mirror is damaged: ") + what};
+  return {Code::kCorruption, std::string("the mirror's state in the node is damaged: ") + what};
 }
 
 std::vector<std::string> texts(const boost::json::value& list) {
@@ -75,6 +77,9 @@ std::string source_key() {
 }
 std::string part_key() {
   return reserved("part");
+}
+std::string fetched_key() {
+  return reserved("fetched");
 }
 std::string beat_key() {
   return reserved("beat");
@@ -173,7 +178,8 @@ std::string text_of(const Rule& rule) {
                                    {"key", rule.key.text()},
                                    {"kind", static_cast<int>(rule.value.kind)},
                                    {"value", rule.value.text},
-                                   {"expires", rule.expires}};
+                                   {"expires", rule.expires},
+                                   {"format", kEntryFormat}};
   return boost::json::serialize(object);
 }
 
@@ -219,6 +225,27 @@ Result<Part> decode_part(std::string_view json) {
     return Part{*lsn, parsed.at("changes").to_number<std::uint64_t>()};
   } catch (const std::exception&) {
     return bad("the part of a transaction");
+  }
+}
+
+std::string encode_fetched(const FetchedUntil& until) {
+  boost::json::array list;
+  for (const auto& [rule, lsn] : until) list.push_back({{"rule", rule}, {"until", to_text(lsn)}});
+  return boost::json::serialize(list);
+}
+
+Result<FetchedUntil> decode_fetched(std::string_view json) {
+  try {
+    FetchedUntil until;
+    const boost::json::value parsed = boost::json::parse(json);
+    for (const boost::json::value& one : parsed.as_array()) {
+      const auto lsn = parse_lsn(std::string_view(one.at("until").as_string()));
+      if (!lsn) return lsn.error();
+      until[one.at("rule").to_number<std::size_t>()] = *lsn;
+    }
+    return until;
+  } catch (const std::exception&) {
+    return bad("the rows that were fetched");
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ std::string rules_key();     // the prefixes that belong to the mirror; the node
 std::string position_key();  // written by the node with each batch that carries a position
 std::string source_key();    // of what the entries are a copy: Source
 std::string part_key();      // how much of a split transaction is there: Part
+std::string fetched_key();   // which values may be newer than the position: encode_fetched()
 std::string beat_key();      // the last heartbeat that came back; put also to have a batch on disk
 // From a row's identity to its key, for tables whose key has columns outside the identity.
 std::string index_root();
@@ -83,5 +85,12 @@ struct Part {
 std::string encode_part(const Part& part);
 // Errors: kCorruption.
 Result<Part> decode_part(std::string_view json);
+
+// For each rule: until the stream has passed this position, values in the node may be newer than
+// their rows in the stream, and must not complete them.
+using FetchedUntil = std::map<std::size_t, Lsn>;
+std::string encode_fetched(const FetchedUntil& until);
+// Errors: kCorruption.
+Result<FetchedUntil> decode_fetched(std::string_view json);
 
 }  // namespace edged::mirror

@@ -151,6 +151,7 @@ asio::awaitable<Status> declare(Applier& applier, const LoadRequest& request) {
   Applier::Seal seal;
   seal.more.emplace_back(put_item(source_key(), encode_source(source)));
   seal.more.emplace_back(put_item(rules_key(), encode_rules(prefixes_while_loading(request))));
+  seal.more.emplace_back(applier.forget_fetched());
   // Of another PostgreSQL, or one that was restored, a position means nothing: none is met until
   // the load is complete.
   if (request.before.fresh_as_of) seal.mark = Mark{0, *request.before.fresh_as_of};

@@ -69,11 +69,12 @@ struct Mirror::Metrics {
 
 // The state of one session. The optional parts are created in this order.
 struct Mirror::Session {
-  Session(asio::any_io_executor executor, net::Client& client, const std::string& ns)
-      : applier(executor, client, ns) {}
+  Session(asio::any_io_executor executor, net::Client& client, const MirrorOptions& options)
+      : applier(executor, client, options.ns, options.batch_changes_max) {}
 
   std::string slot;
   std::vector<Table> tables;
+  std::unique_ptr<RowFetcher> fetcher;
   Applier applier;
   std::uint64_t version = 0;
   WallTime seen_at{};  // the tables, as they are loaded or were
@@ -152,7 +153,7 @@ void Mirror::note_end(const Status& status) {
 }
 
 asio::awaitable<Status> Mirror::run_session() {
-  Session session(executor_, client_, options_.ns);
+  Session session(executor_, client_, options_);
   session.slot = options_.slot;
   if (options_.temporary_slot) session.slot += "_" + to_hex(random_bytes(4));
   session_ = &session;
@@ -312,6 +313,11 @@ asio::awaitable<Status> Mirror::load(Session* session, std::string why) {
 }
 
 asio::awaitable<Status> Mirror::follow(Session* session) {
+  Result<std::unique_ptr<RowFetcher>> fetcher =
+      RowFetcher::make(pool_, options_.rules, session->tables);
+  if (!fetcher) co_return fetcher.error();
+  session->fetcher = *std::move(fetcher);
+  session->applier.fetch_rows_with(*session->fetcher, clock_);
   HeartbeatOptions beats;
   if (!options_.temporary_slot) beats.slot = session->slot;
   beats.publication = options_.publication;

@@ -38,6 +38,8 @@ struct MirrorOptions {
   bool temporary_slot = false;  // reloads with each session; never keeps PostgreSQL's log
   std::chrono::milliseconds heartbeat{1000};
   std::string who;  // this worker, for people
+  // Larger transactions come in parts.
+  std::size_t batch_changes_max = Applier::kBatchChangesMax;
   db::PgConnectOptions postgres;
 };
 

@@ -12,51 +12,18 @@ namespace {
 
 Status bad_row(std::size_t fields, std::size_t columns) {
   return {Code::kInvalidArgument,
-          "a row has " + std::to_string(fields) + " fields, its table " + std::to_string(columns) +
-              " columns"};
+          "a row has " + std::to_string(fields) + " fields, but its table has " +
+              std::to_string(columns) + " columns"};
 }
 
 Status not_stored(const std::string& column) {
   return {Code::kNotFound, "the unchanged column \"" + column + "\" is not in the stored value"};
 }
 
-// Where the member's name or value at the beginning of `json` ends: at the colon, the comma, or the
-// object's brace behind it; npos if there is none. Spaces are part of it, for a json column is as
-// its writer wrote it.
-std::size_t end_of_part(std::string_view json) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-      continue;
-    }
-    if (depth == 0 && (c == ',' || c == ':' || c == '}')) return i;
-    if (c == '"') in_string = true;
-    if (c == '{' || c == '[') ++depth;
-    if (c == '}' || c == ']') --depth;
-  }
-  return std::string_view::npos;
-}
-
-// The text of a member of an object that row_to_json() made: to be taken over byte by byte, since
-// numbers may be longer than any parser keeps. Nothing if there is none.
-std::optional<std::string_view> member(std::string_view json, std::string_view quoted_name) {
-  // In front of the next name.
-  while (json.starts_with('{') || json.starts_with(',')) {
-    json.remove_prefix(1);
-    const std::size_t name_end = end_of_part(json);
-    if (name_end == std::string_view::npos) return std::nullopt;
-    const bool found = json.substr(0, name_end) == quoted_name;
-    json.remove_prefix(name_end + 1);
-    const std::size_t value_end = end_of_part(json);
-    if (value_end == std::string_view::npos) return std::nullopt;
-    if (found) return json.substr(0, value_end);
-    json.remove_prefix(value_end);
-  }
-  return std::nullopt;
+KeyReader::Shapes shapes_of(const std::vector<TableColumn>& columns) {
+  KeyReader::Shapes shapes;
+  for (const TableColumn& column : columns) shapes[column.json.name] = column.shape;
+  return shapes;
 }
 
 // Reads digits from the front of `text`.
@@ -93,7 +60,7 @@ Result<std::optional<std::int64_t>> parse_timestamp_ms(std::string_view text) {
   if (text == "infinity") return std::optional<std::int64_t>();
   if (text == "-infinity" || text.ends_with(" BC")) return std::optional<std::int64_t>(0);
   const Status bad(Code::kInvalidArgument,
-                   "\"" + std::string(text.substr(0, 40)) + "\" is no timestamp in UTC");
+                   "\"" + std::string(text.substr(0, 40)) + "\" is not a timestamp in UTC");
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
   std::string_view rest = text;
   const bool read = take_number(rest, year) && take(rest, '-') && take_number(rest, month) &&
@@ -116,10 +83,10 @@ Result<std::optional<std::int64_t>> parse_timestamp_ms(std::string_view text) {
 RowMapper::RowMapper(Rule rule, std::vector<TableColumn> columns, bool whole_row_identity)
     : rule_(std::move(rule)),
       columns_(std::move(columns)),
+      key_reader_(rule_.key, shapes_of(columns_)),
       whole_row_identity_(whole_row_identity),
       key_is_in_identity_(whole_row_identity) {
-  for (const TableColumn& column : columns_)
-    quoted_names_.push_back(*to_json(column.json.name, {}));
+  for (const TableColumn& column : columns_) json_columns_.push_back(column.json);
   if (whole_row_identity_) return;
   const std::vector<std::string>& names = rule_.key.columns();
   key_is_in_identity_ = std::all_of(names.begin(), names.end(), [this](const std::string& name) {
@@ -148,7 +115,9 @@ Result<RowMapper> RowMapper::make(Rule rule,
                                         [](const TableColumn& column) { return column.identity; });
   if (!identity) {
     return Status(Code::kInvalidArgument,
-                  "table " + mapper.rule_.table.to_text() + " has no replica identity");
+                  "table " + mapper.rule_.table.to_text() +
+                      " has no replica identity: add a primary key, or run: alter table ... "
+                      "replica identity full");
   }
   return mapper;
 }
@@ -173,7 +142,8 @@ Result<std::string> RowMapper::identity(const std::vector<Field>& row) const {
     if (!whole_row_identity_ && !columns_[i].identity) continue;
     if (row[i].unchanged) {
       return Status(Code::kInvalidArgument,
-                    "the column \"" + columns_[i].json.name + "\" of the identity was not sent");
+                    "PostgreSQL did not send the column \"" + columns_[i].json.name +
+                        "\" of the replica identity");
     }
     if (!row[i].text) {
       packed += "-;";
@@ -187,60 +157,38 @@ Result<std::string> RowMapper::identity(const std::vector<Field>& row) const {
   return packed;
 }
 
-Result<std::optional<std::string>> RowMapper::key(const std::vector<Field>& row) const {
+Result<std::optional<std::string>> RowMapper::key(
+    const std::vector<Field>& row, std::optional<std::string_view> key_before) const {
   Status checked = check(row);
   if (!checked.ok()) return checked;
+  std::map<std::string, std::string> before;
   for (const std::string& name : rule_.key.columns()) {
-    if (row[static_cast<std::size_t>(find(name))].unchanged) return not_stored(name);
+    if (!row[static_cast<std::size_t>(find(name))].unchanged) continue;
+    auto texts = key_before ? key_reader_.read(*key_before) : std::nullopt;
+    if (!texts || !texts->contains(name)) return not_stored(name);
+    before = *std::move(texts);
   }
-  return rule_.key.render(
-      [&](const std::string& name) { return row[static_cast<std::size_t>(find(name))].text; });
+  return rule_.key.render([&](const std::string& name) {
+    const Field& field = row[static_cast<std::size_t>(find(name))];
+    return field.unchanged ? std::optional<std::string_view>(before.at(name)) : field.text;
+  });
 }
 
 Result<std::string> RowMapper::value_of(const std::vector<Field>& row,
                                         std::optional<std::string_view> stored) const {
   if (rule_.value.kind == RowValue::Kind::kConstant) return rule_.value.text;
-  if (rule_.value.kind == RowValue::Kind::kRow) return row_value(row, stored);
+  if (rule_.value.kind == RowValue::Kind::kRow) return row_to_json(json_columns_, row, stored);
   const Field& field = row[static_cast<std::size_t>(find(rule_.value.text))];
   if (!field.unchanged) return std::string(field.text.value_or(""));
   if (!stored) return not_stored(rule_.value.text);
   return std::string(*stored);
 }
 
-Result<std::string> RowMapper::row_value(const std::vector<Field>& row,
-                                         std::optional<std::string_view> stored) const {
-  std::size_t bytes = 2;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    bytes += quoted_names_[i].size() + 6 + (row[i].text ? row[i].text->size() : 0);
-  }
-  std::string json;
-  json.reserve(bytes);
-  json += '{';
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    const JsonColumn& column = columns_[i].json;
-    const std::string& name = quoted_names_[i];
-    if (i > 0) json += ',';
-    json += name;
-    json += ':';
-    if (row[i].unchanged) {
-      const auto kept = stored ? member(*stored, name) : std::nullopt;
-      if (!kept) return not_stored(column.name);
-      json += *kept;
-    } else if (!row[i].text) {
-      json += "null";
-    } else {
-      Result<std::string> value = to_json(*row[i].text, column.type);
-      if (!value) return value.error().with_context("column \"" + column.name + "\"");
-      json += *value;
-    }
-  }
-  json += '}';
-  return json;
-}
-
 Result<std::optional<RowMapper::Entry>> RowMapper::entry(
-    const std::vector<Field>& row, std::optional<std::string_view> stored) const {
-  Result<std::optional<std::string>> made = key(row);
+    const std::vector<Field>& row,
+    std::optional<std::string_view> stored,
+    std::optional<std::string_view> key_before) const {
+  Result<std::optional<std::string>> made = key(row, key_before);
   if (!made) return made.error();
   if (!*made) return std::optional<Entry>();
   Result<std::string> value = value_of(row, stored);
@@ -261,14 +209,12 @@ Result<std::optional<std::int64_t>> RowMapper::expiry_of(const std::vector<Field
   return *expires;
 }
 
-Result<std::optional<RowMapper::Entry>> RowMapper::expired_entry(const std::vector<Field>& row,
-                                                                 std::int64_t now_ms) const {
-  Result<std::optional<std::string>> made = key(row);
-  if (!made) return made.error();
+Result<bool> RowMapper::has_expired(const std::vector<Field>& row, std::int64_t now_ms) const {
+  Status checked = check(row);
+  if (!checked.ok()) return checked;
   const Result<std::optional<std::int64_t>> expires = expiry_of(row);
   if (!expires) return expires.error();
-  if (!*made || !*expires || **expires > now_ms) return std::optional<Entry>();
-  return std::optional<Entry>(Entry{**std::move(made), std::string(), **expires});
+  return *expires && **expires <= now_ms;
 }
 
 }  // namespace edged::mirror

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proto/base/status.h"
+#include "worker/mirror/key_text.h"
 #include "worker/mirror/row_json.h"
 #include "worker/mirror/rule.h"
 
@@ -18,15 +19,12 @@ namespace edged::mirror {
 struct TableColumn {
   JsonColumn json;
   bool identity = false;  // tells rows apart in updates and deletes
+  TextShape shape{};
 };
 
 class RowMapper {
  public:
-  // A column of a row: its text, nothing for null; or not sent, because it has not changed.
-  struct Field {
-    std::optional<std::string_view> text;
-    bool unchanged = false;
-  };
+  using Field = RowField;
   struct Entry {
     std::string key;
     std::string value;
@@ -51,19 +49,24 @@ class RowMapper {
   // True if key() works on what updates and deletes tell of the row before them: every column of
   // the key is part of the identity.
   bool key_is_in_identity() const { return key_is_in_identity_; }
-  // The key alone; nothing if a column of it is null. Errors: as entry().
-  Result<std::optional<std::string>> key(const std::vector<Field>& row) const;
+  // The key alone; nothing if a column of it is null. `key_before`: of the row before it was
+  // changed, from which unchanged columns are read back. Errors: as entry().
+  Result<std::optional<std::string>> key(
+      const std::vector<Field>& row,
+      std::optional<std::string_view> key_before = std::nullopt) const;
+  // The columns' texts in one of the rule's keys, as far as they can be read back.
+  const KeyReader& key_reader() const { return key_reader_; }
 
   // The entry; nothing if a column of the key is null. `stored`: the value that the row has in the
   // node so far, from which unchanged columns are taken. Errors: kNotFound (a column is unchanged
   // and `stored` does not have it: the row must be read from the table), kInvalidArgument (number
   // of fields, the key is empty or too long, a text that is none of its type).
-  Result<std::optional<Entry>> entry(const std::vector<Field>& row,
-                                     std::optional<std::string_view> stored) const;
-  // As entry(), of a row that has expired by `now_ms`: without its value, which nobody will read.
-  // Nothing if it has not.
-  Result<std::optional<Entry>> expired_entry(const std::vector<Field>& row,
-                                             std::int64_t now_ms) const;
+  Result<std::optional<Entry>> entry(
+      const std::vector<Field>& row,
+      std::optional<std::string_view> stored,
+      std::optional<std::string_view> key_before = std::nullopt) const;
+  // True if the row has expired by `now_ms`, so that nobody will read its entry.
+  Result<bool> has_expired(const std::vector<Field>& row, std::int64_t now_ms) const;
 
  private:
   RowMapper(Rule rule, std::vector<TableColumn> columns, bool whole_row_identity);
@@ -71,14 +74,13 @@ class RowMapper {
   Result<std::optional<std::int64_t>> expiry_of(const std::vector<Field>& row) const;
   Result<std::string> value_of(const std::vector<Field>& row,
                                std::optional<std::string_view> stored) const;
-  Result<std::string> row_value(const std::vector<Field>& row,
-                                std::optional<std::string_view> stored) const;
   // Its number among the columns; -1: there is none.
   int find(std::string_view name) const;
 
   Rule rule_;
   std::vector<TableColumn> columns_;
-  std::vector<std::string> quoted_names_;  // of the columns, as JSON
+  std::vector<JsonColumn> json_columns_;
+  KeyReader key_reader_;
   bool whole_row_identity_;
   bool key_is_in_identity_;
 };

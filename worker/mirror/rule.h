@@ -15,9 +15,18 @@
 
 namespace edged::mirror {
 
-// "class_state:{class_nbr}": text and columns. "{{" and "}}" are braces.
+// "class_state:{class_nbr}": text and columns. "{{" and "}}" are braces. "{name|uri}" is the column
+// with percent-encoding, so that it holds no separator: all bytes but letters, digits, "-", ".",
+// "_" and "~" become "%3A".
 class KeyTemplate {
  public:
+  enum class Encoding { kNone, kUri };
+  struct Part {
+    std::string text;  // of a column: its name
+    bool column = false;
+    Encoding encoding = Encoding::kNone;
+  };
+
   KeyTemplate() = default;
   // Errors: kInvalidArgument (a brace without its other, a column without a name, no column at all,
   // text that is longer than any key).
@@ -26,6 +35,7 @@ class KeyTemplate {
   const std::string& text() const { return text_; }
   // What every key begins with; these keys belong to the rule alone.
   const std::string& prefix() const { return prefix_; }
+  const std::vector<Part>& parts() const { return parts_; }
   // In the order of their first use, each once.
   const std::vector<std::string>& columns() const { return columns_; }
 
@@ -35,15 +45,15 @@ class KeyTemplate {
   Result<std::optional<std::string>> render(const ValueOf& value_of) const;
 
  private:
-  struct Part {
-    std::string text;  // of a column: its name
-    bool column = false;
-  };
   std::string text_;
   std::vector<Part> parts_;
   std::vector<std::string> columns_;
   std::string prefix_;
 };
+
+// A column's text as it stands in keys, and back.
+std::string encoded(std::string_view text, KeyTemplate::Encoding encoding);
+std::string decoded(std::string_view text, KeyTemplate::Encoding encoding);
 
 struct TableName {
   std::string schema = "public";

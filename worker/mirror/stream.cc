@@ -153,6 +153,7 @@ asio::awaitable<Status> Stream::take_message(std::string_view bytes) {
   if (const auto* begin = std::get_if<Begin>(&*message)) {
     transaction_ = Transaction{};
     transaction_->final_lsn = begin->final_lsn;
+    transaction_->xid = begin->xid;
     transaction_->known = begin->final_lsn < start_.mark.position;
     if (start_.part && start_.part->final_lsn == begin->final_lsn) {
       transaction_->skip = start_.part->changes;
@@ -195,6 +196,8 @@ bool Stream::counts_as_new() {
 asio::awaitable<Status> Stream::take_change(Result<std::optional<RowChange>> change) {
   if (!change) co_return change.error();
   if (!*change) co_return Status();
+  (*change)->xid = transaction_->xid;
+  (*change)->commit_lsn = transaction_->final_lsn;
   if (!parts_.applier.has_room_for(**change)) {
     --transaction_->changes;  // this one is not in the batch
     const Status flushed = co_await flush(Wait::kNo);

@@ -69,6 +69,7 @@ class Stream {
 
   struct Transaction {
     Lsn final_lsn = 0;
+    std::uint32_t xid = 0;
     bool known = false;         // it is in the node already
     std::uint64_t changes = 0;  // seen
     std::uint64_t skip = 0;     // of these, in the node already

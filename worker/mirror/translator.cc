@@ -109,13 +109,18 @@ PartialRow::PartialRow(std::shared_ptr<const RowMapper> mapper, Fields fields)
   }
 }
 
-Result<std::optional<RowMapper::Entry>> PartialRow::complete(
-    std::optional<std::string_view> stored) const {
-  return mapper_->entry(fields_, stored);
+Result<std::optional<std::string>> PartialRow::key(
+    std::optional<std::string_view> key_before) const {
+  return mapper_->key(fields_, key_before);
 }
 
-Result<std::optional<RowMapper::Entry>> PartialRow::expired(std::int64_t now_ms) const {
-  return mapper_->expired_entry(fields_, now_ms);
+Result<std::optional<RowMapper::Entry>> PartialRow::complete(
+    std::optional<std::string_view> stored, std::optional<std::string_view> key_before) const {
+  return mapper_->entry(fields_, stored, key_before);
+}
+
+Result<bool> PartialRow::has_expired(std::int64_t now_ms) const {
+  return mapper_->has_expired(fields_, now_ms);
 }
 
 std::size_t RowChange::bytes() const {
@@ -166,6 +171,7 @@ Result<std::optional<RowChange>> Translator::insert(const Insert& insert) const 
   RowChange change;
   change.rule = known->rule;
   change.indexed = !known->mapper->key_is_in_identity();
+  change.deferred_key = tables_[known->rule].deferred_key;
   change.inserted = true;
   const Status after = note_after(known->mapper, *row, change);
   if (!after.ok()) return of_table(after, *known->mapper);
@@ -181,13 +187,17 @@ Result<std::optional<RowChange>> Translator::update(const Update& update) const 
   RowChange change;
   change.rule = known->rule;
   change.indexed = !known->mapper->key_is_in_identity();
+  change.deferred_key = tables_[known->rule].deferred_key;
   Status before;
   if (update.old) {
     const Result<Fields> old = fields_of(update.old->row);
     if (!old) return old.error();
     before = note_before(*known->mapper, *old, change);
-    for (std::size_t i = 0; update.old->whole && i < row->size() && i < old->size(); ++i) {
-      if ((*row)[i].unchanged) (*row)[i] = (*old)[i];
+    // The old row has its identity columns in full, also those that are not sent again.
+    const std::vector<TableColumn>& columns = known->mapper->columns();
+    for (std::size_t i = 0; i < row->size() && i < old->size() && i < columns.size(); ++i) {
+      if (!(*row)[i].unchanged) continue;
+      if (update.old->whole || columns[i].identity) (*row)[i] = (*old)[i];
     }
   } else {
     before = note_before(*known->mapper, *row, change);
@@ -206,6 +216,7 @@ Result<std::optional<RowChange>> Translator::remove(const Delete& removal) const
   RowChange change;
   change.rule = known->rule;
   change.indexed = !known->mapper->key_is_in_identity();
+  change.deferred_key = tables_[known->rule].deferred_key;
   change.removed = true;
   const Status before = note_before(*known->mapper, *old, change);
   if (!before.ok()) return of_table(before, *known->mapper);

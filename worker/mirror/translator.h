@@ -22,10 +22,14 @@ namespace edged::mirror {
 class PartialRow {
  public:
   PartialRow(std::shared_ptr<const RowMapper> mapper, std::vector<RowMapper::Field> fields);
+  // `key_before`: the key of the row before the change. Errors: as RowMapper::key().
+  Result<std::optional<std::string>> key(std::optional<std::string_view> key_before) const;
   // Errors: as RowMapper::entry().
-  Result<std::optional<RowMapper::Entry>> complete(std::optional<std::string_view> stored) const;
-  // Errors: as RowMapper::expired_entry().
-  Result<std::optional<RowMapper::Entry>> expired(std::int64_t now_ms) const;
+  Result<std::optional<RowMapper::Entry>> complete(
+      std::optional<std::string_view> stored,
+      std::optional<std::string_view> key_before = std::nullopt) const;
+  // Errors: as RowMapper::has_expired().
+  Result<bool> has_expired(std::int64_t now_ms) const;
   std::size_t bytes() const { return texts_.size(); }
 
  private:
@@ -38,6 +42,11 @@ struct RowChange {
   std::size_t rule = 0;
   bool inserted = false;  // there was no such row before
   bool removed = false;   // there is none any more
+  // The unique constraint of the key is deferrable: until the transaction ends another row may have
+  // the same key.
+  bool deferred_key = false;
+  std::uint32_t xid = 0;  // of the transaction in the stream; 0: of a load
+  Lsn commit_lsn = 0;     // of its commit record
   // What the row was called before and is called now; only for tables with an index.
   bool indexed = false;
   std::string identity_before, identity;

@@ -72,6 +72,11 @@ constexpr const char* kValues[] = {
 
 class RowJsonTest : public testing::Test {
  protected:
+  // The built-in types of kValues: arrays of scalars, and scalars.
+  static JsonType type_of(std::uint32_t oid, std::uint32_t element) {
+    if (element == 0) return JsonType{scalar_json_form(oid)};
+    return array_of(JsonType{scalar_json_form(element)});
+  }
   PostgresCluster& cluster_ = PostgresCluster::shared();
   std::string database_ = cluster_.create_database();
 };
@@ -82,39 +87,62 @@ TEST_F(RowJsonTest, AgreesWithPostgres) {
         std::string(
             "set timezone = 'UTC'; set datestyle = 'ISO'; "
             "select case when v is not null then format('%s', v) end, row_to_json(t)::text, "
-            "pg_typeof(v)::oid from (select ") +
+            "pg_typeof(v)::oid, (select case when typcategory = 'A' then typelem else 0 end "
+            "from pg_type where oid = pg_typeof(v)) from (select ") +
         value + " as v) t";
     const auto rows = cluster_.query(database_, sql);
     ASSERT_EQ(rows.size(), 1u) << value;
-    const auto type = builtin_json_type(static_cast<std::uint32_t>(std::stoul(*rows[0][2])));
-    ASSERT_TRUE(type) << value << " is of type " << *rows[0][2];
-    std::optional<std::string_view> text;
-    if (rows[0][0]) text = *rows[0][0];
-    const auto json = row_to_json({{"v", *type}}, {text});
+    const JsonType type = type_of(static_cast<std::uint32_t>(std::stoul(*rows[0][2])),
+                                  static_cast<std::uint32_t>(std::stoul(*rows[0][3])));
+    RowField field;
+    if (rows[0][0]) field.text = *rows[0][0];
+    const auto json = row_to_json({{"v", type}}, {field});
     ASSERT_TRUE(json) << value << ": " << json.error().to_string();
     EXPECT_EQ(*json, *rows[0][1]) << value;
   }
 }
 
+TEST_F(RowJsonTest, EscapesEachCharacterAsPostgresDoes) {
+  std::string text;
+  for (char c = 1; c < 0x7F; ++c) text += c;
+  text += "\x7F\u00e9\u4e16";
+  const auto rows = cluster_.query(
+      database_,
+      "select v, row_to_json(t)::text from (select string_agg(chr(i), '' order by i) || "
+      "chr(233) || chr(19990) as v from generate_series(1, 127) i) t");
+  EXPECT_EQ(*rows[0][0], text);
+  EXPECT_EQ(*row_to_json({{"v", {}}}, {{*rows[0][0]}}), *rows[0][1]);
+}
+
 TEST(RowJsonTextTest, RefusesWhatNoTypeWrites) {
-  const JsonType array{JsonForm::kString, true};
+  const JsonType array = array_of({});
   for (const char* text :
        {"", "{", "}", "{a", "{\"a}", "{a}b", "{{a}", "[0:1]", "{{{{{{{a}}}}}}}", "{a{b}"}) {
     EXPECT_EQ(to_json(text, array).code(), Code::kInvalidArgument) << text;
   }
-  EXPECT_EQ(to_json("maybe", {JsonForm::kBoolean, false}).code(), Code::kInvalidArgument);
-  const auto failed = row_to_json({{"open", {JsonForm::kBoolean, false}}}, {"x"});
-  EXPECT_NE(failed.error().message().find("column open"), std::string::npos);
+  EXPECT_EQ(to_json("maybe", JsonType{JsonForm::kBoolean}).code(), Code::kInvalidArgument);
+  const JsonType pair = composite_of({{"a", {}}, {"b", {}}});
+  for (const char* text : {"", "(", "(a,b", "(a)", "(a,b,c)", "(a,b)c", "(\"a,b)", "a,b"}) {
+    EXPECT_EQ(to_json(text, pair).code(), Code::kInvalidArgument) << text;
+  }
+  JsonType numbers = array_of(JsonType{JsonForm::kNumber});
+  numbers.form = JsonForm::kVector;
+  EXPECT_EQ(to_json("1  2", numbers).code(), Code::kInvalidArgument);
+  const auto failed = row_to_json({{"open", JsonType{JsonForm::kBoolean}}}, {{"x"}});
+  EXPECT_NE(failed.error().message().find("column \"open\""), std::string::npos);
   EXPECT_EQ(row_to_json({{"a", {}}}, {}).code(), Code::kInvalidArgument);
 }
 
-TEST(RowJsonTextTest, NamesAndNulls) {
-  const auto json =
-      row_to_json({{"a\"b", {}}, {"n", {JsonForm::kNumber, false}}}, {"x", std::nullopt});
+TEST(RowJsonTextTest, NamesNullsAndComposites) {
+  const auto json = row_to_json({{"a\"b", {}}, {"n", JsonType{JsonForm::kNumber}}}, {{"x"}, {}});
   ASSERT_TRUE(json);
   EXPECT_EQ(*json, "{\"a\\\"b\":\"x\",\"n\":null}");
   EXPECT_EQ(*row_to_json({}, {}), "{}");
-  EXPECT_FALSE(builtin_json_type(600)) << "point";
+  const JsonType pair = composite_of({{"a", JsonType{JsonForm::kNumber}}, {"b", {}}});
+  EXPECT_EQ(*to_json("(1,\"x, \"\"y\"\"\")", pair), R"({"a":1,"b":"x, \"y\""})");
+  EXPECT_EQ(*to_json("(,\"\")", pair), R"({"a":null,"b":""})");
+  EXPECT_EQ(*to_json("()", composite_of({})), "{}");
+  EXPECT_EQ(*to_json("{(2,1),(1,0);NULL}", array_of({}, ';')), "[\"(2,1),(1,0)\",null]");
 }
 
 }  // namespace

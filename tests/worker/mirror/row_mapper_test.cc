@@ -16,10 +16,10 @@ Field text(std::string_view value) {
 }
 
 std::vector<TableColumn> columns() {
-  return {{{"id", {JsonForm::kNumber, false}}, true},
+  return {{{"id", JsonType{JsonForm::kNumber}}, true},
           {{"nr", {}}, false},
           {{"note", {}}, false},
-          {{"at", {JsonForm::kTimestampTz, false}}, false}};
+          {{"at", JsonType{JsonForm::kTimestampTz}}, false}};
 }
 
 Rule rule(const std::string& key, RowValue value = {}, std::string expires = "") {
@@ -97,12 +97,12 @@ TEST(RowMapperTest, IdentitiesAreEqualOnlyIfTheirColumnsAre) {
 
 // Whatever the other columns hold, one that is not sent is taken over byte by byte.
 TEST(RowMapperTest, TakesUnchangedColumnsFromTheStoredValue) {
-  const JsonType json{JsonForm::kJson, false}, number{JsonForm::kNumber, false};
+  const JsonType json{JsonForm::kJson}, number{JsonForm::kNumber};
   const std::vector<TableColumn> columns{{{"id", number}, true},
                                          {{"a\"b\\:,{", {}}, false},
                                          {{"big", number}, false},
                                          {{"j", json}, false},
-                                         {{"list", {JsonForm::kString, true}}, false},
+                                         {{"list", array_of({})}, false},
                                          {{"last", json}, false}};
   const auto made = RowMapper::make(rule("s:{id}"), columns, false);
   ASSERT_TRUE(made);
@@ -147,21 +147,26 @@ TEST(RowMapperTest, SaysThatAnUnchangedColumnIsNowhere) {
   EXPECT_EQ(column.entry(row, std::nullopt).code(), Code::kNotFound);
 }
 
-TEST(RowMapperTest, AnExpiredRowNeedsNoValue) {
+TEST(RowMapperTest, KnowsWhetherARowHasExpired) {
   const RowMapper one = mapper(rule("s:{nr}", {}, "at"));
   const std::vector<Field> row{
       text("7"), text("12431"), kUnchanged, text("2026-11-24 14:33:35.5+00")};
-  const auto expired = one.expired_entry(row, 1'795'530'815'500);
-  ASSERT_TRUE(expired && *expired);
-  EXPECT_EQ((*expired)->key, "s:12431");
-  EXPECT_EQ((*expired)->value, "");
-  EXPECT_EQ((*expired)->expires_ms, 1'795'530'815'500);
-  const auto alive = one.expired_entry(row, 1'795'530'815'499);
-  ASSERT_TRUE(alive);
-  EXPECT_FALSE(*alive);
-  const auto forever = mapper(rule("s:{nr}")).expired_entry(row, 1'795'530'815'500);
-  ASSERT_TRUE(forever);
-  EXPECT_FALSE(*forever);
+  EXPECT_TRUE(*one.has_expired(row, 1'795'530'815'500));
+  EXPECT_FALSE(*one.has_expired(row, 1'795'530'815'499));
+  EXPECT_FALSE(*mapper(rule("s:{nr}")).has_expired(row, 1'795'530'815'500));
+  EXPECT_EQ(one.has_expired({text("7")}, 0).code(), Code::kInvalidArgument);
+}
+
+TEST(RowMapperTest, AnUnchangedColumnOfTheKeyIsReadFromTheKeyBefore) {
+  const RowMapper one = mapper(rule("s:{note}:{nr}", {Kind::kConstant, "1"}));
+  const std::vector<Field> row{text("7"), text("5"), kUnchanged, kNull};
+  EXPECT_EQ(one.key(row).code(), Code::kNotFound);
+  EXPECT_EQ(one.key(row, "s:a:b:4").code(), Code::kNotFound) << "both columns are text";
+  const RowMapper number = mapper(rule("s:{note}:{id}", {Kind::kConstant, "1"}));
+  EXPECT_EQ(number.key(row, "s:a:b:7").code(), Code::kNotFound) << "the shape is not known here";
+  const RowMapper single = mapper(rule("s:{note}", {Kind::kConstant, "1"}));
+  EXPECT_EQ(**single.key(row, "s:a:b"), "s:a:b");
+  EXPECT_EQ((*single.entry(row, std::nullopt, "s:a:b"))->key, "s:a:b");
 }
 
 TEST(RowMapperTest, ReadsTimestamps) {

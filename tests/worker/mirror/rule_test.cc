@@ -52,15 +52,26 @@ TEST(KeyTemplateTest, RefusesWhatIsNone) {
                {"a:{", "{ without a }"},
                {"a:{b", "{ without a }"},
                {"a:}", "} without a {"},
-               {"a:{}", "without a name"},
-               {"a:{b{c}", "{ within a column"},
+               {"a:{}", "without a column name"},
+               {"a:{b{c}", "{ within the name of a column"},
                {"{{a}}", "names no column"},
-               {std::string(512, 'x') + "{a}", "longer than any key"}};
+               {"a:{b|hex}", "only \"uri\" is known"},
+               {"a:{|uri}", "without a column name"},
+               {std::string(512, 'x') + "{a}", "longer than a key may be"}};
   for (const auto& one : cases) {
     const auto key = KeyTemplate::parse(one.text);
     ASSERT_EQ(key.code(), Code::kInvalidArgument) << one.text;
     EXPECT_NE(key.error().message().find(one.says), std::string::npos) << key.error().message();
   }
+}
+
+TEST(KeyTemplateTest, EncodesColumns) {
+  EXPECT_EQ(render("k:{a|uri}:{b}", {{"a", "x:y é%~"}, {"b", "z:%"}}), "k:x%3Ay%20%C3%A9%25~:z:%");
+  const auto encoding = KeyTemplate::Encoding::kUri;
+  std::string all;
+  for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+  EXPECT_EQ(decoded(encoded(all, encoding), encoding), all);
+  EXPECT_EQ(decoded("%3", encoding), "%3");
 }
 
 TEST(RuleTest, ReadsTableNames) {
@@ -82,10 +93,10 @@ TEST(RuleTest, RefusesRulesThatMeet) {
   EXPECT_TRUE(check_rules_together({}).ok());
   EXPECT_TRUE(check_rules_together({rule("a", "a:{x}"), rule("b", "b:{x}")}).ok());
   const Status same_table = check_rules_together({rule("a", "a:{x}"), rule("public.a", "b:{x}")});
-  EXPECT_NE(same_table.message().find("two rules are about the table public.a"), std::string::npos);
+  EXPECT_NE(same_table.message().find("two rules name the table public.a"), std::string::npos);
   for (const char* key : {"a:{x}", "a:b:{x}", "{x}"}) {
     const Status met = check_rules_together({rule("a", "a:{x}"), rule("b", key)});
-    EXPECT_NE(met.message().find("could write the same keys"), std::string::npos) << key;
+    EXPECT_NE(met.message().find("may write the same keys"), std::string::npos) << key;
   }
 }
 

@@ -20,7 +20,9 @@ const ColumnValue kUnchanged{ColumnValue::Kind::kUnchanged, {}};
 // t(id primary key, name, big): the key is made of `column`.
 class TranslatorTest : public testing::Test {
  protected:
-  Translator make(const std::string& column, ReplicaIdentity identity = ReplicaIdentity::kDefault) {
+  Translator make(const std::string& column,
+                  ReplicaIdentity identity = ReplicaIdentity::kDefault,
+                  bool deferred_key = false) {
     Rule rule;
     rule.table = *parse_table_name("t");
     rule.key = *KeyTemplate::parse("k:{" + column + "}");
@@ -28,8 +30,9 @@ class TranslatorTest : public testing::Test {
     table.name = rule.table;
     table.oid = 7;
     table.identity = identity;
+    table.deferred_key = deferred_key;
     table.columns = {
-        {{"id", {JsonForm::kNumber, false}}, true}, {{"name", {}}, false}, {{"big", {}}, false}};
+        {{"id", JsonType{JsonForm::kNumber}}, true}, {{"name", {}}, false}, {{"big", {}}, false}};
     table.types = {{23, -1}, {25, -1}, {25, -1}};
     Translator translator({rule}, {table});
     EXPECT_TRUE(translator.relation(relation(identity)).ok());
@@ -93,37 +96,73 @@ TEST_F(TranslatorTest, OtherKeysAreFoundThroughTheIndex) {
   EXPECT_EQ(items(plan), (Texts{"del k:a", "del k:b"}));
 }
 
-TEST_F(TranslatorTest, RowsThatSwapTheirKeysKeepBoth) {
-  const Translator translator = make("name");
-  BatchPlan plan;
-  const auto one = translator.update({7, std::nullopt, {text("1"), text("b"), kNull}});
-  const auto two = translator.update({7, std::nullopt, {text("2"), text("a"), kNull}});
-  plan.know_index(index_key(0, (*one)->identity_before), "k:a");
-  plan.know_index(index_key(0, (*two)->identity_before), "k:b");
-  add(plan, one);
-  add(plan, two);
-  EXPECT_EQ(items(plan),
-            (Texts{"put k:a={\"id\":2,\"name\":\"a\",\"big\":null}",
-                   "put k:b={\"id\":1,\"name\":\"b\",\"big\":null}"}));
+using Unknown = std::map<std::size_t, Texts>;
+using Where = BatchPlan::Stored::Where;
+
+TEST_F(TranslatorTest, KeysThatRowsLeaveAreReadFromTheTableWhereTheyAreDeferred) {
+  for (const ReplicaIdentity identity : {ReplicaIdentity::kDefault, ReplicaIdentity::kFull}) {
+    const Translator translator = make("name", identity, true);
+    const bool whole = identity == ReplicaIdentity::kFull;
+    const auto old = [&](const char* id, const char* name) {
+      return OldRow{whole, {text(id), whole ? text(name) : kNull, kNull}};
+    };
+    BatchPlan plan;
+    const auto one = translator.update({7, old("1", "a"), {text("1"), text("b"), kNull}});
+    const auto two = translator.update({7, old("2", "b"), {text("2"), text("c"), kNull}});
+    if (!whole) {
+      plan.know_index(index_key(0, (*one)->identity_before), "k:a");
+      plan.know_index(index_key(0, (*two)->identity_before), "k:b");
+    }
+    add(plan, one);
+    add(plan, two);
+    EXPECT_EQ(plan.unknown_keys(), (Unknown{{0, {"k:a", "k:b"}}}));
+    EXPECT_EQ(items(plan), (Texts{"put k:c={\"id\":2,\"name\":\"c\",\"big\":null}"}));
+  }
 }
 
-TEST_F(TranslatorTest, UnchangedColumnsAreTheRowsOwnWhereKeysAreSwapped) {
+TEST_F(TranslatorTest, AStateThatIncludesATransactionIsNotReplacedByIt) {
+  const Translator translator = make("id");
+  BatchPlan plan(
+      [](const std::string& key, std::uint32_t xid) { return key == "k:1" && xid <= 10; });
+  const auto change = [&](std::uint32_t xid, const ColumnValue& big) {
+    auto update = translator.update({7, std::nullopt, {text("1"), text("x"), big}});
+    (*update)->xid = xid;
+    return update;
+  };
+  const auto older = change(10, text("older"));
+  EXPECT_EQ(plan.stored_before(**older).where, Where::kNowhere) << "the node's value is newer";
+  add(plan, older);
+  EXPECT_EQ(items(plan), Texts{});
+  const auto newer = change(11, kUnchanged);
+  EXPECT_EQ(plan.stored_before(**newer).where, Where::kNode);
+  plan.add_unknown(**newer, "k:1");
+  EXPECT_EQ(plan.unknown_keys(), (Unknown{{0, {"k:1"}}}));
+  add(plan, change(12, text("later")));
+  EXPECT_EQ(items(plan), Texts{}) << "the statement that reads it sees this change too";
+}
+
+TEST_F(TranslatorTest, UnchangedColumnsAreTheRowsOwn) {
   const Translator translator = make("name");
   BatchPlan plan;
-  const auto one = translator.update({7, std::nullopt, {text("1"), text("b"), kNull}});
-  const auto two = translator.update({7, std::nullopt, {text("2"), text("a"), kUnchanged}});
-  plan.know_index(index_key(0, (*one)->identity_before), "k:a");
-  plan.know_index(index_key(0, (*two)->identity_before), "k:b");
-  EXPECT_FALSE(plan.value_before(**one)) << "the node has it";
-  add(plan, one);
-  EXPECT_FALSE(plan.value_before(**two))
-      << "the other row's value is planned for its key, not its own";
-  const auto entry = (*two)->partial->complete(R"({"id":2,"name":"b","big":"two"})");
-  ASSERT_TRUE(entry);
-  plan.add(**two, *entry);
-  const auto again = plan.value_before(**two);
-  ASSERT_TRUE(again && *again);
-  EXPECT_EQ(**again, R"({"id":2,"name":"a","big":"two"})");
+  const auto update = translator.update({7, std::nullopt, {text("1"), text("b"), kUnchanged}});
+  plan.know_index(index_key(0, (*update)->identity_before), "k:a");
+  EXPECT_EQ(plan.stored_before(**update).where, Where::kNode);
+  EXPECT_EQ(plan.stored_before(**update).key, "k:a");
+  plan.add(**update, *(*update)->partial->complete(R"({"id":1,"name":"a","big":"one"})"));
+  EXPECT_EQ(plan.stored_before(**update).where, Where::kPlan);
+  EXPECT_EQ(plan.stored_before(**update).value, R"({"id":1,"name":"b","big":"one"})");
+  plan.add_expired(**update, "k:b");
+  EXPECT_EQ(plan.stored_before(**update).where, Where::kNowhere) << "an expired row has no value";
+  EXPECT_EQ(plan.key_before(**update), "k:b");
+}
+
+TEST_F(TranslatorTest, AnIdentityThatIsNotSentAgainIsThatOfTheOldRow) {
+  const Translator translator = make("id");
+  const auto update = translator.update(
+      {7, OldRow{false, {text("1"), kNull, kNull}}, {kUnchanged, text("b"), text("x")}});
+  ASSERT_TRUE(update && *update) << update.error().to_string();
+  ASSERT_TRUE((*update)->entry);
+  EXPECT_EQ((*update)->entry->key, "k:1");
 }
 
 TEST_F(TranslatorTest, ARowWhoseKeyBecomesNullGoes) {

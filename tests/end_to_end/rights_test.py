@@ -151,6 +151,22 @@ class ExistingDatabaseTest(ReplayCase):
         self.assertNotIn("row-level security", done.stderr)
         self.assertEqual(json.loads(done.stdout)["sections"], len(self.history.sections))
 
+    def test_rows_that_are_hidden_while_a_worker_runs_are_noticed_after_the_next_tick(self):
+        self.migrate("--grant-to", ROLE)
+        self.deployment.write_config(postgres={"url": self.worker}, triggers={"crons": ["@every 1s"]})
+        worker = self.deployment.start("worker")
+        self.deployment.wait_for_worker(worker)
+        succeeded = "select count(*) > 0 from edged.cron_runs where status = 'succeeded'"
+        self.deployment.wait_for("a run", lambda: self.sql(succeeded) == [["t"]], worker)
+        self.cluster.sql(DATABASE, 'alter role "%s" nobypassrls' % ROLE)
+        self.deployment.wait_for("the verdict", lambda: self.readiness() == 503, worker)
+        self.assertIn("cannot work any more: row-level security hides rows",
+                      (self.deployment.directory / "worker.log").read_text())
+        self.cluster.sql(DATABASE, 'alter role "%s" bypassrls' % ROLE)
+        self.deployment.wait_for("its readiness", lambda: self.readiness() == 200, worker)
+        before = self.sql("select max(id) from edged.cron_runs")
+        self.deployment.wait_for("the schedule", lambda: self.sql("select max(id) from edged.cron_runs") > before, worker)
+
     def test_an_unknown_role_is_an_error(self):
         with self.assertRaisesRegex(DeploymentError, "could not grant the rights of a worker to role \"nobody here\""):
             self.migrate("--grant-to", "nobody here")

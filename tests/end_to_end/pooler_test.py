@@ -138,7 +138,7 @@ class PoolerTest(ReplayCase):
         self.deploy(postgres=self.postgres(), mirror=MIRROR)
         self.serve()
         self.settle()
-        self.assertIn("postgres.session_state is false, and a pooler passes no replication on", self.log())
+        self.assertIn("postgres.session_state is false, and a pooler does not pass replication on", self.log())
 
     def test_without_the_switch_the_error_names_it(self):
         self.deploy()

@@ -17,20 +17,21 @@ CODE = {".h", ".cc", ".py", ".sh", ".sql", ".cmake"}
 WORKER = ["worker/db", "worker/cron", "worker/upstream", "worker/mail", "worker/mirror"]
 EDGES = {
     "proto/base": [],
+    "proto/json": ["proto/base"],
     "proto/wire": ["proto/base"],
     "proto/net": ["proto/wire", "proto/base"],
     "proto/http": ["proto/net/tls.h", "proto/base"],
-    "kvstore/access": ["proto/base"],
+    "kvstore/access": ["proto/json", "proto/base"],
     "kvstore/storage": ["proto/base"],
     "kvstore/server": ["kvstore/access", "kvstore/storage/store.h", "proto/net", "proto/wire",
                        "proto/base"],
     "kvstore/http": ["kvstore/access", "kvstore/storage/store.h", "kvstore/server", "proto/http",
                      "proto/base"],
     "worker/db": ["proto/net", "proto/base"],
-    "worker/cron": ["worker/db", "proto/http", "proto/net", "proto/base"],
-    "worker/upstream": ["proto/base"],
-    "worker/mail": ["worker/db", "proto/base"],
-    "worker/mirror": ["worker/db", "proto/net", "proto/base"],
+    "worker/cron": ["worker/db", "proto/http", "proto/json", "proto/net", "proto/base"],
+    "worker/upstream": ["proto/json", "proto/base"],
+    "worker/mail": ["worker/db", "proto/json", "proto/base"],
+    "worker/mirror": ["worker/db", "proto/json", "proto/net", "proto/base"],
     "worker/monitor": [*WORKER, "proto"],
     "worker/status": ["proto/net", "proto/base"],
     "tools": ["proto", "kvstore", "worker", "tools"],
@@ -39,6 +40,8 @@ EDGES = {
 INCLUDE = re.compile(r'^\s*#\s*include\s+"((?:proto|kvstore|worker|tools|tests)/[^"]+)"')
 # Assembled so that this file does not find itself.
 MACHINE_PATH = re.compile(r"(?<![\w./~$-])/(?:" + "|".join(["home", "root", "work", "Users"]) + r")/\w")
+# Boost.JSON's serializer, which writes 1.5 as 1.5E0. Assembled as above.
+SERIALIZE = re.compile(r"json::" + r"serialize\(")
 TODO = re.compile(r"(?://|#|--)\s*(?:TODO|FIXME|XXX)\b(?!\([^)]+\): )")
 
 
@@ -77,6 +80,8 @@ def check_text(path, lines):
     for number, line in enumerate(lines, 1):
         if MACHINE_PATH.search(line):
             yield number, "an absolute path of one machine. Make it relative or a parameter"
+        if SERIALIZE.search(line) and path.parts[:2] != ("proto", "json"):
+            yield number, "Boost.JSON's own text of a value. Call write_json (proto/json/write_json.h)"
         if path.suffix in CODE and TODO.search(line):
             yield number, "a note for later without a reason. Write TODO(reason): what"
 

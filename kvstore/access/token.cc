@@ -10,6 +10,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/hex.h"
+#include "proto/json/write_json.h"
 
 namespace edged::access {
 namespace {
@@ -51,7 +52,7 @@ Status check_text(const std::string& what, const std::string& text, std::size_t 
     return {Code::kInvalidArgument, what + " has a control character in it"};
   }
   boost::json::error_code error;
-  boost::json::parse(boost::json::serialize(boost::json::value(text)), error);
+  boost::json::parse(write_json(boost::json::value(text)), error);
   if (error) return {Code::kInvalidArgument, what + " is not UTF-8"};
   return {};
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/base/hex.h"
+#include "proto/json/write_json.h"
 
 namespace edged::access {
 namespace {
@@ -205,7 +206,7 @@ std::string render_file(const std::vector<Token>& tokens) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     json::object object = to_json(tokens[i]);
     object["sha256"] = to_hex(tokens[i].sha256);
-    text += (i == 0 ? "\n" : ",\n") + json::serialize(object);
+    text += (i == 0 ? "\n" : ",\n") + write_json(object);
   }
   return text + "\n]}\n";
 }
@@ -249,17 +250,17 @@ std::string render_request(const Grant& grant, WallTime now) {
   json::object object;
   add_grant(object, grant);
   if (grant.expires_at) object["expires_in_ms"] = (*grant.expires_at - now).count();
-  return json::serialize(object);
+  return write_json(object);
 }
 
 std::string render_token(const Token& token) {
-  return json::serialize(to_json(token));
+  return write_json(to_json(token));
 }
 
 std::string render_new_token(const NewToken& made) {
   json::object object = to_json(made.token);
   object["secret"] = made.secret;
-  return json::serialize(object);
+  return write_json(object);
 }
 
 std::string render_list(const std::vector<Token>& tokens,
@@ -290,7 +291,7 @@ std::string render_list(const std::vector<Token>& tokens,
 std::string render_id(std::string_view id) {
   json::object object;
   object["id"] = id;
-  return json::serialize(object);
+  return write_json(object);
 }
 
 Result<std::string> parse_id(std::string_view text) {

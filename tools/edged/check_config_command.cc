@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/json/write_json.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/config_needs.h"
 #include "tools/edged/exit_code.h"
@@ -97,7 +98,7 @@ void print_json(const config::Loaded& loaded, const std::vector<Verdict>& verdic
   object["programs"] = to_json(verdicts);
   object["errors"] = std::move(errors);
   object["warnings"] = boost::json::value_from(loaded.warnings);
-  std::printf("%s\n", boost::json::serialize(object).c_str());
+  std::printf("%s\n", write_json(object).c_str());
 }
 
 void print_text(const config::Loaded& loaded, const std::vector<Verdict>& verdicts) {

@@ -10,6 +10,7 @@
 #include <exception>
 #include <vector>
 
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/postgres_options.h"
 #include "tools/edged/worker_parts.h"
@@ -61,7 +62,7 @@ std::string seconds_of(const worker::RunRecord& run) {
 std::string figure(const boost::json::value& summary, std::string_view name) {
   const boost::json::object* object = summary.if_object();
   const boost::json::value* found = object == nullptr ? nullptr : object->if_contains(name);
-  return found == nullptr ? "-" : boost::json::serialize(*found);
+  return found == nullptr ? "-" : write_json(*found);
 }
 
 // An error is told on one line.
@@ -138,7 +139,7 @@ int run_cron_history(const config::Config& config, const CronHistoryOptions& opt
     return exit_code_of(runs.error().code());
   }
   if (options.json) {
-    std::printf("%s\n", boost::json::serialize(worker::describe_history(*runs)).c_str());
+    std::printf("%s\n", write_json(worker::describe_history(*runs)).c_str());
   } else {
     print_table(*runs);
   }

@@ -11,6 +11,7 @@
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
+#include "proto/json/write_json.h"
 #include "tools/edged/duties.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/mirror_parts.h"
@@ -36,7 +37,7 @@ void print_summary(const std::string& summary, bool json) {
   }
   const boost::json::value value = boost::json::parse(summary);
   for (const auto& [name, number] : value.as_object()) {
-    std::cout << std::string(name) << ": " << number << "\n";
+    std::cout << std::string(name) << ": " << write_json(number) << "\n";
   }
   std::cout.flush();
 }

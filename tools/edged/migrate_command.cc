@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "proto/json/write_json.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
@@ -28,7 +29,7 @@ void print(const db::MigrateReport& report, bool json) {
     object["version"] = report.version;
     object["applied"] = boost::json::value_from(report.applied);
     object["created_tables"] = boost::json::value_from(report.created_tables);
-    std::printf("%s\n", boost::json::serialize(object).c_str());
+    std::printf("%s\n", write_json(object).c_str());
     return;
   }
   for (const std::string& name : report.applied) std::printf("applied %s\n", name.c_str());

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "proto/base/clock.h"
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/mirror_parts.h"
 #include "tools/edged/postgres_options.h"
@@ -155,7 +156,7 @@ void print_json(const Report& report,
         {{"prefix", rule.prefix}, {"ttl_ms", rule.ttl.count()}, {"loaded", rule.loaded}});
   }
   object["rules"] = std::move(rules);
-  std::printf("%s\n", boost::json::serialize(object).c_str());
+  std::printf("%s\n", write_json(object).c_str());
 }
 
 void print_text(const Report& report,

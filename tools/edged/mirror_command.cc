@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "proto/json/write_json.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
@@ -102,7 +103,7 @@ void print_json(const MirrorReport& report,
                                    {"tables", std::move(tables)},
                                    {"obstacles", boost::json::value_from(obstacles)},
                                    {"warnings", boost::json::value_from(doubts)}};
-  std::printf("%s\n", boost::json::serialize(object).c_str());
+  std::printf("%s\n", write_json(object).c_str());
 }
 
 void print_text(const MirrorReport& report,

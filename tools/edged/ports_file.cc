@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "proto/base/atomic_file.h"
+#include "proto/json/write_json.h"
 
 namespace edged {
 
@@ -14,7 +15,7 @@ std::string render_ports(const NodePorts& ports) {
   object["listen"] = std::move(listen);
   object["unix"] = ports.unix_path;
   object["http"] = ports.http;
-  return boost::json::serialize(object);
+  return write_json(object);
 }
 
 Status write_ports_file(const std::string& path, const NodePorts& ports) {

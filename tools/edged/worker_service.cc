@@ -21,6 +21,7 @@
 #include "proto/base/log.h"
 #include "proto/http/health.h"
 #include "proto/http/server.h"
+#include "proto/json/write_json.h"
 #include "tools/edged/duties.h"
 #include "tools/edged/mirror_service.h"
 #include "tools/edged/node_access.h"
@@ -183,7 +184,7 @@ Status WorkerService::listen() {
   log::info("worker HTTP on " + http_.address());
   boost::json::object ports;
   ports["worker_http"] = http_.address();
-  return state_dir_.write(kPortsFile, boost::json::serialize(ports) + "\n");
+  return state_dir_.write(kPortsFile, write_json(ports) + "\n");
 }
 
 Status WorkerService::readiness() const {
@@ -215,11 +216,10 @@ boost::json::object WorkerService::describe() const {
 
 awaitable<worker::StatusDocuments> WorkerService::collect_status() {
   worker::StatusDocuments documents;
-  documents.emplace_back("status:worker:" + state_dir_.worker_name(),
-                         boost::json::serialize(describe()));
+  documents.emplace_back("status:worker:" + state_dir_.worker_name(), write_json(describe()));
   if (!duties_.jobs) co_return documents;
   boost::json::object job = co_await worker::describe_job(&job_);
-  documents.emplace_back("status:job:" + job_.name, boost::json::serialize(job));
+  documents.emplace_back("status:job:" + job_.name, write_json(job));
   co_return documents;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
@@ -38,7 +39,7 @@ int touch(Context& context, const TouchArguments& arguments) {
     boost::json::object object;
     add_bytes(object, "key", arguments.key);
     object["version"] = *version;
-    std::printf("%s\n", boost::json::serialize(object).c_str());
+    std::printf("%s\n", write_json(object).c_str());
   }
   return kExitDone;
 }
@@ -59,7 +60,7 @@ int ttl(Context& context, const std::string& key) {
     add_bytes(object, "key", key);
     object["ttl_ms"] = nullptr;
     if (left) object["ttl_ms"] = *left;
-    std::printf("%s\n", boost::json::serialize(object).c_str());
+    std::printf("%s\n", write_json(object).c_str());
   } else if (left) {
     std::printf("%.3fs\n", static_cast<double>(*left) / 1000);
   } else {
@@ -96,7 +97,7 @@ int add(Context& context, const AddArguments& arguments) {
     boost::json::object object;
     add_bytes(object, "key", arguments.key);
     object["value"] = *sum;
-    std::printf("%s\n", boost::json::serialize(object).c_str());
+    std::printf("%s\n", write_json(object).c_str());
   } else {
     std::printf("%lld\n", static_cast<long long>(*sum));
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
@@ -49,7 +50,7 @@ int get(Context& context, const GetArguments& arguments) {
     add_bytes(object, "value", entry->value);
     add_entry_facts(object, *entry);
     if (entry->fresh_as_of) add_freshness(object, entry->fresh_as_of, entry->position);
-    std::printf("%s\n", boost::json::serialize(object).c_str());
+    std::printf("%s\n", write_json(object).c_str());
     return kExitDone;
   }
   std::fwrite(entry->value.data(), 1, entry->value.size(), stdout);
@@ -79,7 +80,7 @@ int del(Context& context, const DeleteArguments& arguments) {
   if (context.json) {
     boost::json::object object;
     object["deleted"] = std::move(deleted);
-    std::printf("%s\n", boost::json::serialize(object).c_str());
+    std::printf("%s\n", write_json(object).c_str());
   }
   return kExitDone;
 }

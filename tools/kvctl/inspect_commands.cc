@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "proto/base/clock.h"
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
@@ -21,14 +22,14 @@ constexpr std::uint64_t kInlineBytesMax = 64 * 1024, kChunkBytes = 256 * 1024;
 void print_lines(const json::object& object) {
   for (const auto& [name, value] : object) {
     const std::string text =
-        value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+        value.is_string() ? std::string(value.get_string()) : write_json(value);
     std::printf("%-18s %s\n", std::string(name).c_str(), text.c_str());
   }
 }
 
 void print(const Context& context, const json::object& object) {
   if (context.json) {
-    std::printf("%s\n", json::serialize(object).c_str());
+    std::printf("%s\n", write_json(object).c_str());
   } else {
     print_lines(object);
   }

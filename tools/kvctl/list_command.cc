@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "proto/base/hex.h"
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
@@ -39,7 +40,7 @@ void print_item(const net::KvListItem& item, bool json, bool values, bool first)
   object["size"] = item.value_bytes;
   add_entry_facts(object, item.entry);
   if (values) add_bytes(object, "value", item.entry.value);
-  std::printf("%s%s", first ? "" : ",", boost::json::serialize(object).c_str());
+  std::printf("%s%s", first ? "" : ",", write_json(object).c_str());
 }
 
 // Prints page by page: memory is bounded by one page however long the list is.

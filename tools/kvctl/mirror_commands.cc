@@ -5,6 +5,7 @@
 #include <string>
 
 #include "proto/base/hex.h"
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
@@ -120,7 +121,7 @@ int status(Context& context) {
     any = true;
   }
   if (context.json) {
-    std::printf("%s\n", json::serialize(all).c_str());
+    std::printf("%s\n", write_json(all).c_str());
   } else if (!any) {
     std::printf("no namespace is mirrored\n");
   }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
@@ -68,7 +69,7 @@ int create(Context& context, const CreateArguments& arguments) {
     return fail(created.error().with_context("could not create namespace \"" + title + "\""));
   }
   if (context.json) {
-    std::printf("%s\n", boost::json::serialize(to_json(*created)).c_str());
+    std::printf("%s\n", write_json(to_json(*created)).c_str());
     return kExitDone;
   }
   std::fprintf(stderr,
@@ -90,7 +91,7 @@ int list(Context& context) {
   if (context.json) {
     boost::json::array array;
     for (const net::KvNamespace& ns : *namespaces) array.push_back(to_json(ns));
-    std::printf("%s\n", boost::json::serialize(array).c_str());
+    std::printf("%s\n", write_json(array).c_str());
     return kExitDone;
   }
   for (const net::KvNamespace& ns : *namespaces) {

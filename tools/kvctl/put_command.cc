@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "proto/json/write_json.h"
 #include "proto/wire/limits.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
@@ -111,7 +112,7 @@ int put(Context& context, const PutArguments& arguments) {
     boost::json::object object;
     add_bytes(object, "key", arguments.key);
     object["version"] = *version;
-    std::printf("%s\n", boost::json::serialize(object).c_str());
+    std::printf("%s\n", write_json(object).c_str());
   }
   return kExitDone;
 }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
@@ -46,7 +47,7 @@ void print_change(const net::KvChange& change, bool json) {
   object["version"] = change.version;
   object["expires_at"] = nullptr;
   if (change.expires_at) object["expires_at"] = format_rfc3339(*change.expires_at);
-  std::printf("%s\n", boost::json::serialize(object).c_str());
+  std::printf("%s\n", write_json(object).c_str());
 }
 
 // Until the time is over, the node goes away, or stdout cannot be written.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/http/request.h"
+#include "proto/json/write_json.h"
 #include "worker/cron/run_json.h"
 
 namespace edged::worker {
@@ -25,7 +26,7 @@ struct Routes : CronRoutes {
 };
 
 http::Response json_response(int status, const json::value& value) {
-  return {status, "application/json", json::serialize(value) + "\n", {}};
+  return {status, "application/json", write_json(value) + "\n", {}};
 }
 
 http::Response error_response(int status, std::string_view why) {
@@ -115,8 +116,7 @@ awaitable<http::Response> trigger(std::shared_ptr<const Routes> routes, http::Re
   if (!summary) {
     http::Response response = error_response(summary.error());
     response.body =
-        json::serialize(json::value{{"error", summary.error().message()}, {"run_id", *started}}) +
-        "\n";
+        write_json(json::value{{"error", summary.error().message()}, {"run_id", *started}}) + "\n";
     co_return response;
   }
   co_return http::Response{200, "application/json", *summary + "\n", {}};

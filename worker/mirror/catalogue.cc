@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "proto/json/write_json.h"
 #include "worker/mirror/column_types.h"
 #include "worker/mirror/sql.gen.h"
 
@@ -267,7 +268,7 @@ std::string tables_as_json(const std::vector<Rule>& rules) {
                     {"name", rule.table.name},
                     {"key", boost::json::value_from(rule.key.columns())}});
   }
-  return boost::json::serialize(list);
+  return write_json(list);
 }
 
 asio::awaitable<Result<Catalogue>> read_catalogue(db::PgPool& pool,

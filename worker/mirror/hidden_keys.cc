@@ -9,6 +9,7 @@
 #include <exception>
 
 #include "proto/base/check.h"
+#include "proto/json/write_json.h"
 
 namespace edged::mirror {
 namespace {
@@ -180,7 +181,7 @@ std::string text_of(const Rule& rule) {
                                    {"value", rule.value.text},
                                    {"expires", rule.expires},
                                    {"format", kEntryFormat}};
-  return boost::json::serialize(object);
+  return write_json(object);
 }
 
 std::string encode_source(const Source& source) {
@@ -191,7 +192,7 @@ std::string encode_source(const Source& source) {
                                    {"rules", boost::json::value_from(source.rules)},
                                    {"sweeps", boost::json::value_from(source.sweeps)},
                                    {"loaded", source.loaded}};
-  return boost::json::serialize(object);
+  return write_json(object);
 }
 
 Result<Source> decode_source(std::string_view json) {
@@ -214,7 +215,7 @@ Result<Source> decode_source(std::string_view json) {
 std::string encode_part(const Part& part) {
   const boost::json::object object{{"final_lsn", to_text(part.final_lsn)},
                                    {"changes", part.changes}};
-  return boost::json::serialize(object);
+  return write_json(object);
 }
 
 Result<Part> decode_part(std::string_view json) {
@@ -231,7 +232,7 @@ Result<Part> decode_part(std::string_view json) {
 std::string encode_fetched(const FetchedUntil& until) {
   boost::json::array list;
   for (const auto& [rule, lsn] : until) list.push_back({{"rule", rule}, {"until", to_text(lsn)}});
-  return boost::json::serialize(list);
+  return write_json(list);
 }
 
 Result<FetchedUntil> decode_fetched(std::string_view json) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "proto/json/write_json.h"
 #include "worker/monitor/sql.gen.h"
 
 namespace edged::monitor {
@@ -205,7 +206,7 @@ awaitable<Result<std::vector<AppliedSection>>> RunStore::apply(std::vector<Check
                                                                db::StatementCounter* counter) {
   json::array rows;
   for (const CheckedSection& section : sections) rows.push_back(observation_row(section));
-  const std::string observations = json::serialize(rows);
+  const std::string observations = write_json(rows);
   std::vector<db::PgStatement> statements;
   if (run.resumed) {
     statements.push_back({std::string(sql::monitor::kLockSections), {observations}});
@@ -242,8 +243,8 @@ awaitable<Result<ClosedRun>> RunStore::finish(RunEnd end,
   }
   std::optional<std::string> error;
   if (!end.succeeded) error = end.error;
-  db::PgParameters parameters{json::serialize(confirmed),
-                              json::serialize(checked),
+  db::PgParameters parameters{write_json(confirmed),
+                              write_json(checked),
                               std::to_string(run.id),
                               std::to_string(run.epoch),
                               format_rfc3339(now),

@@ -4,6 +4,8 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "proto/json/write_json.h"
+
 namespace edged::monitor {
 
 std::string to_json(const RunSummary& summary) {
@@ -22,7 +24,7 @@ std::string to_json(const RunSummary& summary) {
   object["kv_misses"] = summary.kv_misses;
   object["seconds"] = std::round(summary.seconds * 1000) / 1000;
   if (summary.upstream) object["upstream"] = describe(*summary.upstream);
-  return boost::json::serialize(object);
+  return write_json(object);
 }
 
 }  // namespace edged::monitor

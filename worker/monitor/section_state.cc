@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "proto/json/write_json.h"
+
 namespace edged::monitor {
 namespace {
 
@@ -106,7 +108,7 @@ std::string encode_state(const SectionState& state, std::int64_t epoch) {
   object["non_reserved_seats"] =
       state.non_reserved_seats ? json::value(*state.non_reserved_seats) : json::value(nullptr);
   object["epoch"] = epoch;
-  return json::serialize(object);
+  return write_json(object);
 }
 
 namespace {

@@ -5,10 +5,8 @@
 #include <cstdint>
 
 namespace edged {
-namespace {
 
-// The length of the well-formed sequence at the front (Unicode 15, table 3-7); 0: none.
-std::size_t sequence_bytes(std::string_view text) {
+std::size_t utf8_character_bytes(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const auto in = [&](std::size_t i, int low, int high) {
     return i < text.size() && byte(i) >= low && byte(i) <= high;
@@ -29,11 +27,9 @@ std::size_t sequence_bytes(std::string_view text) {
   return 0;
 }
 
-}  // namespace
-
 bool is_utf8(std::string_view bytes) {
   while (!bytes.empty()) {
-    const std::size_t length = sequence_bytes(bytes);
+    const std::size_t length = utf8_character_bytes(bytes);
     if (length == 0) return false;
     bytes.remove_prefix(length);
   }

@@ -210,8 +210,9 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
        "maildir\n"},
       {"a sender without brackets",
        R"("mail": { "from": "PickMyClass notify@example.org" })",
-       "edged.jsonc:4:11: mail.from: invalid mail address \"PickMyClass notify@example.org\": a "
-       "character that is not allowed before '@'. Write ADDRESS or \"NAME <ADDRESS>\"\n"},
+       "edged.jsonc:4:11: mail.from: invalid mail address \"PickMyClass notify@example.org\": the "
+       "part "
+       "before '@' holds a blank. Write ADDRESS or \"NAME <ADDRESS>\"\n"},
       {"a sender whose bracket is not closed",
        R"("mail": { "from": "PickMyClass <notify@example.org" })",
        "edged.jsonc:4:11: mail.from: invalid mail address"},

@@ -7,37 +7,25 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "proto/base/utf8.h"
+
 namespace edged::mail {
 namespace {
 
-constexpr std::size_t kFoldColumn = 78;        // RFC 5322, 2.1.1
-constexpr std::size_t kEncodedWordBytes = 39;  // 52 base64 characters + 12: below RFC 2047's 75
+constexpr std::size_t kFoldColumn = 78;  // RFC 5322, 2.1.1
+// RFC 2047, section 2: an encoded-word has at most 75 characters, a line that holds one at most 76.
+constexpr std::size_t kEncodedLineColumn = 76;
+constexpr std::size_t kEncodedWordColumn = 75;
+constexpr std::string_view kEncodedWordStart = "=?UTF-8?B?";
+constexpr std::string_view kEncodedWordEnd = "?=";
 constexpr std::size_t kQuotedPrintableColumn = 76;  // RFC 2045, 6.7
-constexpr std::size_t kAddressBytesMax = 254;       // RFC 5321, erratum 1690
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 unsigned char byte_at(std::string_view text, std::size_t at) {
   return static_cast<unsigned char>(text[at]);
 }
 
-bool is_continuation(unsigned char byte) {
-  return (byte & 0xC0) == 0x80;
-}
-
-// Length of the valid UTF-8 sequence at `at`, 0 if there is none (RFC 3629, section 4).
-std::size_t sequence_length(std::string_view text, std::size_t at) {
-  const unsigned char first = byte_at(text, at);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || at + length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (!is_continuation(byte_at(text, at + i))) return 0;
-  }
-  const unsigned char second = byte_at(text, at + 1);
-  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-  const bool surrogate = first == 0xED && second >= 0xA0;
-  const bool too_high = first == 0xF4 && second >= 0x90;
-  return overlong || surrogate || too_high ? 0 : length;
+bool is_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
 }
 
 std::string base64(std::string_view bytes) {
@@ -56,15 +44,25 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-// Encoded-words of `text` (valid UTF-8), each whole characters, one per line.
-std::string encoded_words(std::string_view text) {
+// How many bytes of text fit into an encoded-word that begins at `column`.
+std::size_t encoded_word_room(std::size_t column) {
+  const std::size_t characters = std::min(kEncodedWordColumn, kEncodedLineColumn - column);
+  return (characters - kEncodedWordStart.size() - kEncodedWordEnd.size()) / 4 * 3;
+}
+
+// `text` (valid UTF-8) as encoded-words, one per line, the first of them at `column`. Each
+// encoded-word holds whole characters.
+std::string encoded_words(std::string_view text, std::size_t column) {
   std::string out;
   while (!text.empty()) {
-    std::size_t take = std::min(text.size(), kEncodedWordBytes);
-    while (take < text.size() && is_continuation(byte_at(text, take))) --take;
+    std::size_t take = std::min(text.size(), encoded_word_room(column));
+    while (take < text.size() && is_continuation(text[take])) --take;
     if (!out.empty()) out += "\r\n ";
-    out += "=?UTF-8?B?" + base64(text.substr(0, take)) + "?=";
+    out += kEncodedWordStart;
+    out += base64(text.substr(0, take));
+    out += kEncodedWordEnd;
     text.remove_prefix(take);
+    column = 1;  // after the blank that continues the field
   }
   return out;
 }
@@ -97,14 +95,18 @@ std::string folded_words(std::string_view text, std::size_t column) {
   return out;
 }
 
-bool is_address_char(char c) {
-  return c > 0x20 && c < 0x7F &&
-         std::string_view("()<>[]:;,\\\"@").find(c) == std::string_view::npos;
-}
-
-bool is_domain_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '.';
+// The byte at `at` as it stands at `column` of an encoded line: itself, or "=XX".
+std::string quoted_printable_piece(std::string_view text, std::size_t at, std::size_t column) {
+  const unsigned char byte = byte_at(text, at);
+  const bool line_ends = at + 1 == text.size() || text[at + 1] == '\n';
+  const bool blank_at_end = (byte == ' ' || byte == '\t') && line_ends;
+  // SMTP doubles a dot at the start of a line; an mbox file takes "From " there for a new mail.
+  const bool fragile_start = column == 0 && (byte == '.' || byte == 'F');
+  const bool literal = (byte >= 0x20 && byte < 0x7F && byte != '=') || byte == '\t';
+  if (literal && !blank_at_end && !fragile_start) return std::string(1, text[at]);
+  std::array<char, 4> hex{};
+  std::snprintf(hex.data(), hex.size(), "=%02X", byte);
+  return hex.data();
 }
 
 }  // namespace
@@ -113,14 +115,14 @@ std::string one_line(std::string_view text, std::size_t bytes_max) {
   std::string out;
   bool space = false;
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = sequence_length(text, at);
+    const std::size_t length = utf8_character_bytes(text.substr(at));
     const unsigned char first = byte_at(text, at);
     const bool control = length == 1 && (first <= 0x20 || first == 0x7F);
     // U+0080..U+009F, and U+2028 and U+2029, break lines in some readers.
     const bool wide_control = (length == 2 && first == 0xC2 && byte_at(text, at + 1) < 0xA0) ||
                               text.substr(at, 3) == "\xE2\x80\xA8" ||
                               text.substr(at, 3) == "\xE2\x80\xA9";
-    const std::string_view piece = length == 0 ? kReplacement : text.substr(at, length);
+    const std::string_view piece = length == 0 ? kReplacementCharacter : text.substr(at, length);
     at += length == 0 ? 1 : length;
     if (control || wide_control) {
       space = !out.empty();
@@ -135,10 +137,10 @@ std::string one_line(std::string_view text, std::size_t bytes_max) {
 }
 
 std::string header_field(std::string_view name, std::string_view text) {
-  const std::string line = one_line(text, text.size() * kReplacement.size());
+  const std::string line = one_line(text, text.size() * kReplacementCharacter.size());
   std::string out(name);
   out += ": ";
-  out += needs_encoding(line) ? encoded_words(line) : folded_words(line, out.size());
+  out += needs_encoding(line) ? encoded_words(line, out.size()) : folded_words(line, out.size());
   return out + "\r\n";
 }
 
@@ -146,26 +148,17 @@ std::string quoted_printable(std::string_view text) {
   std::string out;
   std::size_t column = 0;
   for (std::size_t at = 0; at < text.size(); ++at) {
-    const unsigned char byte = byte_at(text, at);
-    if (byte == '\n') {
+    if (text[at] == '\n') {
       out += "\r\n";
       column = 0;
       continue;
     }
-    const bool line_ends = at + 1 == text.size() || text[at + 1] == '\n';
-    const bool blank_at_end = (byte == ' ' || byte == '\t') && line_ends;
-    // A dot that starts a line would need stuffing in SMTP; "From " would in an mbox.
-    const bool fragile_start = column == 0 && (byte == '.' || byte == 'F');
-    const bool literal = (byte >= 0x20 && byte < 0x7F && byte != '=') || byte == '\t';
-    std::string piece(1, static_cast<char>(byte));
-    if (!literal || blank_at_end || fragile_start) {
-      std::array<char, 4> hex{};
-      std::snprintf(hex.data(), hex.size(), "=%02X", byte);
-      piece = hex.data();
-    }
+    std::string piece = quoted_printable_piece(text, at, column);
     if (column + piece.size() > kQuotedPrintableColumn - 1) {
       out += "=\r\n";
       column = 0;
+      // Encoded anew: some characters may not start a line.
+      piece = quoted_printable_piece(text, at, column);
     }
     out += piece;
     column += piece.size();
@@ -222,48 +215,12 @@ std::string html_escape(std::string_view text) {
   return out;
 }
 
-Result<Address> parse_address(std::string_view text) {
-  const auto invalid = [text](std::string_view why) {
-    return Status(Code::kInvalidArgument,
-                  "invalid mail address \"" + one_line(text, 100) + "\": " + std::string(why));
-  };
-  if (text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
-    return invalid("it holds a line break");
-  }
-  Address address;
-  std::string_view bare = text;
-  if (const std::size_t open = text.rfind('<'); open != std::string_view::npos) {
-    if (text.back() != '>') return invalid("'<' without '>' at the end");
-    bare = text.substr(open + 1, text.size() - open - 2);
-    std::string name = one_line(text.substr(0, open), 200);
-    if (name.size() >= 2 && name.front() == '"' && name.back() == '"') {
-      name = name.substr(1, name.size() - 2);
-    }
-    address.display_name = name;
-  }
-  const std::size_t at = bare.find('@');
-  if (at == std::string_view::npos) return invalid("no '@'");
-  const std::string_view local = bare.substr(0, at);
-  const std::string_view domain = bare.substr(at + 1);
-  if (local.empty() || domain.empty()) return invalid("nothing before or after '@'");
-  if (bare.size() > kAddressBytesMax) return invalid("longer than 254 bytes");
-  for (const char c : local) {
-    if (!is_address_char(c)) return invalid("a character that is not allowed before '@'");
-  }
-  for (const char c : domain) {
-    if (!is_domain_char(c)) return invalid("a character that is not allowed in a domain");
-  }
-  address.bare = bare;
-  address.domain = domain;
-  return address;
-}
-
 std::string address_field(std::string_view name, const Address& address) {
   std::string out(name);
   out += ": ";
   if (address.display_name.empty()) return out + address.bare + "\r\n";
   if (needs_encoding(address.display_name)) {
-    out += encoded_words(address.display_name);
+    out += encoded_words(address.display_name, out.size());
   } else {
     std::string quoted = "\"";
     for (const char c : address.display_name) {

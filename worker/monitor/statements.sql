@@ -206,7 +206,7 @@ with input as (
     select class_nbr, 'instructor_assigned', null from judged where assigned
 ), wanted as (
     select j.*, e.type, e.reserved_too, w.id as watch_id, w.user_id, coalesce(u.email::text, '') as email,
-           case when coalesce(u.email::text, '') = '' then 'the user has no address'
+           case when btrim(coalesce(u.email::text, ''), E' \t\r\n') = '' then 'the user has no address'
                 when p.is_disabled then 'the account is disabled'
                 when not coalesce(p.notifications_enabled, true) then 'notifications are switched off'
                 when p.email_bounced then 'the address bounced'

@@ -12,6 +12,7 @@ import tempfile
 
 LONG_TITLE = "Data Structures" + "".join(
     " intermédiaire" if i % 3 == 0 else " of course" for i in range(60))
+SWEEP_TAILS = [".hidden", "From here", "=41", "é.", "日本From ", ". . .", " . From x"]
 
 
 class Text(html.parser.HTMLParser):
@@ -42,6 +43,9 @@ def check_bytes(name, raw):
     for line in raw.split(b"\r\n"):
         limit = 998 if line.startswith((b"Message-ID: ", b"X-Edged-Notification: ")) else 78
         check(len(line) <= limit, f"{name}: a long line: {line!r}")
+        check(not line.startswith((b".", b"From ")), f"{name}: SMTP or mbox changes: {line!r}")
+        if b"=?UTF-8?" in line:
+            check(len(line) <= 76, f"{name}: a long line with an encoded-word: {line!r}")
 
 
 def parse(name, raw):
@@ -73,11 +77,24 @@ def parse(name, raw):
     return mail, plain, markup.text
 
 
+def check_sweep(mails):
+    """The titles of sweep() in render_samples.cc: every byte is given back, wherever a line is broken."""
+    equal(len(mails), len(SWEEP_TAILS) * 160, "sweep: samples")
+    for name, (mail, plain, markup) in mails.items():
+        _, tail, length = name.split("-")
+        title = " ".join(("T" + "x" * int(length) + SWEEP_TAILS[int(tail)]).split())
+        equal(mail["Subject"], f"Seat open: CSE 310 (12431): {title}", f"{name}: Subject")
+        for label in ["Title:       ", "Place:       "]:
+            check(label + title in plain.split("\r\n"), f"{name}: {label!r} in the text")
+        check(title in markup, f"{name}: title in the HTML")
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run([sys.argv[1], directory], check=True)
         mails = {path.stem: parse(path.stem, path.read_bytes())
                  for path in pathlib.Path(directory).glob("*.eml")}
+    check_sweep({name: mails.pop(name) for name in list(mails) if name.startswith("sweep-")})
     equal(sorted(mails), ["hostile", "long", "plain", "sparse", "unicode"], "samples")
 
     mail, plain, markup = mails["plain"]

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,8 +51,27 @@ std::vector<std::pair<std::string, MailFacts>> samples() {
           {"sparse", sparse}};
 }
 
+// Titles of every length before words that may not start a line, so that each soft break of the
+// encoded body falls before each of them once. check_mails.py makes the same titles.
+std::vector<std::pair<std::string, MailFacts>> sweep() {
+  std::vector<std::pair<std::string, MailFacts>> all;
+  const char* const tails[] = {
+      ".hidden", "From here", "=41", "é.", "日本From ", ". . .", " . From x"};
+  for (std::size_t tail = 0; tail < std::size(tails); ++tail) {
+    for (std::size_t length = 0; length < 160; ++length) {
+      MailFacts facts = sample_facts();
+      facts.title = "T" + std::string(length, 'x') + tails[tail];
+      facts.location = *facts.title;
+      all.emplace_back("sweep-" + std::to_string(tail) + "-" + std::to_string(length), facts);
+    }
+  }
+  return all;
+}
+
 int run(const std::filesystem::path& directory) {
-  for (const auto& [name, facts] : samples()) {
+  std::vector<std::pair<std::string, MailFacts>> all = samples();
+  for (auto& one : sweep()) all.push_back(std::move(one));
+  for (const auto& [name, facts] : all) {
     MailIdentity identity = sample_identity();
     if (name == "unicode") identity.from = "Mein \"Kurs\" für alle <notify@example.org>";
     const Result<Message> message = render_message(facts, identity);

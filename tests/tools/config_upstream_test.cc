@@ -43,6 +43,60 @@ TEST_F(ConfigTest, SaysWhichFieldOfAnAnswerIsOfNoUse) {
   EXPECT_NE(list.find("upstream.fields: list takes one pointer"), std::string::npos) << list;
 }
 
+TEST_F(ConfigTest, ReadsTheWordsForNoSeatsAndForCancelled) {
+  const std::string basics =
+      R"({ "postgres": { "url": "p" }, "worker": { "cron_secret": "s" }, "upstream": { "url": "http://u", )";
+  const Loaded scraper = load(basics + R"("zero_words": { "seats_available": ["Full", "Closed"],
+      "non_reserved_seats": ["none"] } } })");
+  ASSERT_EQ(complaints(scraper), "");
+  EXPECT_EQ(scraper.config.upstream.zero_words.seats_available,
+            (std::vector<std::string>{"Full", "Closed"}));
+  const std::string json = basics + R"("type": "json", "fields": { "seats_available": "/a",
+      "status": "/status" }, )";
+  const Loaded cancelled = load(json + R"("cancelled_values": ["Cancelled", "X"] } })");
+  ASSERT_EQ(complaints(cancelled), "");
+  EXPECT_EQ(cancelled.config.upstream.cancelled_values,
+            (std::vector<std::string>{"Cancelled", "X"}));
+  EXPECT_EQ(cancelled.config.upstream.fields.status, "/status");
+}
+
+TEST_F(ConfigTest, RefusesWordsThatAreOfNoUse) {
+  const std::string basics =
+      R"({ "postgres": { "url": "p" }, "worker": { "cron_secret": "s" }, "upstream": { "url": "http://u", )";
+  const std::string json = basics + R"("type": "json", "fields": { "seats_available": "/a" )";
+  const struct {
+    std::string text, complaint;
+  } cases[] = {
+      {basics + R"("zero_words": { "seats_available": [" "] })",
+       "upstream.zero_words.seats_available: holds a blank word"},
+      {basics + R"("zero_words": { "seats_available": ["12"] })",
+       "upstream.zero_words.seats_available: holds the number \"12\""},
+      {basics + R"("zero_words": { "seats_available": ["Full", " full "] })",
+       "upstream.zero_words.seats_available: holds \" full \" twice"},
+      {basics + R"("zero_words": { "seats_available": "Full" })", "expected an array"},
+      {basics + R"("zero_words": { "seats": ["Full"] })", "seats_available"},
+      {basics + R"("zero_words": ["Full"])", "expected an object"},
+      {basics + R"("zero_words": { "seats_taken": ["Full"] })",
+       "upstream.zero_words.seats_taken: needs upstream.type \"json\""},
+      {json + R"(}, "zero_words": { "non_reserved_seats": ["Full"] })",
+       "upstream.zero_words.non_reserved_seats: needs upstream.fields.non_reserved_seats"},
+      {json + R"(}, "cancelled_values": ["Cancelled"])",
+       "upstream.cancelled_values: needs upstream.fields.status"},
+      {basics + R"("cancelled_values": ["Cancelled"])",
+       "upstream.cancelled_values: needs upstream.type \"json\""},
+      {json + R"(, "status": "/s" })", "upstream.fields.status: needs upstream.cancelled_values"},
+      {json + R"(, "status": "/s /t" }, "cancelled_values": ["x"])",
+       "upstream.fields: status takes one pointer"},
+      {json + R"(, "status": "s" }, "cancelled_values": ["x"])", "is not a JSON pointer"},
+      {json + R"(, "status": "/s" }, "cancelled_values": ["x", "X"])",
+       "upstream.cancelled_values: holds \"X\" twice"},
+  };
+  for (const auto& c : cases) {
+    const std::string found = complaints(load(c.text + " } }"));
+    EXPECT_NE(found.find(c.complaint), std::string::npos) << c.text << "\n" << found;
+  }
+}
+
 TEST_F(ConfigTest, ReadsHowTheUpstreamIsReached) {
   const std::string basics =
       R"({ "postgres": { "url": "p" }, "worker": { "cron_secret": "s" }, "upstream": { "url": "http://u", )";

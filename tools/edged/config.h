@@ -96,6 +96,8 @@ struct Upstream {
   std::string proxy;       // empty: what the environment says (https_proxy, http_proxy, no_proxy)
   upstream::JsonFields fields;      // of type "json"
   upstream::JsonDefaults defaults;  // the same
+  upstream::ZeroWords zero_words;
+  std::vector<std::string> cancelled_values;  // of type "json", with fields.status
   int concurrency = 10;
   int retries = 2;
   std::chrono::milliseconds timeout{90'000};

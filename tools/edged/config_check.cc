@@ -11,6 +11,7 @@
 #include "proto/base/numbers.h"
 #include "proto/base/secret_file.h"
 #include "proto/net/tls.h"
+#include "tools/edged/answer_words_check.h"
 #include "tools/edged/config_needs.h"
 #include "worker/cron/schedule.h"
 #include "worker/mail/mime.h"
@@ -187,6 +188,7 @@ void check_upstream(const Config& config, ReadContext& context) {
     const std::string url = upstream::check_url_template(config.upstream.url);
     if (!url.empty()) context.complain("upstream.url", url);
   }
+  check_answer_words(config.upstream, context);
   const std::string& ca = config.upstream.tls_ca;
   if (!ca.empty() && !std::ifstream(ca)) {
     context.complain("upstream.tls_ca", "could not read " + quoted(ca));

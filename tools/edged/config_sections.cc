@@ -104,6 +104,19 @@ void read_json_fields(const Json& json,
   reader.text("seats_capacity", fields.seats_capacity);
   reader.text("seats_taken", fields.seats_taken);
   reader.text("non_reserved_seats", fields.non_reserved_seats);
+  reader.text("status", fields.status);
+  reader.finish();
+}
+
+void read_zero_words(const Json& json,
+                     ReadContext& context,
+                     bool lenient,
+                     upstream::ZeroWords& words) {
+  ObjectReader reader(json, "upstream.zero_words", context, lenient);
+  reader.text_list("seats_available", words.seats_available);
+  reader.text_list("seats_capacity", words.seats_capacity);
+  reader.text_list("seats_taken", words.seats_taken);
+  reader.text_list("non_reserved_seats", words.non_reserved_seats);
   reader.finish();
 }
 
@@ -139,6 +152,10 @@ void read_upstream(const Json& json, ReadContext& context, bool lenient, Upstrea
   if (const Json* defaults = reader.object("defaults")) {
     read_json_defaults(*defaults, context, lenient, upstream.defaults);
   }
+  if (const Json* words = reader.object("zero_words")) {
+    read_zero_words(*words, context, lenient, upstream.zero_words);
+  }
+  reader.text_list("cancelled_values", upstream.cancelled_values);
   reader.integer("concurrency", 1, 10'000, upstream.concurrency);
   reader.integer("retries", 0, 10, upstream.retries);
   reader.duration("timeout", upstream.timeout);

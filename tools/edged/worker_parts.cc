@@ -50,11 +50,14 @@ std::unique_ptr<upstream::AttemptSource> make_source(upstream::HttpClient& clien
                                                      const config::Config& config) {
   const config::Upstream& from = config.upstream;
   if (from.type == "json") {
+    upstream::JsonReading reading{
+        from.fields, from.defaults, {from.zero_words, from.cancelled_values}};
     upstream::JsonOptions options{
-        from.url, from.token, from.fields, from.defaults, from.timeout, current_token(from)};
+        from.url, from.token, std::move(reading), from.timeout, current_token(from)};
     return std::make_unique<upstream::JsonSource>(client, std::move(options));
   }
-  upstream::ScraperOptions options{from.url, from.token, from.timeout, current_token(from)};
+  upstream::ScraperOptions options{
+      from.url, from.token, from.timeout, current_token(from), from.zero_words};
   return std::make_unique<upstream::ScraperSource>(client, std::move(options));
 }
 

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "proto/json/write_json.h"
+
 namespace edged::upstream {
 namespace {
 
@@ -13,6 +15,7 @@ namespace json = boost::json;
 
 constexpr std::int64_t kSeatsMax = 1'000'000;  // far above any room, far below PostgreSQL's integer
 constexpr std::size_t kTextBytesMax = 4096;
+constexpr std::size_t kReasonBytesMax = 200;
 constexpr std::string_view kBlanks = " \t\r\n\f\v";
 
 std::optional<std::int64_t> bounded(std::int64_t number) {
@@ -44,8 +47,11 @@ bool append_text(const json::value& value, std::string& out) {
   }
   if (const auto* text = value.if_string()) {
     out += std::string_view(*text);
+  } else if (const auto* number = value.if_double()) {
+    if (!std::isfinite(*number)) return false;
+    out += write_json_number(*number);
   } else if (value.is_number()) {
-    out += json::serialize(value);
+    out += write_json(value);
   } else {
     return false;
   }
@@ -54,7 +60,8 @@ bool append_text(const json::value& value, std::string& out) {
 
 }  // namespace
 
-std::optional<std::int64_t> to_seats(const json::value* value) {
+std::optional<std::int64_t> to_seats(const json::value* value,
+                                     const std::vector<std::string>& zero_words) {
   if (value == nullptr) return std::nullopt;
   if (const auto* number = value->if_int64()) return bounded(*number);
   if (const auto* number = value->if_double()) {
@@ -63,8 +70,10 @@ std::optional<std::int64_t> to_seats(const json::value* value) {
     if (whole) return static_cast<std::int64_t>(*number);
     return std::nullopt;
   }
-  if (const auto* text = value->if_string()) return parse_decimal(*text);
-  return std::nullopt;
+  const auto* text = value->if_string();
+  if (text == nullptr) return std::nullopt;
+  if (is_one_of(*text, zero_words)) return 0;
+  return parse_decimal(*text);
 }
 
 std::optional<std::string> to_text(const json::value* value) {
@@ -72,6 +81,20 @@ std::optional<std::string> to_text(const json::value* value) {
   if (value == nullptr || !append_text(*value, text)) return std::nullopt;
   if (text.size() > kTextBytesMax || text.find('\0') != std::string::npos) return std::nullopt;
   return text;
+}
+
+std::string to_reason(const json::value* value) {
+  if (value == nullptr || value->is_null()) return "no reason given";
+  const auto* text = value->if_string();
+  std::string words = text == nullptr ? write_json(*value) : std::string(*text);
+  for (char& c : words) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  if (is_blank(words)) return "no reason given";
+  if (words.size() <= kReasonBytesMax) return words;
+  std::size_t end = kReasonBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(words[end]) & 0xC0) == 0x80) --end;
+  return words.substr(0, end) + "…";
 }
 
 bool is_blank(std::string_view text) {

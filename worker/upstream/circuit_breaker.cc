@@ -13,6 +13,11 @@ CircuitBreaker::State CircuitBreaker::state() {
   return state_;
 }
 
+std::chrono::milliseconds CircuitBreaker::open_for() {
+  if (state() != State::kOpen) return std::chrono::milliseconds(0);
+  return options_.open_for - (clock_.boot_now() - opened_at_);
+}
+
 bool CircuitBreaker::may_admit() {
   switch (state()) {
     case State::kClosed:

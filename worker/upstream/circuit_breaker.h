@@ -23,7 +23,7 @@ class CircuitBreaker {
   enum class State { kClosed = 0, kHalfOpen = 1, kOpen = 2 };
   // Neutral: says nothing about the upstream's health (4xx, a cancelled request).
   enum class Verdict { kSuccess, kFailure, kNeutral };
-  // Proof of admission, handed back with the verdict.
+  // Proof of admission, given back with the verdict.
   struct Ticket {
     std::uint64_t generation = 0;
   };
@@ -33,6 +33,9 @@ class CircuitBreaker {
 
   // The state now; an open circuit whose time is up becomes half-open here.
   State state();
+
+  // How long nothing will be admitted; 0 unless the circuit is open.
+  std::chrono::milliseconds open_for();
 
   // Whether one more request may be sent now: always in kClosed, never in kOpen, and in kHalfOpen
   // while fewer trials are under way than successes are still missing.

@@ -73,7 +73,10 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
     ~Permit() { finish(std::nullopt); }
     Permit(Permit&& other) noexcept = default;
     Permit& operator=(Permit&&) = delete;
-    void report(const Attempt& attempt) { finish(attempt.outcome, attempt.retry_after); }
+    void report(const Attempt& attempt) {
+      if (impl_ != nullptr) impl_->note_failure(attempt);
+      finish(attempt.outcome, attempt.retry_after);
+    }
 
    private:
     void finish(std::optional<Outcome> outcome, std::optional<milliseconds> retry_after = {}) {
@@ -156,6 +159,10 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
     FetcherFigures now = done_;
     now.window = window_.limit();
     now.circuit = breaker_.state();
+    if (now.circuit == CircuitBreaker::State::kOpen) {
+      now.circuit_open_until = clock_.wall_now() + breaker_.open_for();
+    }
+    now.circuit_reason = circuit_reason_;
     return now;
   }
 
@@ -168,15 +175,33 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
  private:
   // Why nothing may be asked at all now; ok if only the window may be full.
   Status refusal() {
-    if (stopped_) return Status(Code::kUnavailable, "the fetcher was shut down");
+    if (stopped_)
+      return Status(Code::kUnavailable, "could not ask the upstream: the program is stopping");
     if (breaker_.state() == CircuitBreaker::State::kOpen) {
-      return Status(Code::kUnavailable, "upstream circuit open");
+      return circuit_open();
     }
     if (const milliseconds pause = window_.pause(); pause > options_.wait_max) {
       return Status(Code::kUnavailable,
-                    "the upstream asked to be left alone for another " + format_duration(pause));
+                    "the upstream asked by Retry-After to send nothing for another " +
+                        format_duration(pause));
     }
     return {};
+  }
+
+  // Says until when, why, and what does not have to wait.
+  Status circuit_open() {
+    const milliseconds left = breaker_.open_for();
+    return Status(Code::kUnavailable,
+                  "upstream circuit open until " + format_rfc3339(clock_.wall_now() + left) +
+                      " (another " + format_duration(left) + "): " + circuit_reason_ +
+                      ". `edged cron run` asks at once, because each process has its own circuit");
+  }
+
+  // Remembers the last failure for the circuit's reason.
+  void note_failure(const Attempt& attempt) {
+    if (stopped_ || verdict_of(attempt.outcome) != CircuitBreaker::Verdict::kFailure) return;
+    last_failure_ = attempt.result ? std::string(outcome_name(attempt.outcome))
+                                   : attempt.result.error().message();
   }
 
   bool has_room() {
@@ -201,7 +226,9 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
       co_return std::move(permit);
     }
     if (waiters_.size() >= options_.waiting_max) {
-      co_return Status(Code::kBusy, "too many fetches wait for the upstream");
+      co_return Status(Code::kBusy,
+                       "could not ask the upstream: " + std::to_string(options_.waiting_max) +
+                           " other requests wait already");
     }
     const auto waiter = std::make_shared<Waiter>(executor_);
     waiter->place = waiters_.insert(waiters_.end(), waiter);
@@ -212,7 +239,7 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
     }
     if (waiter->permit) co_return *std::move(waiter->permit);
     if (!waiter->refusal.ok()) co_return waiter->refusal;
-    co_return Status(Code::kUnavailable, "the fetch was cancelled");
+    co_return Status(Code::kUnavailable, "could not ask the upstream: the request was cancelled");
   }
 
   // Takes a waiter that was cancelled or destroyed out of the queue. The frame keeps Impl alive.
@@ -284,10 +311,16 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
     const CircuitBreaker::State now = breaker_.state();
     if (now == before) return;
     if (now == CircuitBreaker::State::kOpen) {
-      log::warn("upstream: circuit opened, asking nothing for " +
-                format_duration(options_.circuit.open_for));
+      circuit_reason_ = before == CircuitBreaker::State::kHalfOpen
+                            ? "a trial request failed: "
+                            : std::to_string(options_.circuit.failures_to_open) +
+                                  " requests in a row failed; the last failure: ";
+      circuit_reason_ += last_failure_;
+      log::warn("upstream: circuit opened, nothing is asked until " +
+                format_rfc3339(clock_.wall_now() + breaker_.open_for()) + " (" +
+                format_duration(options_.circuit.open_for) + "): " + circuit_reason_);
     } else if (now == CircuitBreaker::State::kClosed) {
-      log::info("upstream: circuit closed");
+      log::info("upstream: circuit closed, the upstream answers again");
     }
   }
 
@@ -310,6 +343,8 @@ class Fetcher::Impl : public std::enable_shared_from_this<Impl> {
   int in_flight_ = 0;
   bool stopped_ = false;
   FetcherFigures done_;
+  std::string last_failure_;    // of a request that counts against the circuit
+  std::string circuit_reason_;  // why the circuit was opened last
   Gauge& in_flight_gauge_;
   Gauge& waiting_gauge_;
   Gauge& window_gauge_;

@@ -4,10 +4,10 @@
 // like; those above the window wait in order.
 //
 // Transport errors, time-outs, 429 and 5xx are tried again, at most `retries_max` times. An open
-// circuit answers at once (kUnavailable, "upstream circuit open"), waiting callers included; while
-// it is half-open callers wait for the verdict of the trials. A Retry-After holds back every
-// request; one longer than `wait_max` answers kUnavailable instead. One executor thread, the
-// destructor too; calls under way at destruction end with kUnavailable.
+// circuit answers at once, waiting callers included: kUnavailable, "upstream circuit open until …",
+// with the reason. While it is half-open callers wait for the verdict of the trials. A Retry-After
+// holds back every request; one longer than `wait_max` answers kUnavailable instead. One executor
+// thread, the destructor too; calls under way at destruction end with kUnavailable.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -21,6 +21,10 @@ boost::json::object describe(const FetcherFigures& figures) {
   object["refused"] = figures.refused;
   object["window"] = figures.window;
   object["circuit"] = circuit_state_name(figures.circuit);
+  if (figures.circuit_open_until) {
+    object["circuit_open_until"] = format_rfc3339(*figures.circuit_open_until);
+    object["circuit_reason"] = figures.circuit_reason;
+  }
   return object;
 }
 

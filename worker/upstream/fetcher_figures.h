@@ -5,7 +5,10 @@
 #include <array>
 #include <boost/json/fwd.hpp>
 #include <cstdint>
+#include <optional>
+#include <string>
 
+#include "proto/base/clock.h"
 #include "worker/upstream/attempt.h"
 #include "worker/upstream/circuit_breaker.h"
 
@@ -17,8 +20,10 @@ struct FetcherFigures {
   std::uint64_t refused = 0;  // fetches answered without asking
   int window = 0;             // requests that may be under way at once, now
   CircuitBreaker::State circuit = CircuitBreaker::State::kClosed;
+  std::optional<WallTime> circuit_open_until;  // while it is open
+  std::string circuit_reason;                  // why it is open, or was last opened
 
-  // What was done between `earlier` and this; window and circuit are this one's.
+  // What was done between `earlier` and this; window and circuit are those of now.
   FetcherFigures since(const FetcherFigures& earlier) const {
     FetcherFigures change = *this;
     for (std::size_t i = 0; i < requests.size(); ++i) change.requests[i] -= earlier.requests[i];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // libcurl's multi socket interface on Asio: curl says which descriptors to watch and when to wake
-// it; Asio does both. Descriptors stay curl's: a Watch holds one only between curl's "watch" and
-// "remove", and lets it go with release(), so it is never closed twice and a number used again is a
-// new Watch.
+// it; Asio does both. Descriptors belong to curl: a Watch holds one only between curl's "watch" and
+// "remove" and then releases it without closing it. So no descriptor is closed twice, and a number
+// that is used again gets a new Watch.
 #include "worker/upstream/http_client.h"
 
 #include <curl/curl.h>
@@ -56,7 +56,8 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
     if (multi_ == nullptr) return;
     while (!transfers_.empty()) {
       Transfer* const transfer = transfers_.begin()->second.get();
-      finish(transfer, Status(Code::kUnavailable, "the http client was shut down"));
+      finish(transfer,
+             Status(Code::kUnavailable, "could not send the request: the program is stopping"));
     }
     for (CURL* easy : spare_) curl_easy_cleanup(easy);
     spare_.clear();
@@ -72,7 +73,8 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
     auto transfer =
         std::make_shared<Transfer>(executor_, std::move(request), options_.body_bytes_max);
     if (multi_ == nullptr) {
-      transfer->complete(Status(Code::kUnavailable, "the http client was shut down"));
+      transfer->complete(
+          Status(Code::kUnavailable, "could not send the request: the program is stopping"));
       return transfer;
     }
     CURL* const easy = take_handle();
@@ -253,7 +255,8 @@ asio::awaitable<Result<HttpAnswer>> HttpClient::perform(HttpRequest request) {
     std::shared_ptr<Impl> impl;
     std::shared_ptr<Transfer> transfer;
     ~Running() {
-      impl->finish(transfer.get(), Status(Code::kUnavailable, "the request was cancelled"));
+      impl->finish(transfer.get(),
+                   Status(Code::kUnavailable, "could not complete the request: it was cancelled"));
     }
   };
   Running running{impl_, impl_->start(std::move(request))};
@@ -261,8 +264,9 @@ asio::awaitable<Result<HttpAnswer>> HttpClient::perform(HttpRequest request) {
     co_await running.transfer->wait();
   }
   if (!running.transfer->done()) {
-    running.impl->finish(running.transfer.get(),
-                         Status(Code::kUnavailable, "the request was cancelled"));
+    running.impl->finish(
+        running.transfer.get(),
+        Status(Code::kUnavailable, "could not complete the request: it was cancelled"));
   }
   co_return running.transfer->take_result();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP requests from coroutines: libcurl's multi interface driven by Asio. Thousands may be under
-// way at once; connections are kept alive and used again. TLS is verified, redirects and bodies are
-// bounded, each request has a deadline.
+// Sends HTTP requests from coroutines: libcurl's multi interface driven by Asio. Thousands of
+// requests may be under way at once; connections are kept alive and used again. TLS is verified,
+// redirects and bodies are bounded, and each request has a deadline.
 //
 // One thread: every call, the destructor too, is made on the executor's thread (or before it runs,
 // or after it stopped). Destroy the client before its io_context; requests under way then end with

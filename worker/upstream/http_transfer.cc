@@ -27,7 +27,9 @@ Status Transfer::add_headers() {
   headers_.reset(curl_slist_append(nullptr, "Expect:"));
   for (const auto& [name, value] : request_.headers) {
     if (name.empty() || has_line_break(name) || has_line_break(value)) {
-      return Status(Code::kInvalidArgument, "could not send header \"" + name + "\": line break");
+      return Status(Code::kInvalidArgument,
+                    "could not send header \"" + name +
+                        "\": its name is empty, or name or value hold a line break");
     }
     // curl drops a header whose text ends after the colon, unless it is spelt with ';'.
     const std::string line = value.empty() ? name + ";" : name + ": " + value;
@@ -40,7 +42,8 @@ Status Transfer::prepare(CURL* easy, const HttpClientOptions& options) {
   const bool http = request_.url.starts_with("http://") || request_.url.starts_with("https://");
   if (!http || has_line_break(request_.url) || has_line_break(request_.method)) {
     return Status(Code::kInvalidArgument,
-                  "could not request \"" + printable_url(request_.url) + "\": not an http url");
+                  "could not request \"" + printable_url(request_.url) +
+                      "\": it is not an http or https URL");
   }
   const Status added = add_headers();
   if (!added.ok()) return added;
@@ -48,7 +51,7 @@ Status Transfer::prepare(CURL* easy, const HttpClientOptions& options) {
   const auto connect_ms = std::min<std::int64_t>(timeout_ms, options.connect_timeout.count());
   curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  // What began under TLS stays there.
+  // A request that begins with TLS is not redirected to plain http.
   const bool secure = request_.url.starts_with("https://");
   curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
@@ -57,13 +60,13 @@ Status Transfer::prepare(CURL* easy, const HttpClientOptions& options) {
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   if (!options.ca_file.empty()) {
-    // These authorities and no others: the system's directory is there beside a file.
+    // Trust these authorities only; without this curl also reads the system's directory.
     curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
     curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   }
   if (!options.proxy.empty()) {
     curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy.c_str());
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");  // not what the environment excepts
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");  // ignore the environment's no_proxy
   }
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -115,8 +118,9 @@ Status Transfer::failure(CURLcode code) const {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_PROXY:
       // curl's own words may hold the whole URL, password included.
-      return Status(Code::kUnavailable,
-                    context + "could not use the proxy: no address for its name, or no valid URL");
+      return Status(
+          Code::kUnavailable,
+          context + "could not use the proxy: its name has no address, or its URL is not valid");
     case CURLE_OPERATION_TIMEDOUT:
       return Status(Code::kDeadlineExceeded, context + text);
     case CURLE_URL_MALFORMAT:

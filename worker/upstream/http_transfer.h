@@ -25,7 +25,7 @@ class Transfer {
   // Errors: kInvalidArgument: the URL or a header cannot be used.
   Status prepare(CURL* easy, const HttpClientOptions& options);
 
-  // What the finished transfer came to; reads the handle.
+  // The result of the finished transfer; reads the handle.
   Result<HttpAnswer> result(CURLcode code);
 
   // Stores the result and wakes wait(). The handle is forgotten.

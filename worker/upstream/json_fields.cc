@@ -34,7 +34,7 @@ std::string check_json_fields(const JsonFields& fields) {
     std::string_view name, pointers;
     bool several = true;
   };
-  const std::array<Field, 13> all{{{"list", fields.list, false},
+  const std::array<Field, 14> all{{{"list", fields.list, false},
                                    {"class_nbr", fields.class_nbr},
                                    {"term", fields.term},
                                    {"subject", fields.subject},
@@ -46,7 +46,8 @@ std::string check_json_fields(const JsonFields& fields) {
                                    {"seats_available", fields.seats_available, false},
                                    {"seats_capacity", fields.seats_capacity, false},
                                    {"non_reserved_seats", fields.non_reserved_seats, false},
-                                   {"seats_taken", fields.seats_taken, false}}};
+                                   {"seats_taken", fields.seats_taken, false},
+                                   {"status", fields.status, false}}};
   for (const Field& field : all) {
     if (!field.several && field.pointers.find(' ') != std::string_view::npos) {
       return std::string(field.name) + " takes one pointer, without blanks";

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "worker/upstream/words.h"
+
 namespace edged::upstream {
 
 // Pointers; empty: the answer does not have it. Those of texts may be several, with blanks between:
@@ -20,6 +22,7 @@ struct JsonFields {
   std::string subject, catalog_nbr, title, instructor, location, meeting_times;
   std::string seats_available, seats_capacity, non_reserved_seats;
   std::string seats_taken;  // without seats_available: capacity minus this is available
+  std::string status;       // tells whether the section is cancelled
 };
 
 // What a section has of which the answer tells seats but not the field: an API that leaves the
@@ -27,6 +30,12 @@ struct JsonFields {
 // unknown.
 struct JsonDefaults {
   std::optional<std::string> subject, catalog_nbr, title, instructor, location, meeting_times;
+};
+
+// How values of the answer are read.
+struct JsonValues {
+  ZeroWords zero_words;
+  std::vector<std::string> cancelled;  // the values of JsonFields::status that mean cancelled
 };
 
 // Of the fields or the URL: empty if a source can be made of them, else why not. Pure.

@@ -2,10 +2,12 @@
 // See json_source.h.
 #include "worker/upstream/json_source.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <optional>
 #include <utility>
 
+#include "worker/upstream/answer_json.h"
 #include "worker/upstream/answer_judge.h"
 #include "worker/upstream/answer_values.h"
 
@@ -72,7 +74,8 @@ bool tells_of(const json::value& section, const JsonFields& fields) {
                                       &fields.seats_available,
                                       &fields.seats_capacity,
                                       &fields.non_reserved_seats,
-                                      &fields.seats_taken}) {
+                                      &fields.seats_taken,
+                                      &fields.status}) {
     for (const std::string_view pointer : split_pointers(*pointers)) {
       if (at(section, pointer) != nullptr) return true;
     }
@@ -80,10 +83,33 @@ bool tells_of(const json::value& section, const JsonFields& fields) {
   return false;
 }
 
-Result<SectionObservation> observe(const json::value& section,
-                                   const JsonFields& fields,
-                                   const JsonDefaults& defaults) {
-  if (!tells_of(section, fields)) return not_understood("none of upstream.fields is in it");
+// Whether the value that `pointer` leads to, or one of a list there, is one of `words`.
+bool is_word_at(const json::value* value, const std::vector<std::string>& words) {
+  if (value == nullptr) return false;
+  if (const auto* list = value->if_array()) {
+    return std::any_of(list->begin(), list->end(), [&words](const json::value& one) {
+      return !one.is_array() && is_word_at(&one, words);
+    });
+  }
+  if (const auto* flag = value->if_bool()) return is_one_of(*flag ? "true" : "false", words);
+  const std::optional<std::string> text = to_text(value);
+  return text && is_one_of(*text, words);
+}
+
+// A cancelled section has no seats, whatever the answer says of them; who would teach it is not
+// told.
+void cancel(SectionObservation& seen) {
+  seen.is_cancelled = true;
+  seen.seats_available = 0;
+  seen.non_reserved_seats.reset();
+  seen.instructor.reset();
+}
+
+Result<SectionObservation> observe(const json::value& section, const JsonReading& reading) {
+  const JsonFields& fields = reading.fields;
+  const ZeroWords& zero = reading.values.zero_words;
+  if (!tells_of(section, fields))
+    return not_understood("it has none of the fields that upstream.fields names");
   SectionObservation seen;
   seen.subject = filled_at(section, fields.subject);
   seen.catalog_nbr = filled_at(section, fields.catalog_nbr);
@@ -92,17 +118,20 @@ Result<SectionObservation> observe(const json::value& section,
   if (seen.instructor && is_blank(*seen.instructor)) seen.instructor = "";
   seen.location = filled_at(section, fields.location);
   seen.meeting_times = filled_at(section, fields.meeting_times);
-  seen.seats_available = to_seats(at(section, fields.seats_available));
-  seen.seats_capacity = to_seats(at(section, fields.seats_capacity));
-  seen.non_reserved_seats = to_seats(at(section, fields.non_reserved_seats));
-  const std::optional<std::int64_t> taken = to_seats(at(section, fields.seats_taken));
+  seen.seats_available = to_seats(at(section, fields.seats_available), zero.seats_available);
+  seen.seats_capacity = to_seats(at(section, fields.seats_capacity), zero.seats_capacity);
+  seen.non_reserved_seats =
+      to_seats(at(section, fields.non_reserved_seats), zero.non_reserved_seats);
+  const std::optional<std::int64_t> taken =
+      to_seats(at(section, fields.seats_taken), zero.seats_taken);
   if (fields.seats_available.empty() && taken && seen.seats_capacity) {
     seen.seats_available = *seen.seats_capacity - *taken;
   }
   // An answer of another shape, or half of one, is no section that lacks an instructor.
   if (seen.seats_available || seen.seats_capacity || seen.non_reserved_seats) {
-    fill_in(seen, defaults);
+    fill_in(seen, reading.defaults);
   }
+  if (is_word_at(at(section, fields.status), reading.values.cancelled)) cancel(seen);
   return seen;
 }
 
@@ -141,26 +170,28 @@ std::string expand_url(std::string_view url, const SectionKey& section) {
 }
 
 Result<SectionObservation> parse_json_answer(std::string_view body,
-                                             const JsonFields& fields,
-                                             const SectionKey& section,
-                                             const JsonDefaults& defaults) {
-  json::error_code error;
-  const json::value answer = json::parse(body, error);
-  if (error) return not_understood("not JSON: " + error.message());
+                                             const JsonReading& reading,
+                                             const SectionKey& section) {
+  const JsonFields& fields = reading.fields;
+  const Result<json::value> parsed = parse_answer_json(body);
+  if (!parsed) return parsed.error();
+  const json::value& answer = *parsed;
   const Status none(Code::kNotFound, "the upstream's answer has no such section");
   if (fields.list.empty() && !answer.is_array()) {
-    if (!answer.is_object()) return not_understood("neither a JSON object nor an array");
+    if (!answer.is_object()) return not_understood("it is neither a JSON object nor an array");
     if (!is_wanted(answer, fields, section)) return none;
-    return observe(answer, fields, defaults);
+    return observe(answer, reading);
   }
   const json::value* const list = fields.list.empty() ? &answer : at(answer, fields.list);
-  if (list == nullptr || !list->is_array()) return not_understood("no list at " + fields.list);
+  if (list == nullptr || !list->is_array()) {
+    return not_understood("it has no list at " + fields.list + " (upstream.fields.list)");
+  }
   if (fields.class_nbr.empty()) {
     return not_understood(
-        "it is a list, in which upstream.fields.class_nbr would find the section");
+        "it is a list, and upstream.fields.class_nbr is needed to find the section in it");
   }
   for (const json::value& one : list->get_array()) {
-    if (is_wanted(one, fields, section)) return observe(one, fields, defaults);
+    if (is_wanted(one, fields, section)) return observe(one, reading);
   }
   return none;
 }
@@ -173,11 +204,12 @@ boost::asio::awaitable<Attempt> JsonSource::attempt(SectionKey section, std::str
   request.method = "GET";
   request.url = expand_url(options_.url, section);
   if (has_dot_segment(request.url)) {
-    co_return Attempt{Outcome::kRejected,
-                      Status(Code::kInvalidArgument,
-                             "could not ask for section \"" + section.class_nbr + "\" of term \"" +
-                                 section.term + "\": it would change the path of the URL"),
-                      std::nullopt};
+    co_return Attempt{
+        Outcome::kRejected,
+        Status(Code::kInvalidArgument,
+               "could not ask for section \"" + section.class_nbr + "\" of term \"" + section.term +
+                   "\": they would put /./ or /../ into the path of upstream.url"),
+        std::nullopt};
   }
   request.headers = {{"Accept", "application/json"}};
   const std::string token = options_.current_token ? options_.current_token() : options_.token;
@@ -186,7 +218,7 @@ boost::asio::awaitable<Attempt> JsonSource::attempt(SectionKey section, std::str
   request.timeout = options_.timeout;
   const Result<HttpAnswer> answer = co_await client_.perform(std::move(request));
   co_return judge_answer(answer, [&](std::string_view body) {
-    return parse_json_answer(body, options_.fields, section, options_.defaults);
+    return parse_json_answer(body, options_.reading, section);
   });
 }
 

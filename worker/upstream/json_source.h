@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any HTTP API that answers JSON: a URL with the section's number and term in it, and JSON pointers
-// (RFC 6901) to the fields of the answer. One question per section. It neither retries nor bounds
-// its concurrency: the Fetcher does. On the HTTP client's thread.
+// (RFC 6901) to the fields of the answer. One question per section. Retries and concurrency
+// are the Fetcher's business. On the HTTP client's thread.
 #pragma once
 
 #include <chrono>
@@ -15,11 +15,17 @@
 
 namespace edged::upstream {
 
+// How an answer becomes an observation.
+struct JsonReading {
+  JsonFields fields;
+  JsonDefaults defaults{};
+  JsonValues values{};
+};
+
 struct JsonOptions {
   std::string url;    // "https://host/classes?term={term}&number={class_nbr}"
   std::string token;  // sent as bearer token; empty: none
-  JsonFields fields;
-  JsonDefaults defaults{};
+  JsonReading reading;
   std::chrono::milliseconds timeout{90'000};
   // If given, asked for each request in place of `token`: a token that may be replaced.
   std::function<std::string()> current_token{};
@@ -40,13 +46,14 @@ class JsonSource final : public AttemptSource {
 // The URL for a section: its parts percent-encoded. Pure.
 std::string expand_url(std::string_view url, const SectionKey& section);
 
-// Errors: kNotFound: the answer has no such section; kCorruption: it is not JSON, the list is none,
-// or the section has none of the fields. Each field is judged alone: what is missing, null or of no
-// use is unknown, or its default if the answer tells any seats; a blank instructor or an empty list
-// of them is "": nobody is assigned. Pure.
+// Each field is judged alone: a field that is missing, null or of no use is unknown, or its default
+// if the answer tells any seats; a blank instructor or an empty list of them is "": nobody is
+// assigned. A cancelled section has 0 seats available; its non-reserved seats and its instructor
+// are unknown. Bad characters are repaired (answer_json.h). Errors: kNotFound: the answer has no
+// such section; kCorruption: it is not JSON, the list is no list, or the section has none of the
+// fields. Pure.
 Result<SectionObservation> parse_json_answer(std::string_view body,
-                                             const JsonFields& fields,
-                                             const SectionKey& section,
-                                             const JsonDefaults& defaults = {});
+                                             const JsonReading& reading,
+                                             const SectionKey& section);
 
 }  // namespace edged::upstream

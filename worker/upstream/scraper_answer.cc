@@ -6,18 +6,13 @@
 #include <optional>
 #include <string>
 
+#include "worker/upstream/answer_json.h"
 #include "worker/upstream/answer_values.h"
 
 namespace edged::upstream {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::size_t kErrorBytesMax = 200;
-
-std::optional<std::int64_t> number_field(const json::object& data, std::string_view name) {
-  return to_seats(data.if_contains(name));
-}
 
 std::optional<std::string> text_field(const json::object& data, std::string_view name) {
   const json::value* const field = data.if_contains(name);
@@ -30,7 +25,7 @@ std::optional<std::string> filled_field(const json::object& data, std::string_vi
   return text;
 }
 
-SectionObservation read_data(const json::object& data) {
+SectionObservation read_data(const json::object& data, const ZeroWords& zero) {
   SectionObservation seen;
   seen.subject = filled_field(data, "subject");
   seen.catalog_nbr = filled_field(data, "catalog_nbr");
@@ -39,39 +34,31 @@ SectionObservation read_data(const json::object& data) {
   if (seen.instructor && is_blank(*seen.instructor)) seen.instructor = "";
   seen.location = filled_field(data, "location");
   seen.meeting_times = filled_field(data, "meeting_times");
-  seen.seats_available = number_field(data, "seats_available");
-  seen.seats_capacity = number_field(data, "seats_capacity");
-  seen.non_reserved_seats = number_field(data, "non_reserved_seats");
+  seen.seats_available = to_seats(data.if_contains("seats_available"), zero.seats_available);
+  seen.seats_capacity = to_seats(data.if_contains("seats_capacity"), zero.seats_capacity);
+  seen.non_reserved_seats =
+      to_seats(data.if_contains("non_reserved_seats"), zero.non_reserved_seats);
   return seen;
-}
-
-// The upstream's words on one line of a log.
-std::string reason_of(const json::object& answer) {
-  const std::optional<std::string> error = filled_field(answer, "error");
-  if (!error) return "no reason given";
-  std::string words = error->substr(0, kErrorBytesMax);
-  for (char& c : words) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-  }
-  return words;
 }
 
 }  // namespace
 
-Result<SectionObservation> parse_scraper_answer(std::string_view body) {
-  json::error_code error;
-  const json::value answer = json::parse(body, error);
-  if (error) return not_understood("not JSON: " + error.message());
-  const json::object* const object = answer.if_object();
-  if (object == nullptr) return not_understood("not a JSON object");
+Result<SectionObservation> parse_scraper_answer(std::string_view body, const ZeroWords& zero) {
+  const Result<json::value> answer = parse_answer_json(body);
+  if (!answer) return answer.error();
+  const json::object* const object = answer->if_object();
+  if (object == nullptr) return not_understood("it is not a JSON object");
   const json::value* const success = object->if_contains("success");
-  if (success == nullptr || !success->is_bool()) return not_understood("no \"success\"");
+  if (success == nullptr || !success->is_bool()) {
+    return not_understood("it has no \"success\" that is true or false");
+  }
   if (!success->get_bool()) {
-    return Status(Code::kNotFound, "the upstream has no such section: " + reason_of(*object));
+    return Status(Code::kNotFound,
+                  "the upstream has no such section: " + to_reason(object->if_contains("error")));
   }
   const json::value* const data = object->if_contains("data");
-  if (data == nullptr || !data->is_object()) return not_understood("no \"data\" object");
-  return read_data(data->get_object());
+  if (data == nullptr || !data->is_object()) return not_understood("it has no object \"data\"");
+  return read_data(data->get_object(), zero);
 }
 
 }  // namespace edged::upstream

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "proto/json/write_json.h"
 #include "worker/upstream/answer_judge.h"
 #include "worker/upstream/scraper_answer.h"
 
@@ -18,8 +19,9 @@ std::string endpoint_of(std::string url) {
 
 }  // namespace
 
-Attempt judge_scraper_answer(const Result<HttpAnswer>& answer) {
-  return judge_answer(answer, parse_scraper_answer);
+Attempt judge_scraper_answer(const Result<HttpAnswer>& answer, const ZeroWords& zero) {
+  return judge_answer(answer,
+                      [&zero](std::string_view body) { return parse_scraper_answer(body, zero); });
 }
 
 ScraperSource::ScraperSource(HttpClient& client, ScraperOptions options)
@@ -33,8 +35,8 @@ HttpRequest ScraperSource::make_request(const SectionKey& section, std::string r
   const std::string token = options_.current_token ? options_.current_token() : options_.token;
   if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
   if (!run_id.empty()) request.headers.emplace_back("X-Edged-Run", std::move(run_id));
-  request.body = boost::json::serialize(
-      boost::json::object{{"sectionNumber", section.class_nbr}, {"term", section.term}});
+  request.body =
+      write_json(boost::json::object{{"sectionNumber", section.class_nbr}, {"term", section.term}});
   request.timeout = options_.timeout;
   return request;
 }
@@ -42,7 +44,7 @@ HttpRequest ScraperSource::make_request(const SectionKey& section, std::string r
 boost::asio::awaitable<Attempt> ScraperSource::attempt(SectionKey section, std::string run_id) {
   HttpRequest request = make_request(section, std::move(run_id));
   const Result<HttpAnswer> answer = co_await client_.perform(std::move(request));
-  co_return judge_scraper_answer(answer);
+  co_return judge_scraper_answer(answer, options_.zero_words);
 }
 
 }  // namespace edged::upstream

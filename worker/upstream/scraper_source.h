@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scraper service: `POST {url}/scrape` with {"sectionNumber":"12431","term":"2261"} and a
-// bearer token; one section per request. It neither retries nor bounds its concurrency: the Fetcher
-// does. On the HTTP client's thread.
+// bearer token; one section per request. Retries and concurrency are the Fetcher's
+// business. On the HTTP client's thread.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 
 #include "worker/upstream/attempt.h"
 #include "worker/upstream/http_client.h"
+#include "worker/upstream/words.h"
 
 namespace edged::upstream {
 
@@ -19,6 +20,7 @@ struct ScraperOptions {
   std::chrono::milliseconds timeout{90'000};
   // If given, asked for each request in place of `token`: a token that may be replaced.
   std::function<std::string()> current_token{};
+  ZeroWords zero_words{};
 };
 
 class ScraperSource final : public AttemptSource {
@@ -37,6 +39,6 @@ class ScraperSource final : public AttemptSource {
 };
 
 // What an HTTP answer of the scraper, or the lack of one, means.
-Attempt judge_scraper_answer(const Result<HttpAnswer>& answer);
+Attempt judge_scraper_answer(const Result<HttpAnswer>& answer, const ZeroWords& zero = {});
 
 }  // namespace edged::upstream

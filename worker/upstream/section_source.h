@@ -21,6 +21,9 @@ struct SectionKey {
 struct SectionObservation {
   std::optional<std::string> subject, catalog_nbr, title, instructor, location, meeting_times;
   std::optional<std::int64_t> seats_available, seats_capacity, non_reserved_seats;
+  // The section does not take place: the source says that no seat is available and no instructor is
+  // known, so that nothing is announced.
+  bool is_cancelled = false;
 };
 
 class SectionSource {

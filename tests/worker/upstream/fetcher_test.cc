@@ -192,12 +192,36 @@ TEST_F(FetcherTest, OpenCircuitAnswersAtOnceAndClosesAgain) {
   const std::size_t asked = server_->requests();
   const auto refused = fetch();
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().message(), "upstream circuit open");
+  const std::string& why = refused.error().message();
+  EXPECT_TRUE(why.starts_with("upstream circuit open until 2")) << why;
+  EXPECT_NE(
+      why.find("10 requests in a row failed; the last failure: the upstream answered with HTTP "
+               "status 500"),
+      std::string::npos)
+      << why;
+  EXPECT_NE(why.find("`edged cron run` asks at once"), std::string::npos) << why;
+  const FetcherFigures figures = fetcher_->figures();
+  ASSERT_TRUE(figures.circuit_open_until);
+  EXPECT_NE(figures.circuit_reason.find("HTTP status 500"), std::string::npos);
   EXPECT_EQ(server_->requests(), asked);
   broken = false;
   std::this_thread::sleep_for(milliseconds(320));
   EXPECT_EQ(fetch_many(50), std::vector<Code>(50, Code::kOk)) << "waits for the trials";
   EXPECT_TRUE(shows("edged_upstream_circuit_state 0"));
+}
+
+TEST_F(FetcherTest, ACircuitThatOpensAgainSaysThatATrialFailed) {
+  options_.circuit.open_for = milliseconds(300);
+  options_.retries_max = 0;
+  start([](const ScriptedRequest&) { return ScriptedAnswer{502}; });
+  EXPECT_EQ(fetch_many(10), std::vector<Code>(10, Code::kUnavailable));
+  std::this_thread::sleep_for(milliseconds(320));
+  EXPECT_EQ(fetch().code(), Code::kUnavailable);  // the trial
+  const auto refused = fetch();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("a trial request failed: the upstream answered with"),
+            std::string::npos)
+      << refused.error().message();
 }
 
 TEST_F(FetcherTest, RefusedConnectionsOpenTheCircuit) {

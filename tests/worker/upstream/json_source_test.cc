@@ -19,6 +19,13 @@ using test::ScriptedAnswer;
 using test::ScriptedHttpServer;
 using test::ScriptedRequest;
 
+Result<SectionObservation> parse_json_answer(std::string_view body,
+                                             const JsonFields& fields,
+                                             const SectionKey& section,
+                                             const JsonDefaults& defaults = {}) {
+  return upstream::parse_json_answer(body, JsonReading{fields, defaults, {}}, section);
+}
+
 std::string recorded_answer() {
   std::ifstream file(EDGED_TEST_DATA "/asu_class_search.json");
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -145,6 +152,75 @@ TEST(JsonSourceTest, DefaultsAreForAnswersThatTellTheSeats) {
             Code::kCorruption);
 }
 
+TEST(JsonSourceTest, AWordForNoSeatsIsZero) {
+  JsonReading reading;
+  reading.fields.seats_available = "/a";
+  reading.fields.seats_capacity = "/b";
+  reading.fields.non_reserved_seats = "/c";
+  reading.values.zero_words.seats_available = {"Full", "Closed", "Waitlist"};
+  reading.values.zero_words.non_reserved_seats = {"none"};
+  const auto seen =
+      upstream::parse_json_answer(R"({"a":" FULL ","b":"Full","c":"None"})", reading, {"1", "2"});
+  ASSERT_TRUE(seen) << seen.error().to_string();
+  EXPECT_EQ(seen->seats_available, 0);
+  EXPECT_EQ(seen->seats_capacity, std::nullopt) << "a word of another field";
+  EXPECT_EQ(seen->non_reserved_seats, 0);
+  const auto open =
+      upstream::parse_json_answer(R"({"a":"3","b":30,"c":"Open"})", reading, {"1", "2"});
+  ASSERT_TRUE(open);
+  EXPECT_EQ(open->seats_available, 3);
+  EXPECT_EQ(open->non_reserved_seats, std::nullopt) << "not a word that was named";
+}
+
+TEST(JsonSourceTest, SeatsTakenMayBeAWordToo) {
+  JsonReading reading;
+  reading.fields.seats_capacity = "/cap";
+  reading.fields.seats_taken = "/taken";
+  reading.values.zero_words.seats_taken = {"none"};
+  const auto seen =
+      upstream::parse_json_answer(R"({"cap":30,"taken":"None"})", reading, {"1", "2"});
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->seats_available, 30);
+}
+
+TEST(JsonSourceTest, ACancelledSectionHasNoSeatsAndTellsNoInstructor) {
+  JsonReading reading;
+  reading.fields.seats_available = "/seats";
+  reading.fields.seats_capacity = "/cap";
+  reading.fields.non_reserved_seats = "/free";
+  reading.fields.instructor = "/who";
+  reading.fields.title = "/title";
+  reading.fields.status = "/status";
+  reading.defaults.instructor = "Staff";
+  reading.values.cancelled = {"Cancelled", "x", "7", "true"};
+  const std::string rest = R"(,"seats":3,"cap":30,"free":2,"who":"Jane Doe","title":"T"})";
+  for (const char* status :
+       {R"("Cancelled")", R"(" CANCELLED ")", R"("X")", "7", "\"7\"", "true", R"(["Open","x"])"}) {
+    const auto seen = upstream::parse_json_answer(
+        R"({"status":)" + std::string(status) + rest, reading, {"1", "2"});
+    ASSERT_TRUE(seen) << status;
+    EXPECT_TRUE(seen->is_cancelled) << status;
+    EXPECT_EQ(seen->seats_available, 0) << status;
+    EXPECT_EQ(seen->seats_capacity, 30) << status;
+    EXPECT_EQ(seen->non_reserved_seats, std::nullopt) << status;
+    EXPECT_EQ(seen->instructor, std::nullopt) << status;
+    EXPECT_EQ(seen->title, "T") << status;
+  }
+  for (const char* status :
+       {"null", R"("Open")", "\"\"", "false", "70", "{}", "[]", R"([["x"]])"}) {
+    const auto seen = upstream::parse_json_answer(
+        R"({"status":)" + std::string(status) + rest, reading, {"1", "2"});
+    ASSERT_TRUE(seen) << status;
+    EXPECT_FALSE(seen->is_cancelled) << status;
+    EXPECT_EQ(seen->seats_available, 3) << status;
+    EXPECT_EQ(seen->instructor, "Jane Doe") << status;
+  }
+  const auto bare = upstream::parse_json_answer(R"({"status":"x"})", reading, {"1", "2"});
+  ASSERT_TRUE(bare) << "the status alone tells all";
+  EXPECT_EQ(bare->seats_available, 0);
+  EXPECT_EQ(bare->instructor, std::nullopt);
+}
+
 TEST(JsonSourceTest, AnAnswerMayBeTheList) {
   JsonFields fields;
   fields.seats_available = "/seats";
@@ -220,7 +296,7 @@ TEST(JsonSourceTest, ANumberThatWouldChangeThePathIsNotAskedFor) {
   HttpClient client(io.get_executor(), HttpClientOptions{});
   JsonOptions options;
   options.url = server.url() + "/terms/{term}/sections/{class_nbr}?q={class_nbr}";
-  options.fields.seats_available = "/seats";
+  options.reading.fields.seats_available = "/seats";
   JsonSource source(client, options);
   for (const auto& [class_nbr, term] :
        {std::pair("..", "2261"), {".", "2261"}, {"1", ".."}, {"..", ".."}}) {
@@ -248,7 +324,7 @@ TEST(JsonSourceTest, AsksOverHttp) {
   JsonOptions options;
   options.url = server.url() + "/search?term={term}&keywords={class_nbr}";
   options.token = "s3cret";
-  options.fields = asu();
+  options.reading.fields = asu();
   JsonSource source(client, options);
   const auto answer = test::run_awaitable(io, source.fetch(SectionKey{"66445", "2267"}, "run-7"));
   ASSERT_TRUE(answer) << answer.error().to_string();

@@ -120,7 +120,7 @@ TEST(ScraperAnswerTest, SuccessFalseIsNotFoundWithTheWords) {
   EXPECT_EQ(gone.error().message(), "the upstream has no such section: Section 1 not found");
   for (const char* body : {R"({"success":false})",
                            R"({"success":false,"error":null})",
-                           R"({"success":false,"error":7,"data":{"title":"x"}})"}) {
+                           R"({"success":false,"error":" ","data":{"title":"x"}})"}) {
     const auto silent = parse_scraper_answer(body);
     ASSERT_FALSE(silent) << body;
     EXPECT_EQ(silent.code(), Code::kNotFound) << body;
@@ -142,7 +142,6 @@ TEST(ScraperAnswerTest, WhatCannotBeUnderstoodIsCorruption) {
                                   std::string(R"({"success":true,"data":null})"),
                                   std::string(R"({"success":true,"data":[]})"),
                                   std::string(R"({"success":true,"data":{"title":"cut)"),
-                                  std::string("{\"success\":true,\"data\":{\"title\":\"\xFF\"}}"),
                                   std::string(R"({"success":true,"data":{}} trailing)"),
                                   deep}) {
     const auto answer = parse_scraper_answer(body);

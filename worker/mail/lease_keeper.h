@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps a mail's lease while something is waited for that may take longer: renews it on a timer
-// from construction until stop(). A renewal that fails is tried again at the next; one that finds
-// the lease lost is the last, and the statement that ends the lease will find that too. Executor's
-// thread.
+// Keeps a mail's lease while its deliverer waits for something that may take longer than the lease:
+// renews it on a timer from construction until stop(). A renewal that fails is tried again at the
+// next interval. When a renewal finds the lease lost, it is the last one; the statement that ends
+// the lease will find that too. Executor's thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The maildir steps on POSIX calls; see maildir.h. After a failure the file in tmp/ is removed;
-// after a crash it stays, and mail readers delete such leftovers by age, as the maildir rules say.
+// The maildir steps on POSIX calls. After a failure the file in tmp/ is removed. After a crash it
+// stays, and mail readers delete it by its age, as the maildir rules say.
 #include "worker/mail/maildir.h"
 
 #include <dirent.h>
@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -101,7 +102,8 @@ Status write_all(File& file, const std::string& path, std::string_view bytes) {
   return error == 0 ? Status() : failed("close", path, error);
 }
 
-// Creates a file nobody else has. The process id keeps two workers on one maildir apart.
+// Creates a file under a name that no one else uses; the process id tells two workers on one
+// maildir apart. Returns its descriptor, or -1 with errno set.
 int create_unique(const std::string& prefix, std::string& path) {
   static std::atomic<unsigned> counter{0};
   for (int attempt = 0; attempt < kTmpNameTriesMax; ++attempt) {
@@ -112,10 +114,11 @@ int create_unique(const std::string& prefix, std::string& path) {
   return -1;
 }
 
-// Whether an earlier attempt has delivered `name`; then that is on the disk too: the attempt may
-// have died between its rename and its sync.
+// Whether an earlier attempt has delivered `name`. If so the directory is synced again, because
+// that attempt may have died between its rename and its sync.
 Result<bool> was_delivered(const std::string& maildir, const std::string& name) {
-  // new/ before cur/: a reader moves files in that direction, so none is missed between the looks.
+  // new/ before cur/: a reader moves files in that direction, so a file that moves meanwhile is
+  // found.
   for (const char* folder : {"/new", "/cur"}) {
     const Result<bool> present = holds(maildir + folder, name);
     if (!present) return present;
@@ -127,8 +130,8 @@ Result<bool> was_delivered(const std::string& maildir, const std::string& name) 
   return false;
 }
 
-// Renames `from` to `to` unless `to` is there: then that is the same message, and stays. Some
-// network file systems cannot do this but make hard links.
+// Renames `from` to `to`. If `to` exists, it is the same message and stays, and `from` is removed.
+// Some network file systems cannot rename like this, but make hard links.
 Status publish(const std::string& from, const std::string& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
   const bool unsupported = errno == EINVAL || errno == ENOSYS;
@@ -136,6 +139,13 @@ Status publish(const std::string& from, const std::string& to) {
   if (!linked && errno != EEXIST) return failed("rename to", to, errno);
   ::unlink(from.c_str());
   return {};
+}
+
+// Runs on a thread of the transport, which outlives it.
+boost::asio::awaitable<Status> store_later(const MaildirTransport* transport,
+                                           Message message,
+                                           Attempt attempt) {
+  co_return transport->store(message, attempt);
 }
 
 }  // namespace
@@ -148,6 +158,13 @@ std::string maildir_file_name(std::string_view message_id) {
     name += safe ? c : '_';
   }
   return name + "." + stable_hash(message_id);
+}
+
+MaildirTransport::MaildirTransport(std::string path, MaildirOptions options)
+    : path_(std::move(path)), options_(options), threads_(options.threads) {}
+
+MaildirTransport::~MaildirTransport() {
+  threads_.join();
 }
 
 Status MaildirTransport::prepare() const {
@@ -180,7 +197,24 @@ Status MaildirTransport::store(const Message& message, Attempt attempt) const {
 }
 
 boost::asio::awaitable<Status> MaildirTransport::deliver(Message message, Attempt attempt) {
-  co_return store(message, attempt);
+  struct Delivery {
+    explicit Delivery(std::atomic<int>& count) : under_way(count), number(++count) {}
+    ~Delivery() { --under_way; }
+    Delivery(const Delivery&) = delete;
+    Delivery& operator=(const Delivery&) = delete;
+    std::atomic<int>& under_way;
+    const int number;
+  };
+  const Delivery delivery(under_way_);
+  if (delivery.number > options_.deliveries_max) {
+    co_return Status(Code::kBusy,
+                     "could not deliver into maildir \"" + path_ + "\": " +
+                         std::to_string(options_.deliveries_max) + " deliveries are under way");
+  }
+  boost::asio::awaitable<Status> task = store_later(this, std::move(message), attempt);
+  const Status stored =
+      co_await boost::asio::co_spawn(threads_, std::move(task), boost::asio::use_awaitable);
+  co_return stored;
 }
 
 }  // namespace edged::mail

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delivery into a maildir: write tmp/NAME, fsync, rename to new/NAME unless that is there, fsync
-// the directory. NAME is made from the Message-ID alone, so delivering the same message again keeps
-// one file; a repeated attempt also looks for one that a mail reader has moved to cur/ and given
-// flags. Only then is the whole maildir read, which may be large. Files are written on the caller's
-// thread: a mail is a few kilobytes and there are few. Any thread, and any number of processes on
-// one directory.
+// Delivers mails into a maildir: a file per mail is written to tmp/, synced, renamed into new/, and
+// the directory is synced. The file's name is made from the Message-ID alone, so a mail that is
+// delivered again keeps one file. A repeated attempt also looks for a file that a mail reader has
+// moved to cur/ and given flags; only then are the directories read, which may be large.
+//
+// The disk is waited for on threads of the transport, never on the caller's: deliver() may be
+// called from an event loop, also while other deliveries are under way. Any thread; any number of
+// processes on one directory.
 #pragma once
 
+#include <atomic>
+#include <boost/asio/thread_pool.hpp>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -18,21 +23,36 @@ namespace edged::mail {
 // it.
 std::string maildir_file_name(std::string_view message_id);
 
+struct MaildirOptions {
+  std::size_t threads = 4;  // deliveries that write at once
+  int deliveries_max = 64;  // under way, those that wait for a thread included
+};
+
 class MaildirTransport final : public Transport {
  public:
-  explicit MaildirTransport(std::string path) : path_(std::move(path)) {}
+  explicit MaildirTransport(std::string path, MaildirOptions options = {});
+  // Waits until the deliveries under way are on the disk, or have failed. Destroy the transport
+  // before the event loops whose coroutines called deliver().
+  ~MaildirTransport() override;
+  MaildirTransport(const MaildirTransport&) = delete;
+  MaildirTransport& operator=(const MaildirTransport&) = delete;
 
   // Creates the directory and tmp, new and cur in it where they are missing. deliver() does this
-  // too; call it at start-up to fail early. Errors: kDiskFull; kIoError naming the path.
+  // too; call it at start-up to fail early. Blocks. Errors: kDiskFull; kIoError naming the path.
   Status prepare() const;
 
+  // A delivery that was begun is completed, also if the coroutine is cancelled meanwhile. Errors
+  // besides those of Transport: kBusy: deliveries_max are under way.
   boost::asio::awaitable<Status> deliver(Message message, Attempt attempt) override;
 
-  // deliver() without a coroutine.
+  // deliver() on the caller's thread. Blocks.
   Status store(const Message& message, Attempt attempt) const;
 
  private:
-  std::string path_;
+  const std::string path_;
+  const MaildirOptions options_;
+  std::atomic<int> under_way_{0};
+  boost::asio::thread_pool threads_;
 };
 
 }  // namespace edged::mail

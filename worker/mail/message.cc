@@ -162,14 +162,15 @@ std::optional<NotificationType> parse_notification_type(std::string_view name) {
 
 Result<Message> render_message(const MailFacts& facts, const MailIdentity& identity) {
   const Result<Address> from = parse_address(identity.from);
-  if (!from) return from.error().with_context("could not use the sender");
+  if (!from) return from.error().with_context("could not use the sender (mail.from)");
   const Result<Address> to = parse_address(facts.recipient);
   if (!to) return to.error().with_context("could not use the recipient");
   if (facts.notification_id.size() > kNotificationIdBytesMax ||
       !is_dot_atom(facts.notification_id)) {
     return Status(Code::kInvalidArgument,
-                  "notification id \"" + one_line(facts.notification_id, 100) +
-                      "\" cannot be part of a Message-ID");
+                  "could not make a Message-ID of notification id \"" +
+                      one_line(facts.notification_id, 100) +
+                      "\": it is empty, longer than 200 bytes, or not a dot-atom (RFC 5322)");
   }
   Message message;
   message.message_id = facts.notification_id + "@" + from->domain;

@@ -45,7 +45,7 @@ struct Message {
   std::string content;  // CRLF lines: headers, then multipart/alternative of text and HTML
 };
 
-// Errors: kInvalidArgument if an address holds a line break or no '@'.
+// Errors: kInvalidArgument if an address (address.h) or the notification id cannot be used.
 Result<Message> render_message(const MailFacts& facts, const MailIdentity& identity);
 
 }  // namespace edged::mail

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proto/base/log.h"
+#include "proto/base/units.h"
 #include "worker/mail/lease_keeper.h"
 #include "worker/mail/mime.h"
 #include "worker/mail/outbox_row.h"
@@ -26,6 +27,12 @@ namespace asio = boost::asio;
 constexpr std::chrono::milliseconds kRunPause{200};
 // While late mails are delivered, one at a time, others are looked for this often.
 constexpr std::chrono::milliseconds kOthersPause{1000};
+// A mail for the log: its row, by which everything else is found.
+std::string name_of(const OutboxRow& row) {
+  return "the mail in row " + std::to_string(row.lease.id) + " of edged.mails (notification " +
+         one_line(row.notification_id, 200) + ")";
+}
+
 constexpr const char* kClosedAgain = "closed again before sending";
 constexpr const char* kSeatsUnknown = "it is not known how many seats are open";
 
@@ -222,8 +229,8 @@ class OutboxDelivery::Impl {
     co_return judge_anew(row, *again, opening);
   }
 
-  // After the upstream has said `answer`: much may have happened meanwhile. A closing that was
-  // overtaken is judged by what the newer run stored; if that is nothing, it stands.
+  // Judges again after the upstream has said `answer`, because much may have happened meanwhile. If
+  // a newer run stored a state, that state counts; otherwise the answer does.
   Verdict judge_anew(const OutboxRow* row, const LastLook& look, Opening answer) {
     if (std::optional<Verdict> over = judge_rights(look)) return *over;
     const Opening known = judge_state(look.known, look.include_reserved);
@@ -231,20 +238,20 @@ class OutboxDelivery::Impl {
     return judge_opening(row, known);
   }
 
-  // kSend in the answer: it was sent.
+  // Sends the mail. kSend in the result means that it was sent.
   asio::awaitable<Verdict> send(const OutboxRow* row) {
     using Kind = Verdict::Kind;
-    // The configuration's fault and not the mail's, which waits for it to be mended.
+    // A fault of the configuration, not of the mail: the mail waits until it is mended.
     const Result<Address> sender = parse_address(options_.identity.from);
     if (!sender) {
-      const Status why = sender.error().with_context("could not use the sender");
+      const Status why = sender.error().with_context("could not use the sender (mail.from)");
       co_return Verdict{Kind::kRetry, why.message()};
     }
     Result<MailFacts> facts = read_facts(*row);
     if (!facts) co_return Verdict{Kind::kDead, facts.error().message()};
     Result<Message> message = render_message(*facts, options_.identity);
     if (!message) co_return Verdict{Kind::kDead, message.error().message()};
-    // A process that was stopped may have lost the lease unawares.
+    // A process that was suspended may have lost the lease without noticing.
     const bool stalled = clock_.boot_now() - row->looked_at >= options_.lease;
     const Attempt attempt = row->lease.number > 1 || stalled ? Attempt::kRepeated : Attempt::kFirst;
     LeaseKeeper keeper(executor_, store_, row->lease, options_.lease / 3);
@@ -260,15 +267,15 @@ class OutboxDelivery::Impl {
   Verdict failed(const OutboxRow* row, const Status& why) {
     if (row->attempts < options_.attempts_max) return {Verdict::Kind::kRetry, why.message()};
     return {Verdict::Kind::kDead,
-            std::to_string(row->attempts) + " attempts failed, the last: " + why.message()};
+            std::to_string(row->attempts) + " attempts failed; the last one: " + why.message()};
   }
 
   asio::awaitable<Status> record(const OutboxRow* row, Verdict verdict, OutboxCounts* counts) {
     Result<bool> recorded = co_await write(row, &verdict);
     if (!recorded) co_return recorded.error();
     if (*recorded && verdict.kind == Verdict::Kind::kDead) {
-      log::error("[MAIL] mail " + row->notification_id +
-                 " will never be sent: " + without_address(verdict.reason, row->recipient));
+      log::error("[MAIL] could not send " + name_of(*row) + ", and it will not be tried again: " +
+                 without_address(verdict.reason, row->recipient));
     }
     counter_.count(*recorded ? verdict.kind : Verdict::Kind::kLost, *counts);
     co_return Status();
@@ -286,9 +293,7 @@ class OutboxDelivery::Impl {
       case Verdict::Kind::kDropAndRelease:
         return store_.drop_and_release(row->lease, verdict->reason);
       case Verdict::Kind::kRetry:
-        log::warn("[MAIL] mail " + row->notification_id +
-                  " will be tried again: " + without_address(verdict->reason, row->recipient));
-        return store_.retry(row->lease, retry_delay(row->attempts));
+        return retry_later(row, verdict);
       case Verdict::Kind::kDropped:
         return answer_with(true);
       case Verdict::Kind::kLost:
@@ -296,6 +301,13 @@ class OutboxDelivery::Impl {
     }
     return answer_with(false);
   }
+  asio::awaitable<Result<bool>> retry_later(const OutboxRow* row, const Verdict* verdict) {
+    const std::chrono::milliseconds delay = retry_delay(row->attempts);
+    log::warn("[MAIL] could not send " + name_of(*row) + "; it is tried again in " +
+              format_duration(delay) + ": " + without_address(verdict->reason, row->recipient));
+    return store_.retry(row->lease, delay);
+  }
+
   static asio::awaitable<Result<bool>> answer_with(bool value) { co_return value; }
 
   // Doubles with each attempt; the upper half is jitter.
@@ -311,9 +323,9 @@ class OutboxDelivery::Impl {
   void note_outcome(const Status& status) {
     if (status.ok() != last_pass_ok_) {
       if (status.ok()) {
-        log::info("[MAIL] delivering from the outbox again");
+        log::info("[MAIL] mails are delivered again");
       } else {
-        log::warn("[MAIL] " + status.message());
+        log::warn("[MAIL] " + status.message() + "; it is tried again");
       }
     }
     last_pass_ok_ = status.ok();

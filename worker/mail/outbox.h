@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delivers the mails of the outbox, edged.mails. A row is leased, looked at a last time (may the
-// user be mailed, is a late mail still true), sent, and completed under its lease; rows stay as the
-// record. Any number of deliverers work on one database, each mail goes to one of them; a deliverer
-// that dies leaves its rows to the others when its lease ends, and they send the same bytes under
-// the same Message-ID. A lease is renewed while the upstream or the transport is waited for,
-// however long that takes. Executor's thread; the object outlives its coroutines.
+// Delivers the mails of the outbox, the table edged.mails. A row is leased, checked a last time
+// (may the user be mailed, is a late mail still true), sent, and completed under its lease. Rows
+// stay as the record.
+//
+// Any number of deliverers work on one database; each mail goes to one of them. When a deliverer
+// dies, its leases end, and the others send the same bytes under the same Message-ID. A lease is
+// renewed while the deliverer waits for the upstream or the transport, however long that takes.
+// Executor's thread; the object outlives its coroutines.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -33,8 +35,8 @@ struct OutboxOptions {
   std::chrono::milliseconds retry_first{2000};
   std::chrono::milliseconds retry_max{600'000};
   int attempts_max = 20;
-  // A late mail is judged by a state that was seen within this time; an older one is asked for
-  // anew.
+  // A late mail is judged by the stored state if that was seen within this time; otherwise the
+  // upstream is asked again.
   std::chrono::milliseconds state_age_max{600'000};
   std::uint64_t seed = 1;  // of the back-off's jitter
 };
@@ -65,9 +67,10 @@ class OutboxDelivery {
   // run() returns after the mail it is sending.
   void stop();
 
-  // Delivers what is due until no mail of the run is left, or patience is at an end: then without
-  // waiting for what is under way, and as after stop(). Returns how many mails of the run are
-  // neither sent nor given up. Errors: those of PgPool::execute.
+  // Delivers what is due until no mail of the run is left or `patience` has passed. In the latter
+  // case it does not wait for the delivery under way, and the object is stopped as by stop().
+  // Returns how many mails of the run are neither sent nor given up. Errors: those of
+  // PgPool::execute.
   boost::asio::awaitable<Result<int>> deliver_run(std::int64_t run_id,
                                                   std::chrono::milliseconds patience);
 

@@ -64,7 +64,8 @@ std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
 
 Status wrong_fact(std::string_view key) {
   return Status(Code::kInvalidArgument,
-                "could not read the mail's facts: wrong value of \"" + std::string(key) + "\"");
+                "could not read edged.mails.facts: \"" + std::string(key) +
+                    "\" is missing or has a wrong value");
 }
 
 // Copies facts[key] into `field`; false if it is there with another type.
@@ -142,7 +143,8 @@ Result<MailFacts> read_facts(const OutboxRow& row) {
   boost::system::error_code error;
   const json::value parsed = json::parse(row.facts, error);
   if (error || !parsed.is_object()) {
-    return Status(Code::kInvalidArgument, "could not read the mail's facts: no JSON object");
+    return Status(Code::kInvalidArgument,
+                  "could not read edged.mails.facts: it is not a JSON object");
   }
   const json::object& object = parsed.get_object();
   MailFacts facts;

@@ -76,7 +76,8 @@ awaitable<Result<std::int64_t>> OutboxStore::next_epoch() {
   db::PgParameters none;
   Result<db::PgResult> next =
       co_await pool_.execute(std::string(sql::mail::kNextEpoch), std::move(none));
-  if (!next) co_return next.error().with_context("could not take an epoch for a question");
+  if (!next)
+    co_return next.error().with_context("could not take an epoch before asking the upstream");
   co_return to_number<std::int64_t>(next->text(0, 0));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asks the upstream about sections whose mails waited too long. Many mails wait for one section:
-// its answer is remembered, and so is that there was none. Executor's thread; the object outlives
-// its coroutines.
+// Asks the upstream about sections whose mails waited too long. Because many mails may wait for one
+// section, its answer is remembered, and also that there was no answer. Executor's thread; the
+// object outlives its coroutines.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -14,6 +14,13 @@ Counter& by_result(MetricsRegistry& registry, const char* result) {
                           {{"result", result}});
 }
 
+void replace_all(std::string& text, const std::string& what, std::string_view with) {
+  for (std::size_t at = 0; !what.empty() && (at = text.find(what, at)) != text.npos;) {
+    text.replace(at, what.size(), with);
+    at += with.size();
+  }
+}
+
 }  // namespace
 
 VerdictCounter::VerdictCounter(MetricsRegistry& registry)
@@ -49,12 +56,12 @@ void VerdictCounter::count(Verdict::Kind kind, OutboxCounts& counts) {
 }
 
 std::string without_address(std::string reason, const std::string& recipient) {
+  constexpr std::string_view kColumn = "in column \"recipient\" of that row";
   const std::string shown = one_line(recipient, 100);  // as parse_address quotes it
-  for (const std::string& address : {recipient, shown}) {
-    for (std::size_t at = 0; !address.empty() && (at = reason.find(address, at)) != reason.npos;) {
-      reason.replace(at, address.size(), "the recipient");
-      at += std::string_view("the recipient").size();
-    }
+  replace_all(reason, "\"" + shown + "\"", kColumn);
+  const Result<Address> address = parse_address(recipient);
+  for (const std::string& text : {recipient, shown, address ? address->bare : std::string()}) {
+    replace_all(reason, text, "recipient");
   }
   return reason;
 }

@@ -37,7 +37,8 @@ class VerdictCounter {
   Counter& retried_;
 };
 
-// `reason` as a log may have it: whom a mail goes to is not logged.
+// `reason` as a log may have it. Addresses are not logged, so the recipient's is replaced by the
+// column of edged.mails that has it.
 std::string without_address(std::string reason, const std::string& recipient);
 
 }  // namespace edged::mail

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 
+#include <boost/asio.hpp>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -66,6 +67,88 @@ TEST_F(MaildirTransportTest, WritesTheWholeMessageIntoNew) {
   EXPECT_TRUE(names_in(path_ / "cur").empty());
   std::ifstream file(path_ / "new" / name, std::ios::binary);
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), mail.content);
+}
+
+TEST_F(MaildirTransportTest, LeavesTheEventLoopWhileItWaitsForTheDisk) {
+  boost::asio::io_context io(1);
+  MaildirTransport transport(path_);
+  const Message mail = message();
+  bool others_ran = false;
+  const auto deliver_and_look = [&]() -> boost::asio::awaitable<Status> {
+    // Runs only if the coroutine below gives the loop up.
+    boost::asio::post(io, [&] { others_ran = true; });
+    Status status = co_await transport.deliver(mail, Attempt::kFirst);
+    if (!others_ran) co_return Status(Code::kInternal, "the delivery held the event loop");
+    co_return status;
+  };
+  const Status status = test::run_awaitable(io, deliver_and_look());
+  EXPECT_TRUE(status.ok()) << status.to_string();
+  EXPECT_EQ(names_in(path_ / "new").size(), 1u);
+}
+
+TEST_F(MaildirTransportTest, SeveralDeliveriesRunAtOnceUpToTheBound) {
+  constexpr int kBound = 8;
+  boost::asio::io_context io(1);
+  MaildirTransport transport(path_, {.threads = 3, .deliveries_max = kBound});
+  std::vector<Status> ended;
+  for (int i = 0; i < kBound + 2; ++i) {
+    boost::asio::co_spawn(
+        io,
+        transport.deliver(message("m" + std::to_string(i) + ".seat_available.1"), Attempt::kFirst),
+        [&ended](std::exception_ptr error, Status status) {
+          EXPECT_FALSE(error);
+          ended.push_back(std::move(status));
+        });
+  }
+  io.run();
+  ASSERT_EQ(ended.size(), kBound + 2u);
+  int accepted = 0;
+  for (const Status& status : ended) {
+    if (status.ok()) {
+      ++accepted;
+    } else {
+      EXPECT_EQ(status.code(), Code::kBusy) << status.to_string();
+      EXPECT_TRUE(retryable(status.code()));
+    }
+  }
+  EXPECT_EQ(accepted, kBound);
+  EXPECT_EQ(names_in(path_ / "new").size(), static_cast<std::size_t>(kBound));
+  EXPECT_TRUE(names_in(path_ / "tmp").empty());
+  EXPECT_TRUE(test::run_awaitable(io, transport.deliver(message(), Attempt::kFirst)).ok())
+      << "the bound is on those under way";
+}
+
+TEST_F(MaildirTransportTest, DeliveriesUnderWayAreOnTheDiskWhenTheTransportIsGone) {
+  boost::asio::io_context io(1);
+  {
+    MaildirTransport transport(path_, {.threads = 1});
+    for (int i = 0; i < 20; ++i) {
+      boost::asio::co_spawn(
+          io,
+          transport.deliver(message("m" + std::to_string(i) + ".seat_available.1"),
+                            Attempt::kFirst),
+          [](std::exception_ptr, Status) {});
+    }
+    io.poll();  // begins them
+  }
+  EXPECT_EQ(names_in(path_ / "new").size(), 20u);
+  EXPECT_TRUE(names_in(path_ / "tmp").empty());
+}
+
+TEST_F(MaildirTransportTest, ACancelledDeliveryIsCompleted) {
+  boost::asio::io_context io(1);
+  MaildirTransport transport(path_, {.threads = 1});
+  boost::asio::cancellation_signal cancel;
+  bool has_ended = false;
+  boost::asio::co_spawn(io,
+                        transport.deliver(message(), Attempt::kFirst),
+                        boost::asio::bind_cancellation_slot(
+                            cancel.slot(), [&](std::exception_ptr, Status) { has_ended = true; }));
+  boost::asio::post(io, [&cancel] { cancel.emit(boost::asio::cancellation_type::all); });
+  io.run();
+  EXPECT_TRUE(has_ended);
+  EXPECT_EQ(names_in(path_ / "new").size(), 1u);
+  EXPECT_TRUE(names_in(path_ / "tmp").empty());
 }
 
 TEST_F(MaildirTransportTest, KeepsOneFilePerMessageId) {

@@ -59,7 +59,7 @@ TEST_F(OutboxDeliveryTest, GivesUpAfterTwentyAttempts) {
     EXPECT_EQ(deliver().retried, i < 19 ? 1 : 0);
     clock_.advance(10min);
   }
-  EXPECT_EQ(outcome(id), "dead/20 attempts failed, the last: disk gone/20");
+  EXPECT_EQ(outcome(id), "dead/20 attempts failed; the last one: disk gone/20");
   EXPECT_EQ(deliver().sent, 0);
 }
 
@@ -78,7 +78,7 @@ TEST_F(OutboxDeliveryTest, PermanentErrorsAreDeadAtOnce) {
   type.type = "weather";
   const std::string wrong_type = add_mail(type);
   EXPECT_EQ(deliver().dead, 3);
-  EXPECT_THAT(outcome(wrong_facts), HasSubstr("dead/could not read the mail's facts"));
+  EXPECT_THAT(outcome(wrong_facts), HasSubstr("dead/could not read edged.mails.facts"));
   EXPECT_THAT(outcome(wrong_address), HasSubstr("dead/"));
   EXPECT_THAT(outcome(wrong_type), HasSubstr("dead/"));
   EXPECT_EQ(transport_.messages.size(), 1U);
@@ -111,10 +111,32 @@ TEST_F(OutboxDeliveryTest, DeadMailIsLoggedWithoutItsAddress) {
   }
   EXPECT_THAT(log, HasSubstr("[error]"));
   EXPECT_THAT(log, HasSubstr("could not use the recipient"));
-  EXPECT_THAT(log, HasSubstr("550 <the recipient> is unknown"));
+  EXPECT_THAT(log,
+              HasSubstr("could not send the mail in row " + wrong_address + " of edged.mails"));
+  EXPECT_THAT(log,
+              HasSubstr("invalid mail address in column \"recipient\" of that row: the part before "
+                        "'@' holds a blank"));
+  EXPECT_THAT(log, HasSubstr("550 <recipient> is unknown"));
   EXPECT_THAT(log, Not(HasSubstr("example.edu")));
   EXPECT_THAT(outcome(wrong_address), HasSubstr("some one@example.edu"));
   EXPECT_THAT(metrics_.render(), HasSubstr("edged_mails_total{result=\"dead\"} 2"));
+}
+
+TEST_F(OutboxDeliveryTest, ARecipientIsMailedInTheFormOfSmtpAndLoggedInNone) {
+  MailRow international;
+  international.recipient = " zoe@Bücher.example\n";
+  const std::string id = add_mail(international);
+  EXPECT_EQ(deliver().sent, 1);
+  ASSERT_EQ(transport_.messages.size(), 1u);
+  EXPECT_EQ(transport_.messages[0].recipient, "zoe@xn--bcher-kva.example");
+  const std::string refused = add_mail(international);
+  transport_.script = {
+      Status(Code::kInvalidArgument, "550 zoe@xn--bcher-kva.example is no address of ours")};
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(deliver().dead, 1);
+  const std::string log = ::testing::internal::GetCapturedStdout();
+  EXPECT_THAT(log, HasSubstr("550 recipient is no address of ours"));
+  EXPECT_THAT(log, Not(HasSubstr("zoe@")));
 }
 
 TEST_F(OutboxDeliveryTest, TwoDeliverersSendEachMailOnce) {

@@ -17,6 +17,7 @@ using boost::asio::awaitable;
 using std::chrono::steady_clock;
 constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::size_t kOutcomesKept = 16;
+constexpr std::size_t kAbsentNamed = 5;  // sections in one line of the log
 constexpr std::chrono::milliseconds kRecordPollInterval{200};
 
 Status already_running() {
@@ -27,7 +28,7 @@ std::string cause_text(worker::Cause cause) {
   return cause == worker::Cause::kSchedule ? "schedule" : "manual";
 }
 
-// The same whether this process ran it or its row tells.
+// The same text whether this process ran the run or read its row.
 Status failure_of(std::int64_t run_id, const std::string& error) {
   return Status(Code::kInternal,
                 "run " + std::to_string(run_id) + " failed" + (error.empty() ? "" : ": " + error));
@@ -73,7 +74,8 @@ awaitable<Result<std::int64_t>> ClassMonitor::start(worker::StartRequest request
   co_return id;
 }
 
-// drain() waits for what is counted here: it must not overlook a run that has just been written.
+// drain() waits for the begins that are counted here, so that it does not overlook a run that has
+// just been written.
 awaitable<Result<std::int64_t>> ClassMonitor::begin(BeginRequest request) {
   if (stopping_) co_return Status(Code::kUnavailable, "the worker is stopping");
   ++beginning_;
@@ -103,7 +105,8 @@ awaitable<Result<std::int64_t>> ClassMonitor::begin_now(BeginRequest request) {
   const std::int64_t id = (*begun)->hold.id;
   if ((*begun)->known) co_return id;
   if ((*begun)->hold.resumed) {
-    log::warn("took over run " + std::to_string(id) + ", whose worker had died");
+    log::warn("took over run " + std::to_string(id) +
+              ", because its worker stopped renewing its lease");
   }
   const bool of_key = (*begun)->of_key;
   report_terms(**begun);
@@ -149,13 +152,14 @@ awaitable<void> ClassMonitor::execute(std::shared_ptr<Run> run) {
     unrecorded_.emplace(run->id(), outcome.error());
     if (unrecorded_.size() > kOutcomesKept) unrecorded_.erase(unrecorded_.begin());
   }
-  if (current_ == run) current_.reset();  // while it was settled, the next may have begun
+  report_absent(*run);
+  if (current_ == run) current_.reset();  // the next run may have begun meanwhile
   if (tools_.on_end) tools_.on_end();
   finished_.cancel();
 }
 
-// A run whose end could not be written is told as that to those who waited for it. Whoever asks
-// later asks PostgreSQL, since another worker may have ended it.
+// Callers that waited for a run whose end could not be written get that error. Later callers get
+// what PostgreSQL has, because another worker may have ended the run.
 awaitable<Result<std::string>> ClassMonitor::wait(std::int64_t run_id) {
   bool was_here = false;
   while (current_ && current_->id() == run_id) {
@@ -224,14 +228,33 @@ awaitable<bool> ClassMonitor::drain(std::chrono::milliseconds timeout) {
 
 void ClassMonitor::report_terms(const BegunRun& begun) {
   if (begun.past_terms != past_terms_ && !begun.past_terms.empty()) {
-    log::info("watches of terms that are past are left alone: " + begun.past_terms);
+    log::info("watches of past terms are not checked: " + begun.past_terms +
+              " (jobs.class-monitor.past_term_after)");
   }
   past_terms_ = begun.past_terms;
   for (const WatchedSection& section : begun.sections) {
     if (section.ignored_terms.empty() || !reported_.insert(section.class_nbr).second) continue;
-    log::warn("section " + section.class_nbr + " is watched in several terms; monitoring " +
-              section.term + ", not " + section.ignored_terms);
+    log::warn("section " + section.class_nbr + " is watched in several terms; term " +
+              section.term + " is checked, these are not: " + section.ignored_terms);
   }
+}
+
+// Names each absent section once, until it is found again.
+void ClassMonitor::report_absent(const Run& run) {
+  for (const auto& [class_nbr, requested_at] : run.checked()) absent_reported_.erase(class_nbr);
+  std::string named;
+  std::size_t reported = 0;
+  for (const Run::AbsentSection& section : run.absent()) {
+    if (!absent_reported_.insert(section.class_nbr).second) continue;
+    if (++reported > kAbsentNamed) continue;
+    named += (named.empty() ? "" : "; ") + section.class_nbr + " (" + section.why + ")";
+  }
+  if (reported == 0) return;
+  if (reported > kAbsentNamed)
+    named += "; and " + std::to_string(reported - kAbsentNamed) + " more";
+  log::warn("run " + std::to_string(run.id()) + ": the upstream does not know " +
+            std::to_string(reported) + (reported == 1 ? " watched section" : " watched sections") +
+            "; the last known state stands: " + named);
 }
 
 }  // namespace edged::monitor

@@ -34,21 +34,21 @@ class ClassMonitor final : public worker::JobRunner {
                ClassMonitorOptions options,
                MetricsRegistry& metrics);
 
-  // Starts the run of a tick and returns its id while it goes on; with a key that has a run, that
-  // run's id. kConflict: the tick was run already, or another run is under way. kUnavailable:
-  // PostgreSQL does not answer.
+  // Starts the run of a tick and returns its id while it goes on. If the request's key has a run
+  // already, returns that run's id. Errors: kConflict: the tick was run already, or another run is
+  // under way; kUnavailable: PostgreSQL does not answer.
   boost::asio::awaitable<Result<std::int64_t>> start(worker::StartRequest request) override;
 
   boost::asio::awaitable<Result<std::string>> wait(std::int64_t run_id) override;
 
   boost::asio::awaitable<Result<std::vector<worker::RunRecord>>> newest_runs(int limit) override;
 
-  // The latest tick up to now that has a run. What the schedule names after it was missed.
+  // The latest tick up to now that has a run. Later ticks of the schedule were missed.
   boost::asio::awaitable<Result<std::optional<WallTime>>> last_tick();
 
   // Looks once for a run whose worker died, and takes it over.
   boost::asio::awaitable<void> take_over_once();
-  // The same at once and then at every interval, until drain().
+  // Does take_over_once() at once and then at every interval, until drain().
   boost::asio::awaitable<void> take_over_abandoned();
 
   // Returns once no run of this process is under way.
@@ -64,6 +64,7 @@ class ClassMonitor final : public worker::JobRunner {
   boost::asio::awaitable<Result<std::int64_t>> find_run_of(std::string idempotency_key);
   boost::asio::awaitable<void> execute(std::shared_ptr<Run> run);
   void report_terms(const BegunRun& begun);
+  void report_absent(const Run& run);
 
   boost::asio::any_io_executor executor_;
   RunTools tools_;
@@ -71,13 +72,14 @@ class ClassMonitor final : public worker::JobRunner {
   bool stopping_ = false;
   int beginning_ = 0;  // begin statements under way
   std::shared_ptr<Run> current_;
-  // Never expires: cancelled when current_ ends, or a begin. Setting it anew would wake all others.
+  // Never expires. It is cancelled when current_ or a begin ends, which wakes all who wait.
   boost::asio::steady_timer finished_;
   boost::asio::steady_timer take_over_;
   std::map<std::int64_t, Result<std::string>> outcomes_;  // of this process's last runs
-  std::map<std::int64_t, Status> unrecorded_;  // the same, of those whose end was not written
-  std::string past_terms_;                     // as they were logged last
-  std::set<std::string> reported_;             // sections whose older terms were logged
+  std::map<std::int64_t, Status> unrecorded_;             // of runs whose end could not be written
+  std::string past_terms_;                                // as they were logged last
+  std::set<std::string> reported_;                        // sections whose older terms were logged
+  std::set<std::string> absent_reported_;  // sections that were logged as absent, until found
 
   Counter& succeeded_;
   Counter& failed_;

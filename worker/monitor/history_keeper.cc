@@ -42,7 +42,8 @@ awaitable<void> HistoryKeeper::run() {
       if (!stopping_) log::warn(deleted.error().message());
     } else if (deleted->runs + deleted->mails > 0) {
       log::info("deleted " + std::to_string(deleted->runs) + " runs and " +
-                std::to_string(deleted->mails) + " mails that were older than the history");
+                std::to_string(deleted->mails) +
+                " mails that are older than jobs.class-monitor.history");
     }
     if (stopping_) break;
     timer_.expires_after(options_.interval);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deletes what is older than the history that is kept: rows of edged.cron_runs and edged.mails that
-// are over. Several workers may do so at once. Its statements count to no run. docs/jobs.md,
-// "History". On the executor's thread.
+// Deletes rows of edged.cron_runs and edged.mails that are over and older than the history to keep.
+// Several workers may do so at once. Its statements count to no run. docs/jobs.md, "History". On
+// the executor's thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

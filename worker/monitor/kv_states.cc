@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "proto/base/log.h"
+#include "proto/json/write_json.h"
 #include "proto/net/system_namespace.h"
+#include "proto/wire/limits.h"
 #include "worker/mirror/hidden_keys.h"
 
 namespace edged::monitor {
@@ -15,18 +17,24 @@ using boost::asio::awaitable;
 
 constexpr std::chrono::milliseconds kMirrorPatience{1'000};
 constexpr std::chrono::seconds kLeftAlone{10};
+constexpr std::size_t kShownKeyBytes = 80;
+constexpr std::size_t kUnfitNamedMax = 100;  // keys that are named in the log, at most
 
 std::string state_key(const std::string& class_nbr) {
   return "class_state:" + class_nbr;
 }
 
-// The one status that says most about a group of writes: its first failure.
-Status first_failure(const Result<std::vector<Result<std::uint64_t>>>& results) {
-  if (!results) return results.error();
-  for (const auto& result : *results) {
-    if (!result) return result.error();
-  }
-  return {};
+// Whether the node refused a single entry, and takes others.
+bool is_of_one_entry(Code code) {
+  return code == Code::kInvalidArgument || code == Code::kTooLarge;
+}
+
+// A key as a log may have it: quoted, escaped, and not endless.
+std::string shown_key(std::string_view key) {
+  if (key.size() <= kShownKeyBytes) return write_json_string(key);
+  std::size_t end = kShownKeyBytes;
+  while (end > 0 && (static_cast<unsigned char>(key[end]) & 0xC0) == 0x80) --end;
+  return write_json_string(key.substr(0, end)) + "… (" + std::to_string(key.size()) + " bytes)";
 }
 
 // After an id that the node does not know: the ids and titles that it knows, of which one may be
@@ -62,12 +70,18 @@ KvStates::KvStates(net::Client* client, KvStatesOptions options, MetricsRegistry
 awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<WatchedSection> sections,
                                                              std::string position) {
   std::map<std::string, StoredState> fresh;
-  if (!configured() || sections.empty() || !worth_asking()) co_return fresh;
+  if (!configured() || !worth_asking()) co_return fresh;
   std::vector<std::string> keys;
-  for (const WatchedSection& section : sections) keys.push_back(state_key(section.class_nbr));
+  std::erase_if(sections, [&](const WatchedSection& section) {
+    std::string key = state_key(section.class_nbr);
+    if (!is_fit(key)) return true;
+    keys.push_back(std::move(key));
+    return false;
+  });
+  if (sections.empty()) co_return fresh;
   Result<Entries> entries = Entries();
-  // As it is now: a worker may begin to follow the mirror while the answer is under way, and that
-  // has no bounds then.
+  // Read once: the worker may begin to follow the mirror while the answer is under way, and a read
+  // that began without bounds must not count as one of the mirror.
   const bool mirrored = mirrored_.states;
   if (mirrored) {
     // A state that is older than what PostgreSQL told the run could hide a change.
@@ -100,7 +114,7 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   co_return fresh;
 }
 
-// A mirrored state is PostgreSQL's own, of a moment after it told us the epoch.
+// A mirrored state is PostgreSQL's own row, as it was after the run had read the epoch.
 std::optional<StoredState> KvStates::fresh_state(const WatchedSection& section,
                                                  const std::string& value,
                                                  bool mirrored) {
@@ -125,8 +139,8 @@ void KvStates::note_seen(const std::string& key, const std::optional<net::KvEntr
   seen_[key] = seen;
 }
 
-// A run that was late may meet what a newer one has stored: looks again at what was not as it had
-// been seen, and leaves what is newer.
+// A run that is late may find what a newer run has stored. It reads the entries again that were not
+// as it had seen them, and leaves those that are newer.
 awaitable<void> KvStates::write(std::vector<StoredState> states) {
   if (!configured() || mirrored_.states || states.empty() || !worth_asking()) co_return;
   states = co_await put_newer(std::move(states));
@@ -137,19 +151,26 @@ awaitable<void> KvStates::write(std::vector<StoredState> states) {
   note(Call::kRead, entries ? Status() : entries.error());
   if (!entries) co_return;
   for (std::size_t i = 0; i < keys.size(); ++i) note_seen(keys[i], (*entries)[i]);
-  (void)co_await put_newer(std::move(states));  // what changes twice meanwhile is another's
+  (void)co_await put_newer(std::move(states));  // an entry that changed again is left
 }
 
-// Those that were not stored because something else was found than had been seen.
+// Returns the states that were not stored because their entries were not as they had been seen.
 awaitable<std::vector<StoredState>> KvStates::put_newer(std::vector<StoredState> states) {
   std::vector<StoredState> tried, contested;
   std::vector<net::PutItem> items;
   for (StoredState& stored : states) {
     net::PutItem item;
     item.key = state_key(stored.state.class_nbr);
+    if (!is_fit(item.key)) continue;
+    item.value = encode_state(stored.state, stored.epoch);
+    if (item.value.size() > wire::kFrameValueBytesMax) {
+      go_without(item.key,
+                 "its value has " + std::to_string(item.value.size()) + " bytes; the limit is " +
+                     std::to_string(wire::kFrameValueBytesMax));
+      continue;
+    }
     const Seen seen = seen_[item.key];
     if (seen.epoch > stored.epoch) continue;
-    item.value = encode_state(stored.state, stored.epoch);
     item.ttl = options_.state_ttl;
     item.mode = seen.version == 0 ? net::PutMode::kIfAbsent : net::PutMode::kIfVersion;
     item.if_version = seen.version;
@@ -166,6 +187,8 @@ awaitable<std::vector<StoredState>> KvStates::put_newer(std::vector<StoredState>
     } else if (result.code() == Code::kExists || result.code() == Code::kVersionMismatch ||
                result.code() == Code::kNotFound) {
       contested.push_back(std::move(tried[i]));
+    } else if (is_of_one_entry(result.code())) {
+      go_without(state_key(tried[i].state.class_nbr), result.error().message());
     } else if (worst.ok()) {
       worst = result.error();
     }
@@ -178,29 +201,60 @@ awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
                                        std::vector<std::string> resets) {
   if (!configured() || mirrored_.claims || !worth_asking()) co_return;
   for (const std::string& reset : resets) {
-    const Status status = co_await client_->remove(options_.ns, "notif:" + reset);
+    const std::string key = "notif:" + reset;
+    if (!is_fit(key)) continue;
+    const Status status = co_await client_->remove(options_.ns, key);
     note(Call::kWrite, status);
     if (!status.ok()) co_return;
   }
-  if (claims.empty()) co_return;
   std::vector<net::PutItem> items;
   for (const std::string& claim : claims) {
     net::PutItem item;
     item.key = "notif:" + claim;
+    if (!is_fit(item.key)) continue;
     item.value = "sent";
     item.ttl = options_.claim_ttl;
     items.push_back(std::move(item));
   }
+  if (items.empty()) co_return;
+  std::vector<std::string> keys;
+  for (const net::PutItem& item : items) keys.push_back(item.key);
   const auto results = co_await client_->multi_put(options_.ns, std::move(items));
-  note(Call::kWrite, first_failure(results));
+  Status worst = results ? Status() : results.error();
+  for (std::size_t i = 0; results && i < results->size() && i < keys.size(); ++i) {
+    const Result<std::uint64_t>& result = (*results)[i];
+    if (!result && is_of_one_entry(result.code())) {
+      go_without(keys[i], result.error().message());
+    } else if (!result && worst.ok()) {
+      worst = result.error();
+    }
+  }
+  note(Call::kWrite, worst);
+}
+
+bool KvStates::is_fit(const std::string& key) {
+  if (key.size() <= wire::kKeyBytesMax) return true;
+  go_without(key,
+             "the key has " + std::to_string(key.size()) + " bytes; the limit is " +
+                 std::to_string(wire::kKeyBytesMax));
+  return false;
+}
+
+void KvStates::go_without(const std::string& key, const std::string& why) {
+  if (unfit_.size() >= kUnfitNamedMax || !unfit_.insert(key).second) return;
+  log::warn("[KV] key " + shown_key(key) + " cannot be kept in the node: " + why +
+            ". PostgreSQL alone decides for it");
+  if (unfit_.size() == kUnfitNamedMax) {
+    log::warn("[KV] further keys that the node cannot keep are not named");
+  }
 }
 
 bool KvStates::worth_asking() const {
   return std::chrono::steady_clock::now() >= slow_until_;
 }
 
-// Logs the way down and the way up once each, however many calls and keys are concerned. A node
-// that is full still reads: that it can be read does not mean that it is well again.
+// Logs once that the node fails and once that it works again, however many calls and keys are
+// concerned. Reads and writes are judged apart, because a node that is full can still be read.
 void KvStates::note(Call call, const Status& status) {
   if (!status.ok()) failures_.add();
   if (status.code() == Code::kDeadlineExceeded) {

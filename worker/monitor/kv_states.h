@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The job's use of the KV node: class_state:{class_nbr} and notif:{class_watch_id}:{type}. In the
-// classic flow the job writes both itself; where a mirror keeps them, it only reads. Nothing here
-// fails the job: a node that is missing, dead, slow, full or lacks the namespace reads as misses,
-// is logged once until it answers again, and is counted. One that let a call time out is left alone
-// for 10 s, so that a run waits for it once. On the executor's thread.
+// classic flow the job writes both itself; where a mirror keeps them, it only reads.
+//
+// Nothing here fails the job. A node that is missing, dead, slow, full or lacks the namespace reads
+// as misses, is logged once until it answers again, and is counted. After a call that timed out the
+// node is not asked for 10 s, so that a run waits for it once. A single section whose key or value
+// the node does not take goes without the node, is named in the log once, and does not affect the
+// others. On the executor's thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -11,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,7 +31,7 @@ struct KvStatesOptions {
   std::chrono::milliseconds claim_ttl{std::chrono::hours(24)};
 };
 
-// What a mirror keeps in the job's stead.
+// The keys that a mirror keeps instead of the job.
 struct MirroredKeys {
   bool states = false;
   bool claims = false;
@@ -45,7 +49,7 @@ class KvStates {
   boost::asio::awaitable<std::map<std::string, StoredState>> read(
       std::vector<WatchedSection> sections, std::string position = {});
 
-  // From now on the mirror keeps these.
+  // The mirror keeps these from now on.
   void set_mirrored(MirroredKeys mirrored) { mirrored_ = mirrored; }
 
   // Stores states under the epoch of the run that settled them, unless a newer one is there.
@@ -69,8 +73,12 @@ class KvStates {
   };
   void note_seen(const std::string& key, const std::optional<net::KvEntry>& entry);
   boost::asio::awaitable<std::vector<StoredState>> put_newer(std::vector<StoredState> states);
+  // Whether the node takes such a key, and names it in the log if not.
+  bool is_fit(const std::string& key);
+  // Says once that the entry goes without the node.
+  void go_without(const std::string& key, const std::string& why);
   enum class Call { kRead, kWrite };
-  // False: the node did not answer in time a moment ago, and is not waited for again.
+  // False: a call timed out a moment ago, and the node is not asked again yet.
   bool worth_asking() const;
   void note(Call call, const Status& status);
 
@@ -78,6 +86,7 @@ class KvStates {
   KvStatesOptions options_;
   MirroredKeys mirrored_;
   std::map<std::string, Seen> seen_;       // by key; of the sections of the last runs
+  std::set<std::string> unfit_;            // keys that were named in the log as going without
   bool read_ok_ = true, write_ok_ = true;  // the last of each
   std::chrono::steady_clock::time_point slow_until_{};
   Gauge& available_gauge_;

@@ -20,15 +20,18 @@ using boost::asio::awaitable;
 using std::chrono::steady_clock;
 constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 
-// A conflict that comes again this often in a row is none with a neighbour that will be gone.
+// A conflict with another transaction passes. After this many in a row the section counts as
+// refused.
 constexpr int kConflictsMax = 4;
-// So many refused sections, and nothing that was stored or equal, are no matter of single sections.
+// If this many sections are refused and none is stored or equal, the fault is systemic: the run
+// fails.
 constexpr std::size_t kRefusedMax = 20;
-// So many sections in a row, each of which takes too long alone, neither.
+// If more sections than this in a row take too long alone, the run fails.
 constexpr int kTooSlowMax = 2;
 constexpr std::size_t kRefusalsLogged = 3;
+constexpr std::size_t kAbsentListed = 5;  // in the summary
 
-// False: it is a single section.
+// Splits the last part into two. False: it holds a single section.
 bool halve_last(std::vector<std::vector<CheckedSection>>& parts) {
   std::vector<CheckedSection>& whole = parts.back();
   if (whole.size() < 2) return false;
@@ -66,7 +69,8 @@ Run::Run(boost::asio::any_io_executor executor,
   if (tools_.upstream_figures) asked_before_ = tools_.upstream_figures();
 }
 
-// A task's exception is a bug or exhausted memory: it leaves the event loop and ends the process.
+// An exception of a task is a bug or exhausted memory: it leaves the event loop and ends the
+// process.
 void Run::spawn(awaitable<void> task) {
   auto rethrow = [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);
@@ -90,7 +94,7 @@ awaitable<Result<std::string>> Run::execute() {
   }
   if (outcome.ok() && summary_.failed > 0 && summary_.fetched + summary_.absent == 0) {
     outcome =
-        Status(Code::kUnavailable, "no section could be checked, the first " + first_failure_);
+        Status(Code::kUnavailable, "no section could be checked; first failure: " + first_failure_);
   }
   auto closed = co_await close(outcome);
   done_ = true;
@@ -109,7 +113,7 @@ awaitable<Result<std::string>> Run::execute() {
   co_return summary;
 }
 
-// While the upstream is asked already: only its answers need the states.
+// Runs while the upstream is being asked: only its answers need the states.
 awaitable<void> Run::read_states() {
   fresh_ = co_await tools_.kv.read(begun_.sections, begun_.position);
   if (tools_.kv.configured()) {
@@ -117,7 +121,8 @@ awaitable<void> Run::read_states() {
     summary_.kv_misses = begun_.sections.size() - fresh_.size();
   }
   states_read_ = true;
-  for (CheckedSection& checked : std::exchange(early_, {})) settle(std::move(checked));
+  for (CheckedSection& checked : std::exchange(early_, {}))
+    classify_observation(std::move(checked));
 }
 
 awaitable<void> Run::check_sections() {
@@ -138,19 +143,26 @@ awaitable<void> Run::check_section(WatchedSection watched) {
   auto seen = co_await tools_.source.fetch(std::move(key), std::to_string(begun_.hold.id));
   if (seen) {
     ++summary_.fetched;
+    if (seen->is_cancelled) ++summary_.cancelled;
     checked.watched = std::move(watched);
     checked.observation = normalize(std::move(*seen));
-    settle(std::move(checked));
+    classify_observation(std::move(checked));
   } else if (seen.code() == Code::kNotFound) {
     ++summary_.absent;
+    if (summary_.absent_sections.size() < kAbsentListed) {
+      summary_.absent_sections.push_back(watched.class_nbr);
+    }
+    absent_.push_back({std::move(watched.class_nbr), seen.error().message()});
   } else {
     ++summary_.failed;
-    if (first_failure_.empty()) first_failure_ = watched.class_nbr + ": " + seen.error().message();
+    if (first_failure_.empty()) {
+      first_failure_ = "section " + watched.class_nbr + ": " + seen.error().message();
+    }
   }
 }
 
 // Decides whether PostgreSQL must be asked about an observation.
-void Run::settle(CheckedSection checked) {
+void Run::classify_observation(CheckedSection checked) {
   if (!states_read_) {
     early_.push_back(std::move(checked));
     return;
@@ -201,14 +213,15 @@ Run::Retry Run::new_retry() const {
 awaitable<bool> Run::pause_before_retry(Status status, Retry& retry) {
   const auto delay = retry.backoff.next();
   if (!worth_repeating(status) || steady_clock::now() + delay > retry.give_up_at) co_return false;
-  log::warn("run " + std::to_string(begun_.hold.id) + ": " + status.message() + "; trying again");
+  log::warn("run " + std::to_string(begun_.hold.id) + ": " + status.message() +
+            "; it is tried again");
   boost::asio::steady_timer pause(executor_, delay);
   co_await pause.async_wait(kAwait);
   co_return true;
 }
 
-// A batch that PostgreSQL refuses, or cannot finish in its time, is halved until what is to blame
-// stands alone: one section must not keep the others from being told.
+// A batch that PostgreSQL refuses, or cannot finish in its time, is halved until the section at
+// fault stands alone, so that it does not keep the others from being announced.
 awaitable<Status> Run::apply_batch(std::vector<CheckedSection> batch) {
   std::vector<std::vector<CheckedSection>> parts;
   parts.push_back(std::move(batch));
@@ -221,7 +234,7 @@ awaitable<Status> Run::apply_batch(std::vector<CheckedSection> batch) {
     if (applied) {
       stored_ += parts.back().size();
       parts.pop_back();
-      co_await spread(std::move(*applied));
+      co_await publish_applied(std::move(*applied));
       too_slow = 0;
     } else {
       failure = applied.error();
@@ -247,7 +260,7 @@ awaitable<Status> Run::apply_batch(std::vector<CheckedSection> batch) {
 }
 
 // Tells the node and the outbox what was stored.
-awaitable<void> Run::spread(std::vector<AppliedSection> applied) {
+awaitable<void> Run::publish_applied(std::vector<AppliedSection> applied) {
   std::vector<StoredState> states;
   std::vector<std::string> claims, resets;
   for (const AppliedSection& section : applied) {
@@ -263,17 +276,17 @@ awaitable<void> Run::spread(std::vector<AppliedSection> applied) {
   co_await tools_.kv.write_claims(std::move(claims), std::move(resets));
 }
 
-// What the database does not take was seen but cannot be judged: it counts as failed.
+// A section that the database refuses counts as failed, although the upstream answered.
 void Run::note_refused(const CheckedSection& section, const Status& why) {
   const std::string& class_nbr = section.watched.class_nbr;
   ++summary_.refused;
   --summary_.fetched;
   ++summary_.failed;
   std::erase_if(checked_, [&](const auto& item) { return item.first == class_nbr; });
-  if (first_failure_.empty()) first_failure_ = class_nbr + ": " + why.message();
+  if (first_failure_.empty()) first_failure_ = "section " + class_nbr + ": " + why.message();
   if (summary_.refused <= kRefusalsLogged) {
-    log::error("run " + std::to_string(begun_.hold.id) + ": section " + class_nbr + ": " +
-               why.message());
+    log::error("run " + std::to_string(begun_.hold.id) + ": could not store section " + class_nbr +
+               ": " + why.message());
   }
 }
 
@@ -286,7 +299,7 @@ awaitable<void> Run::renew_lease() {
     const auto ours = co_await tools_.store.renew_lease(begun_.hold, tools_.clock.wall_now());
     if (ours && !*ours) {
       log::warn("run " + std::to_string(begun_.hold.id) +
-                " was taken over by another worker, giving it up");
+                " was taken over by another worker; this worker gives it up");
       stopped_ = true;
       break;
     }
@@ -315,7 +328,8 @@ RunEnd Run::describe_end(const Status& outcome) {
 awaitable<Result<ClosedRun>> Run::close(Status outcome) {
   if (!first_failure_.empty()) {
     log::warn("run " + std::to_string(begun_.hold.id) + ": " + std::to_string(summary_.failed) +
-              " sections could not be checked, the first " + first_failure_);
+              (summary_.failed == 1 ? " section" : " sections") +
+              " could not be checked; first failure: " + first_failure_);
   }
   Retry retry = new_retry();
   while (true) {
@@ -324,7 +338,7 @@ awaitable<Result<ClosedRun>> Run::close(Status outcome) {
     if (closed) co_return closed;
     if (closed.code() == Code::kInvalidArgument && options_.touch_last_checked) {
       log::error("run " + std::to_string(begun_.hold.id) +
-                 ": last_checked_at is left alone: " + closed.error().message());
+                 ": could not bring last_checked_at up to date: " + closed.error().message());
       options_.touch_last_checked = false;
       continue;
     }
@@ -334,7 +348,7 @@ awaitable<Result<ClosedRun>> Run::close(Status outcome) {
 }
 
 // Renews the KV entries of the confirmed sections under this run's epoch. A section that another
-// run settled since it was listed is judged by PostgreSQL after all.
+// run settled since it was listed is applied through PostgreSQL after all.
 awaitable<void> Run::settle_confirmed(ClosedRun closed) {
   const std::set<std::string> conflicts(closed.conflicts.begin(), closed.conflicts.end());
   std::vector<StoredState> states;

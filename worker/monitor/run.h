@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One run of class-monitor, from the listed sections to the closed run. Sections are asked for in a
-// sliding window, while their states are read from the node; what equals its fresh KV state is
-// confirmed in bulk at the end, the rest is applied in batches as it comes. A run may be cut off
-// anywhere: what it applied stands, the rest is seen by the next run. On the executor's thread;
-// kept alive by its own coroutines.
+// One run of class-monitor, from the listed sections to the closed run. The upstream is asked for
+// the sections in a sliding window, while their states are read from the node. An observation that
+// equals its section's fresh KV state is confirmed in bulk at the end; all others are applied in
+// batches as they come. A run may be cut off anywhere: what it applied stands, and the next run
+// sees the rest. On the executor's thread; kept alive by its own coroutines.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -68,6 +68,14 @@ class Run : public std::enable_shared_from_this<Run> {
   // True if execute() wrote the run's end: it is over for everybody.
   bool recorded() const { return recorded_; }
   const RunSummary& summary() const { return summary_; }
+  // A section that the upstream said it does not have, and its words.
+  struct AbsentSection {
+    std::string class_nbr;
+    std::string why;
+  };
+  const std::vector<AbsentSection>& absent() const { return absent_; }
+  // The sections that were checked, with the time of the question.
+  const std::vector<std::pair<std::string, WallTime>>& checked() const { return checked_; }
 
  private:
   template <typename T>
@@ -76,11 +84,11 @@ class Run : public std::enable_shared_from_this<Run> {
   Awaitable<void> read_states();
   Awaitable<void> check_sections();
   Awaitable<void> check_section(WatchedSection watched);
-  void settle(CheckedSection checked);
+  void classify_observation(CheckedSection checked);
   Awaitable<Status> apply_pending();
   bool batch_is_due() const;
   Awaitable<Status> apply_batch(std::vector<CheckedSection> batch);
-  Awaitable<void> spread(std::vector<AppliedSection> applied);
+  Awaitable<void> publish_applied(std::vector<AppliedSection> applied);
   void note_refused(const CheckedSection& section, const Status& why);
   Awaitable<void> renew_lease();
   Awaitable<Result<ClosedRun>> close(Status outcome);
@@ -121,6 +129,7 @@ class Run : public std::enable_shared_from_this<Run> {
   boost::asio::steady_timer renewal_;
   std::vector<CheckedSection> confirmed_;
   std::vector<std::pair<std::string, WallTime>> checked_;
+  std::vector<AbsentSection> absent_;
 };
 
 }  // namespace edged::monitor

@@ -220,7 +220,7 @@ awaitable<Result<std::vector<AppliedSection>>> RunStore::apply(std::vector<Check
                          std::to_string(options_.claim_lifetime.count()),
                          std::to_string(options_.mail_valid_for.count())}});
   const auto results = co_await pool_.execute_pipeline(std::move(statements), counter);
-  if (!results) co_return results.error().with_context("could not apply results");
+  if (!results) co_return results.error().with_context("could not store the results of a batch");
   const db::PgResult& result = results->back();
   std::vector<AppliedSection> applied;
   for (int i = 0; i < result.rows(); ++i) applied.push_back(read_applied(Row(result, i)));
@@ -281,7 +281,8 @@ awaitable<Result<std::optional<std::int64_t>>> RunStore::run_of_key(std::string 
   db::PgParameters parameters{options_.job, std::move(idempotency_key)};
   const auto result =
       co_await pool_.execute(std::string(sql::monitor::kRunOfKey), std::move(parameters));
-  if (!result) co_return result.error().with_context("could not look for the key's run");
+  if (!result)
+    co_return result.error().with_context("could not look for the run of the idempotency key");
   if (result->rows() == 0) co_return std::optional<std::int64_t>();
   co_return std::optional<std::int64_t>(Row(*result, 0).integer("id"));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The run's statements (statements.sql) as typed calls. What a run may rely on is said there; this
-// file only carries values in and out. On the executor's thread.
+// The run's statements (statements.sql) as typed calls. statements.sql says what a run may rely on;
+// this file only carries values in and out. On the executor's thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -33,7 +33,7 @@ struct BeginRequest {
   std::string idempotency_key;     // empty: none
 };
 
-// A run in the hands of one worker: who takes it over has another epoch.
+// A run as one worker holds it. A worker that takes it over has another epoch.
 struct RunHold {
   std::int64_t id = 0;
   std::int64_t epoch = 0;
@@ -42,10 +42,11 @@ struct RunHold {
 
 struct BegunRun {
   RunHold hold;
-  // The request's key has this run already: nothing was begun, and nothing below is filled.
+  // The request's key has this run already. Nothing was begun, and the fields below are empty.
   bool known = false;
   bool of_key = true;  // false: what was taken over is not the run of the request's key
-  // Where a mirror has all that was listed: PostgreSQL's text; empty: no mirror keeps the states.
+  // The position at which a mirror has all that was listed, as PostgreSQL writes it; empty: no
+  // mirror keeps the states.
   std::string position;
   std::string past_terms;  // whose watches are left alone, "2254, 2257"; empty: none
   std::vector<WatchedSection> sections;
@@ -97,15 +98,15 @@ struct RunStoreOptions {
   std::chrono::seconds mail_valid_for{std::chrono::minutes(30)};
   // How long after its last new watch a term is past, and its watches are left alone; 0: never.
   std::chrono::seconds past_term_after{0};
-  std::vector<std::string> placeholders;  // lower case, trimmed
+  std::vector<std::string> placeholders;  // compared without case and surrounding blanks
 };
 
 class RunStore {
  public:
   RunStore(db::PgPool& pool, RunStoreOptions options);
 
-  // Whether a mirror keeps the states and follows PostgreSQL: runs tell then from where on it has
-  // what they saw.
+  // Whether a mirror keeps the states and follows PostgreSQL. If so, runs return the position at which
+  // it has what they saw.
   void set_mirrored(bool mirrored = true) { mirrored_ = mirrored; }
 
   std::uint64_t messages_per_statement() const { return pool_.messages_per_statement(); }
@@ -113,12 +114,12 @@ class RunStore {
   template <typename T>
   using Awaitable = boost::asio::awaitable<T>;
 
-  // Nothing: the tick was run already, or a run is under way. With a key also if another worker
-  // begins the key's run at this moment: asked again, the answer is that run.
+  // Returns nothing if the tick was run already, or a run is under way. With a key also if another
+  // worker begins the key's run at this moment; a second call then returns that run.
   Awaitable<Result<std::optional<BegunRun>>> begin(BeginRequest request,
                                                    WallTime now,
                                                    db::StatementCounter* counter);
-  // The run that the key has; nothing: none.
+  // The run that the key has, or nothing.
   Awaitable<Result<std::optional<std::int64_t>>> run_of_key(std::string idempotency_key);
   // False: the run was taken over.
   Awaitable<Result<bool>> renew_lease(RunHold run, WallTime now);

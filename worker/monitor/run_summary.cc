@@ -13,7 +13,11 @@ std::string to_json(const RunSummary& summary) {
   object["run_id"] = summary.run_id;
   object["sections"] = summary.sections;
   object["fetched"] = summary.fetched;
+  object["cancelled"] = summary.cancelled;
   object["absent"] = summary.absent;
+  if (!summary.absent_sections.empty()) {
+    object["absent_sections"] = boost::json::value_from(summary.absent_sections);
+  }
   object["failed"] = summary.failed;
   object["refused"] = summary.refused;
   object["changed"] = summary.changed;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "worker/upstream/fetcher_figures.h"
 
@@ -12,12 +13,14 @@ namespace edged::monitor {
 
 struct RunSummary {
   std::int64_t run_id = 0;
-  std::uint64_t sections = 0;  // watched
-  std::uint64_t fetched = 0;   // answered with a state
-  std::uint64_t absent = 0;    // answered that there is no such section
-  std::uint64_t failed = 0;    // nothing is known: not answered, or refused
-  std::uint64_t refused = 0;   // of these, by the database
-  std::uint64_t changed = 0;   // rows of class_states written
+  std::uint64_t sections = 0;                // watched
+  std::uint64_t fetched = 0;                 // answered with a state
+  std::uint64_t cancelled = 0;               // of these, sections that do not take place
+  std::uint64_t absent = 0;                  // answered that there is no such section
+  std::vector<std::string> absent_sections;  // the first of them
+  std::uint64_t failed = 0;                  // nothing is known: not answered, or refused
+  std::uint64_t refused = 0;                 // of these, by the database
+  std::uint64_t changed = 0;                 // rows of class_states written
   std::uint64_t openings = 0;
   std::uint64_t instructor_assignments = 0;
   std::uint64_t sql_statements = 0;

@@ -28,7 +28,7 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == text.npos;
 }
 
-// PostgreSQL's text cannot hold a NUL; an upstream that sends one is read without it.
+// Removes NULs, which PostgreSQL's text cannot hold.
 void drop_nul(std::optional<std::string>& text) {
   if (text) std::erase(*text, '\0');
 }

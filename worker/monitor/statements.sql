@@ -97,7 +97,7 @@ for update;
 -- Returns a row per accepted section; an observation of an older run is not accepted.
 -- Nothing is accepted from a worker whose run was taken over.
 -- $1 observations (JSON array), $2 run id, $3 epoch, $4 now, $5 placeholders for an unassigned
--- instructor (lower case), $6 seconds a claim lasts, $7 seconds a mail is worth sending
+-- instructor, $6 seconds a claim lasts, $7 seconds a mail is worth sending
 with input as (
     select * from jsonb_to_recordset($1::jsonb) as i(
         class_nbr text, term text, watch_subject text, watch_catalog_nbr text,
@@ -145,6 +145,8 @@ with input as (
                          then case when seats_available = 0 then 0 else old_non_reserved end
                     end) as new_non_reserved
     from paired
+), placeholders as (
+    select lower(btrim(word)) as word from unnest($5::text[]) as word
 ), judged as (
     select *,
            -- Unknown seats are not none: greatest() leaves nulls out.
@@ -161,8 +163,8 @@ with input as (
                        is distinct from
                        (new_subject, new_catalog_nbr, new_title, new_instructor, new_location,
                         new_meeting_times, new_available, new_capacity, new_non_reserved)) as changed,
-           coalesce(seen and lower(btrim(old_instructor)) = any ($5::text[])
-               and not lower(btrim(instructor)) = any ($5::text[]), false) as assigned
+           coalesce(seen and lower(btrim(old_instructor)) = any (select word from placeholders)
+               and not lower(btrim(instructor)) = any (select word from placeholders), false) as assigned
     from merged
 ), updated as (
     update public.class_states s

@@ -120,7 +120,8 @@ TEST_F(RunWithoutNodeTest, ARunThatCouldCheckNoSectionFailsAndSaysWhy) {
   const auto outcome = try_tick(*monitor_);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().message(),
-            "run 1 failed: no section could be checked, the first 10001: the token was refused");
+            "run 1 failed: no section could be checked; first failure: section 10001: the token "
+            "was refused");
   EXPECT_EQ(query("select status, summary->>'failed' from edged.cron_runs"), Strings{"failed|2"});
   source_.say("10002", open_seats(1));
   EXPECT_EQ(tick().at("failed").as_int64(), 1);

@@ -2,6 +2,7 @@
 // The truth table of docs/class-monitor.md, row by row, against PostgreSQL, with the KV node and
 // without.
 #include "tests/worker/monitor/monitor_fixture.h"
+#include "worker/upstream/json_source.h"
 
 namespace edged::monitor {
 namespace {
@@ -198,6 +199,14 @@ TEST_P(TruthTableTest, Row13AnInstructorIsAssigned) {
   }
 }
 
+TEST_P(TruthTableTest, Row13APlaceholderIsComparedWithoutCaseOfAnyScript) {
+  store_options_.placeholders.push_back(" À Définir ");
+  monitor_ = make_monitor();
+  see(1, "à DÉFINIR");
+  see(1, "Nakul Gopalan");
+  EXPECT_EQ(mails(), Strings{kInstructorMail});
+}
+
 TEST_P(TruthTableTest, Row13AnotherNameIsNoAssignment) {
   see(1, "Yiran Luo");
   see(1, "Nakul Gopalan");
@@ -278,6 +287,86 @@ TEST_P(TruthTableTest, ASectionNumberReusedInANewTermIsAFirstSight) {
   see(0);
   see(1);
   EXPECT_EQ(mails(), Strings{"seat_available next@example.edu"});
+}
+
+// A section's answer through the json source, whose pointer `status` can say that it is cancelled.
+class CancelledSectionTest : public TruthTableTest {
+ protected:
+  void answer(const std::string& members) {
+    upstream::JsonReading reading;
+    reading.fields.seats_available = "/seats";
+    reading.fields.non_reserved_seats = "/free";
+    reading.fields.instructor = "/who";
+    reading.fields.status = "/status";
+    reading.values.cancelled = {"Cancelled"};
+    auto seen = upstream::parse_json_answer("{" + members + "}", reading, {kSection, kTerm});
+    ASSERT_TRUE(seen) << seen.error().to_string();
+    source_.say(kSection, *seen);
+    summary_ = tick();
+  }
+  Strings stored() {
+    return query("select seats_available, non_reserved_seats, instructor_name from class_states");
+  }
+
+  boost::json::object summary_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Kv, CancelledSectionTest, ::testing::Bool(), [](const auto& param_info) {
+  return param_info.param ? "WithNode" : "WithoutNode";
+});
+
+constexpr const char* kCancelled = R"("status":" CANCELLED ","seats":5,"who":"Jane Doe")";
+
+TEST_P(CancelledSectionTest, Row14ACancelledSectionAnnouncesNothing) {
+  answer(R"("status":"Open","seats":0,"who":"Staff")");
+  answer(kCancelled);
+  EXPECT_EQ(summary_.at("cancelled").as_int64(), 1);
+  EXPECT_EQ(summary_.at("fetched").as_int64(), 1);
+  answer(kCancelled);
+  EXPECT_EQ(mails(), Strings{});
+  EXPECT_EQ(stored(), Strings{"0||Staff"});
+}
+
+TEST_P(CancelledSectionTest, Row14ItsFirstSightIsOfAFullSection) {
+  answer(kCancelled);
+  EXPECT_EQ(mails(), Strings{});
+  EXPECT_EQ(stored(), Strings{"0||"});
+  answer(R"("status":"Open","seats":2,"who":"Jane Doe")");
+  EXPECT_EQ(mails(), Strings{kSeatMail});
+}
+
+TEST_P(CancelledSectionTest, Row14AnOpenSectionThatIsCancelledAndComesBackIsAnnouncedAgain) {
+  answer(R"("status":"Open","seats":0,"who":"Staff")");
+  answer(R"("status":"Open","seats":3,"who":"Staff")");
+  EXPECT_EQ(mails(), Strings{kSeatMail});
+  answer(kCancelled);
+  answer(R"("status":"Open","seats":2,"who":"Staff")");
+  EXPECT_EQ(mails(), (Strings{kSeatMail, kSeatMail})) << "being cancelled is filling up";
+}
+
+TEST_P(CancelledSectionTest, Row14AFullSectionThatComesBackFullIsNot) {
+  answer(R"("status":"Open","seats":0,"who":"Staff")");
+  answer(kCancelled);
+  answer(R"("status":"Open","seats":0,"who":"Staff")");
+  EXPECT_EQ(mails(), Strings{});
+}
+
+TEST_P(CancelledSectionTest, Row14AnInstructorIsAnnouncedOnceTheSectionIsBack) {
+  answer(R"("status":"Open","seats":0,"who":"Staff")");
+  answer(kCancelled);
+  EXPECT_EQ(mails(), Strings{});
+  answer(R"("status":"Open","seats":0,"who":"Jane Doe")");
+  EXPECT_EQ(mails(), Strings{kInstructorMail});
+}
+
+TEST_P(CancelledSectionTest, Row14TheReservedDetailOfACancelledSectionIsNone) {
+  answer(R"("status":"Open","seats":5,"free":2,"who":"Staff")");
+  answer(R"("status":"Cancelled","seats":5,"free":2,"who":"Staff")");
+  EXPECT_EQ(stored(), Strings{"0|0|Staff"});
+  answer(R"("status":"Open","seats":5,"free":0,"who":"Staff")");
+  EXPECT_EQ(mails(), Strings{});
+  answer(R"("status":"Open","seats":5,"free":1,"who":"Staff")");
+  EXPECT_EQ(mails(), Strings{kSeatMail});
 }
 
 }  // namespace

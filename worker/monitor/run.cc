@@ -31,6 +31,18 @@ constexpr int kTooSlowMax = 2;
 constexpr std::size_t kRefusalsLogged = 3;
 constexpr std::size_t kAbsentListed = 5;  // in the summary
 
+// `text` as PostgreSQL can store it: without NULs, and with U+FFFD for what is not UTF-8.
+std::string printable(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = utf8_character_bytes(text);
+    if (length == 0) out += kReplacementCharacter;
+    if (length > 0 && text.front() != '\0') out += text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
 // Splits the last part into two. False: it holds a single section.
 bool halve_last(std::vector<std::vector<CheckedSection>>& parts) {
   std::vector<CheckedSection>& whole = parts.back();
@@ -314,7 +326,7 @@ RunEnd Run::describe_end(const Status& outcome) {
   if (tools_.upstream_figures) summary_.upstream = tools_.upstream_figures().since(asked_before_);
   RunEnd end;
   end.succeeded = outcome.ok();
-  end.error = is_utf8(outcome.message()) ? outcome.message() : "an error whose text is not UTF-8";
+  end.error = printable(outcome.message());
   end.summary = to_json(summary_);
   if (!outcome.ok()) return end;  // what was not applied must not count as settled
   for (const CheckedSection& section : confirmed_) {

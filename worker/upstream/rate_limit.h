@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many requests may be under way at once, under a hard ceiling, which is also the start. The
-// window is judged in rounds of as many successes as it is wide.
+// Limits how many requests to the upstream are under way at once. The limit, called the window,
+// starts at a hard ceiling, shrinks when the upstream pushes back (429, 503, a time-out), and grows
+// again with success. It is judged in rounds; a round is as many successes as the window is wide.
 //
-// It halves when the upstream pushes back (429, 503, a time-out) as often in a round as once per 50
-// requests of its width: below 100 that is the first time; above, single failures, which an
-// upstream of that size always has, cost nothing. Requests sent before that neither halve it again
-// nor let it grow, so one overload counts once; but where more than half of the window is pushed
-// back, it goes on down to what was not.
+// Shrinking: the window halves when the push-backs of a round reach one per 50 requests of its
+// width. Below a width of 100 that is the first push-back; above it single failures, which a large
+// upstream always has, cost nothing. Requests that were sent before a halving neither halve the
+// window again nor let it grow, so that one overload counts once. But if more than half of the
+// window is pushed back, the window goes down to the part that was not.
 //
-// Each round without that lets it grow: half of the way to the widest window that lasted a round,
-// at most to twice its width, so that a passing trouble is soon made good; beyond by 1, 2, 4, ...
-// up to a sixteenth of the ceiling, so that an upstream with a bound is seldom asked for more. Pure
-// but for the clock; one thread.
+// Growing: each round without a halving brings the window half of the way to the widest window that
+// lasted a round, at most to twice its width, so that a short trouble is soon made good. Beyond
+// that it grows by 1, 2, 4, ... up to a sixteenth of the ceiling, so that an upstream with a bound
+// is seldom asked for more. Pure but for the clock; one thread.
 #pragma once
 
 #include <chrono>
@@ -24,7 +25,7 @@ namespace edged::upstream {
 
 class RateWindow {
  public:
-  // The longest Retry-After that is believed.
+  // A longer Retry-After counts as this long.
   static constexpr std::chrono::milliseconds kPauseMax{3'600'000};
 
   struct Ticket {

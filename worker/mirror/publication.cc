@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/base/log.h"
+#include "proto/json/write_json.h"
 #include "worker/db/pg_quote.h"
 #include "worker/mirror/sql.gen.h"
 
@@ -129,7 +130,7 @@ asio::awaitable<Result<PublicationPlan>> plan_publication(db::PgPool& pool,
   for (const Table& table : tables) oids.emplace_back(table.oid);
   db::PgParameters parameters;
   parameters.emplace_back(name);
-  parameters.emplace_back(boost::json::serialize(oids));
+  parameters.emplace_back(write_json(oids));
   Result<db::PgResult> found =
       co_await pool.execute(std::string(sql::mirror::kInspectPublication), parameters);
   if (!found) co_return found.error().with_context("could not read the publication's definition");

@@ -105,8 +105,8 @@ class RunStore {
  public:
   RunStore(db::PgPool& pool, RunStoreOptions options);
 
-  // Whether a mirror keeps the states and follows PostgreSQL. If so, runs return the position at which
-  // it has what they saw.
+  // Whether a mirror keeps the states and follows PostgreSQL. If so, runs return the position at
+  // which it has what they saw.
   void set_mirrored(bool mirrored = true) { mirrored_ = mirrored; }
 
   std::uint64_t messages_per_statement() const { return pool_.messages_per_statement(); }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "proto/http/own_host.h"
 #include "proto/http/request.h"
 
 namespace edged::http {
@@ -27,7 +28,7 @@ constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 // kernel does not throw the answer away (RFC 9112 section 9.6).
 constexpr std::chrono::milliseconds kLinger{1000};
 constexpr std::size_t kLingerBytesMax = 4 << 20;
-constexpr std::size_t kReadBytes = 4096;
+constexpr std::size_t kReadBytes = 8192;
 constexpr std::size_t kBufferBytesMax = 64 * 1024;
 
 using Parser = bhttp::request_parser<bhttp::string_body>;
@@ -46,8 +47,10 @@ bool is_malformed(const error_code& error) {
          error != bhttp::error::end_of_stream && error != bhttp::error::partial_message;
 }
 
-// The parsed message as handlers see it, or the refusal to send instead.
-std::optional<Response> to_request(const Parser::value_type& message, Request& request) {
+// The parsed header as handlers see it, or the refusal to send instead.
+std::optional<Response> to_request(const Parser::value_type& message,
+                                   const std::vector<std::string>& hosts_allowed,
+                                   Request& request) {
   auto target = parse_target({message.target().data(), message.target().size()});
   if (!target) return refusal(400, target.error().message());
   request.method = std::string(message.method_string());
@@ -64,10 +67,6 @@ std::optional<Response> to_request(const Parser::value_type& message, Request& r
     const auto [at, is_new] = request.headers.emplace(std::move(name), value);
     if (!is_new) at->second += ", " + value;
   }
-  // RFC 9112 section 3.2: exactly one Host, none allowed in HTTP/1.0.
-  if (hosts > 1 || (hosts == 0 && message.version() >= 11)) {
-    return refusal(400, "the request needs one Host header");
-  }
   if (message.version() != 10 && message.version() != 11) {
     return refusal(505, "only HTTP/1.0 and HTTP/1.1 are spoken");
   }
@@ -76,11 +75,8 @@ std::optional<Response> to_request(const Parser::value_type& message, Request& r
   if (coding != request.headers.end() && !equal_ignoring_case(coding->second, "chunked")) {
     return refusal(501, "the only transfer coding known is chunked");
   }
-  const auto host = request.headers.find("host");
-  if (from_foreign_site(request, host == request.headers.end() ? "" : host->second)) {
-    return refusal(403, "requests from other sites are refused");
-  }
-  return std::nullopt;
+  // RFC 9112 section 3.2: exactly one Host, none allowed in HTTP/1.0.
+  return refuse_host(request, target->authority, hosts, message.version() >= 11, hosts_allowed);
 }
 
 Message to_message(Response response, unsigned version, bool keep_alive, bool head) {
@@ -111,8 +107,8 @@ template <typename Stream>
 class StreamConnection final : public Connection {
  public:
   template <typename... Args>
-  explicit StreamConnection(const Service& service, Args&&... args)
-      : service_(service), stream_(std::forward<Args>(args)...) {}
+  StreamConnection(const Service& service, bool health_only, Args&&... args)
+      : service_(service), health_only_(health_only), stream_(std::forward<Args>(args)...) {}
 
   asio::awaitable<void> serve() override {
     bool more = !service_.draining && co_await shake_hands();
@@ -122,22 +118,33 @@ class StreamConnection final : public Connection {
     close();
   }
   bool idle() const override { return idle_; }
+  Phase phase() const override { return phase_; }
+  std::chrono::steady_clock::time_point since() const override { return since_; }
   void close() override { lowest().close(); }
 
  private:
   beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
+  void enter(Phase phase) {
+    phase_ = phase;
+    since_ = std::chrono::steady_clock::now();
+  }
   asio::awaitable<bool> shake_hands();
   asio::awaitable<error_code> wait_for_request(bool first);
-  asio::awaitable<error_code> read_request(Parser& parser);
+  asio::awaitable<error_code> parse_some(Parser& parser, std::size_t& taken);
+  asio::awaitable<error_code> read_header(Parser& parser);
+  asio::awaitable<error_code> read_body(Parser& parser);
   asio::awaitable<bool> serve_one(bool first);
   asio::awaitable<bool> send(Message message);
   asio::awaitable<void> send_end();
   asio::awaitable<void> refuse(unsigned version, Response response);
 
   const Service& service_;
+  const bool health_only_;
   Stream stream_;
   beast::flat_buffer buffer_{kBufferBytesMax};
   bool idle_ = false;  // waits for a request's first byte
+  Phase phase_ = Phase::kUnfinished;
+  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 };
 
 template <typename Stream>
@@ -161,21 +168,28 @@ asio::awaitable<bool> StreamConnection<Stream>::serve_one(bool first) {
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(service_.options.header_bytes_max));
   parser.body_limit(service_.options.body_bytes_max);
-  error = co_await read_request(parser);
-  if (error && !is_malformed(error)) co_return false;  // closed by the client or by the deadline
-  const unsigned version = error ? 11 : parser.get().version();
-  if (error) {
-    co_await refuse(version, refusal_for(error));
-    co_return false;
-  }
   Request request;
-  std::optional<Response> refused = to_request(parser.get(), request);
+  std::optional<Response> refused;
+  error = co_await read_header(parser);
+  if (!error) {
+    refused = to_request(parser.get(), service_.options.hosts, request);
+    if (!refused && health_only_ && !(service_.is_health(request.path) && parser.is_done())) {
+      refused = refusal(503, "too many connections are in use; try again later");
+    }
+  }
+  if (!error && !refused) {
+    enter(Phase::kBusy);
+    error = co_await read_body(parser);
+  }
+  if (error && !is_malformed(error)) co_return false;  // closed by the client or by the deadline
+  if (error) refused = refusal_for(error);
+  const unsigned version = error ? 11 : parser.get().version();
   if (refused) {
     co_await refuse(version, std::move(*refused));
     co_return false;
   }
   const bool head = parser.get().method() == bhttp::verb::head;
-  const bool keep_alive = parser.keep_alive();
+  const bool keep_alive = parser.keep_alive() && !health_only_;
   request.body = std::move(parser.get().body());
   lowest().expires_never();
   Response response = co_await service_.answer(std::move(request));
@@ -186,34 +200,82 @@ asio::awaitable<bool> StreamConnection<Stream>::serve_one(bool first) {
 
 template <typename Stream>
 asio::awaitable<error_code> StreamConnection<Stream>::wait_for_request(bool first) {
+  if (!first) enter(buffer_.size() > 0 ? Phase::kUnfinished : Phase::kIdle);
   if (buffer_.size() > 0) co_return error_code();  // pipelined
   idle_ = true;
   lowest().expires_after(first ? service_.options.header_timeout : service_.options.idle_timeout);
   auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kToken);
   idle_ = false;
   buffer_.commit(bytes);
+  if (!first) enter(Phase::kUnfinished);
+  co_return error;
+}
+
+// Lets the parser take what has come, or reads more. Not bhttp::async_read_some: that reads on by
+// itself while a header goes on, so that many short lines would pass the limit unseen.
+template <typename Stream>
+asio::awaitable<error_code> StreamConnection<Stream>::parse_some(Parser& parser,
+                                                                 std::size_t& taken) {
+  taken = 0;
+  if (buffer_.size() > 0) {
+    error_code error;
+    taken = parser.put(buffer_.data(), error);
+    buffer_.consume(taken);
+    if (error && error != bhttp::error::need_more) co_return error;
+    if (taken > 0) co_return error_code();
+  }
+  if (buffer_.size() >= kBufferBytesMax) {
+    co_return bhttp::make_error_code(bhttp::error::buffer_overflow);
+  }
+  const std::size_t room = std::min(kReadBytes, kBufferBytesMax - buffer_.size());
+  auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(room), kToken);
+  buffer_.commit(bytes);
   co_return error;
 }
 
 template <typename Stream>
-asio::awaitable<error_code> StreamConnection<Stream>::read_request(Parser& parser) {
+asio::awaitable<error_code> StreamConnection<Stream>::read_header(Parser& parser) {
   lowest().expires_after(service_.options.header_timeout);
-  auto [header_error, header_bytes] =
-      co_await bhttp::async_read_header(stream_, buffer_, parser, kToken);
-  if (header_error || parser.is_done()) co_return header_error;
+  std::size_t header = 0, taken = 0;
+  while (!parser.is_header_done()) {
+    const error_code error = co_await parse_some(parser, taken);
+    if (error) co_return error;
+    header += taken;
+    const std::size_t unparsed = parser.is_header_done() ? 0 : buffer_.size();
+    if (header + unparsed > service_.options.header_bytes_max) {
+      co_return bhttp::make_error_code(bhttp::error::header_limit);
+    }
+  }
+  co_return error_code();
+}
+
+template <typename Stream>
+asio::awaitable<error_code> StreamConnection<Stream>::read_body(Parser& parser) {
   const auto start = std::chrono::steady_clock::now();
-  if (beast::iequals(parser.get()[bhttp::field::expect], "100-continue")) {
+  if (!parser.is_done() && beast::iequals(parser.get()[bhttp::field::expect], "100-continue")) {
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     lowest().expires_after(service_.options.transfer_grace);
     auto [error, sent] = co_await asio::async_write(stream_, asio::buffer(kContinue), kToken);
     if (error) co_return error;
   }
-  std::size_t received = 0;
+  // Lines behind the last chunk are a header too, and no body limit holds for them.
+  bool last_chunk = false;
+  auto on_chunk = [&last_chunk](std::uint64_t size, beast::string_view, error_code&) {
+    last_chunk = size == 0;
+  };
+  parser.on_chunk_header(on_chunk);
+  std::size_t received = 0, trailer = 0, taken = 0;
   while (!parser.is_done()) {
+    const bool in_trailer = last_chunk;
     lowest().expires_at(start + transfer_time(service_.options, received));
-    auto [error, bytes] = co_await bhttp::async_read_some(stream_, buffer_, parser, kToken);
+    const error_code error = co_await parse_some(parser, taken);
     if (error) co_return error;
-    received += bytes;
+    received += taken;
+    trailer += in_trailer ? taken : 0;
+    const std::size_t unparsed = in_trailer && !parser.is_done() ? buffer_.size() : 0;
+    if (trailer + unparsed > service_.options.header_bytes_max) {
+      co_return bhttp::make_error_code(bhttp::error::header_limit);
+    }
   }
   co_return error_code();
 }
@@ -245,6 +307,7 @@ asio::awaitable<void> StreamConnection<Stream>::send_end() {
 template <typename Stream>
 asio::awaitable<void> StreamConnection<Stream>::refuse(unsigned version, Response response) {
   co_await send(to_message(std::move(response), version, false, false));
+  enter(Phase::kUnfinished);  // it has had its answer: it may go first
   lowest().expires_after(kLinger);
   for (std::size_t dropped = 0; dropped < kLingerBytesMax;) {
     buffer_.clear();
@@ -258,11 +321,12 @@ asio::awaitable<void> StreamConnection<Stream>::refuse(unsigned version, Respons
 
 std::unique_ptr<Connection> make_connection(tcp::socket socket,
                                             std::shared_ptr<net::TlsContext> tls,
-                                            const Service& service) {
+                                            const Service& service,
+                                            bool health_only) {
   if (tls) {
-    return std::make_unique<StreamConnection<Tls>>(service, std::move(socket), *tls);
+    return std::make_unique<StreamConnection<Tls>>(service, health_only, std::move(socket), *tls);
   }
-  return std::make_unique<StreamConnection<Plain>>(service, std::move(socket));
+  return std::make_unique<StreamConnection<Plain>>(service, health_only, std::move(socket));
 }
 
 }  // namespace edged::http

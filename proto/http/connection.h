@@ -5,8 +5,10 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "proto/http/server.h"
 
@@ -16,22 +18,37 @@ namespace edged::http {
 struct Service {
   ServerOptions options;
   std::function<boost::asio::awaitable<Response>(Request)> answer;
+  // True for a path that is answered on a health-only connection.
+  std::function<bool(const std::string& path)> is_health;
   bool draining = false;  // no further request is taken after the one under way
 };
 
 class Connection {
  public:
+  // What the connection costs and is worth, for the choice of one that has to go.
+  enum class Phase {
+    kUnfinished,  // no whole header yet since it connected or began a request; or it was refused
+    kIdle,        // between two requests
+    kBusy,        // a whole header is there: its body, its answer
+  };
+
   virtual ~Connection() = default;
   // Until the connection ends. The connection outlives it.
   virtual boost::asio::awaitable<void> serve() = 0;
-  // True while it waits for a request.
+  // True while it waits for a request's first byte.
   virtual bool idle() const = 0;
+  virtual Phase phase() const = 0;
+  // When the phase began.
+  virtual std::chrono::steady_clock::time_point since() const = 0;
   virtual void close() = 0;
 };
 
-// `tls` null: plain. A failed handshake is counted and ends the connection.
+// `tls` null: plain. A failed handshake is counted and ends the connection. `health_only`: it was
+// taken although all ordinary connections are in use, carries one request and answers it only if
+// its path is a health page's, else 503.
 std::unique_ptr<Connection> make_connection(boost::asio::ip::tcp::socket socket,
                                             std::shared_ptr<net::TlsContext> tls,
-                                            const Service& service);
+                                            const Service& service,
+                                            bool health_only);
 
 }  // namespace edged::http

@@ -38,6 +38,8 @@ void add_health_routes(Server& server,
                        MetricsRegistry& metrics,
                        std::function<Status()> ready,
                        MayRead may_read_metrics) {
+  server.add_health_path("/healthz");
+  server.add_health_path("/readyz");
   server.route("GET", "/healthz", [](Request) -> awaitable<Response> {
     Response response;
     response.body = "ok\n";

@@ -25,17 +25,16 @@ bool has_control(std::string_view text) {
   });
 }
 
-// "http://host:1/a?b" to "/a?b"; anything else unchanged.
-std::string_view without_authority(std::string_view target) {
+// Takes "http://host:1" off "http://host:1/a?b" and returns "host:1"; nothing for another form.
+std::optional<std::string> take_authority(std::string_view& target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (target.size() < scheme.size() ||
-        !equal_ignoring_case(target.substr(0, scheme.size()), scheme)) {
-      continue;
-    }
-    const std::size_t end = target.find_first_of("/?", scheme.size());
-    return end == std::string_view::npos ? "/" : target.substr(end);
+    if (!equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
+    const std::size_t end = std::min(target.find_first_of("/?", scheme.size()), target.size());
+    std::string authority(target.substr(scheme.size(), end - scheme.size()));
+    target = end == target.size() ? "/" : target.substr(end);
+    return authority;
   }
-  return target;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -69,7 +68,8 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 }
 
 Result<Target> parse_target(std::string_view target) {
-  std::string_view rest = without_authority(target);
+  std::string_view rest = target;
+  auto authority = take_authority(rest);
   if (rest.find('#') != std::string_view::npos) {
     return Status(Code::kInvalidArgument, "the request target has a fragment");
   }
@@ -80,6 +80,7 @@ Result<Target> parse_target(std::string_view target) {
     return Status(Code::kInvalidArgument, "the request target is not a path");
   }
   Target result;
+  result.authority = std::move(authority);
   result.path = std::move(*path);
   rest = mark == std::string_view::npos ? std::string_view() : rest.substr(mark + 1);
   while (!rest.empty()) {
@@ -101,23 +102,6 @@ Result<Target> parse_target(std::string_view target) {
 
 Response refusal(int status, std::string_view why) {
   return {status, "application/json", "{\"error\":\"" + std::string(why) + "\"}\n", {}};
-}
-
-bool from_foreign_site(const Request& request, std::string_view own_host) {
-  const auto site = request.headers.find("sec-fetch-site");
-  if (site != request.headers.end() && site->second != "same-origin" && site->second != "none") {
-    return true;
-  }
-  const auto origin = request.headers.find("origin");
-  if (origin == request.headers.end()) return false;
-  std::string_view host = origin->second;
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (host.size() > scheme.size() && equal_ignoring_case(host.substr(0, scheme.size()), scheme)) {
-      host.remove_prefix(scheme.size());
-      return !equal_ignoring_case(host, own_host);
-    }
-  }
-  return true;  // "null" and every other scheme
 }
 
 }  // namespace edged::http

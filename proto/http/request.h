@@ -14,7 +14,8 @@
 namespace edged::http {
 
 struct Target {
-  std::string path;  // decoded; begins with '/'
+  std::string path;                      // decoded; begins with '/'
+  std::optional<std::string> authority;  // of the absolute form: "host:80"
   std::map<std::string, std::string>
       query;  // decoded, '+' is a space; the last of equal names wins
 };

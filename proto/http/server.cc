@@ -2,9 +2,11 @@
 // See server.h. One coroutine accepts, one serves each connection.
 #include "proto/http/server.h"
 
+#include <algorithm>
 #include <boost/asio.hpp>
 #include <exception>
 #include <list>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -23,6 +25,7 @@ namespace {
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 // Accepting goes on after this pause when descriptors or memory run out.
 constexpr std::chrono::milliseconds kAcceptPause{100};
+constexpr std::size_t kHealthShare = 4;
 
 }  // namespace
 
@@ -32,9 +35,14 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
       : executor_(std::move(executor)), acceptor_(executor_) {
     service_.options = std::move(options);
     service_.answer = [this](Request request) { return answer(std::move(request)); };
+    service_.is_health = [this](const std::string& path) { return health_paths.contains(path); };
+    health_max_ = std::min(service_.options.health_connections_max,
+                           service_.options.connections_max / kHealthShare);
+    ordinary_max_ = service_.options.connections_max - health_max_;
   }
 
   Router router;
+  std::set<std::string> health_paths;
 
   Status listen();
   std::string address() const { return address_; }
@@ -42,25 +50,30 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   void stop();
 
  private:
-  // Keeps a connection counted for as long as its coroutine lives.
+  // A connection, counted for as long as its coroutine lives.
   class Registration {
    public:
-    Registration(std::shared_ptr<Impl> server, Connection& connection)
-        : server_(std::move(server)), connection_(connection) {
-      server_->connections_.insert(&connection_);
+    Registration(std::shared_ptr<Impl> server, tcp::socket socket, bool health_only)
+        : server_(std::move(server)),
+          connection_(make_connection(
+              std::move(socket), server_->tls_context(), server_->service_, health_only)) {
+      server_->connections_.emplace(connection_.get(), health_only);
     }
-    ~Registration() { server_->forget(connection_); }
+    ~Registration() { server_->forget(*connection_); }
+    Connection& connection() { return *connection_; }
     Registration(const Registration&) = delete;
     Registration& operator=(const Registration&) = delete;
 
    private:
     std::shared_ptr<Impl> server_;
-    Connection& connection_;
+    std::unique_ptr<Connection> connection_;
   };
 
   static asio::awaitable<void> accept_loop(std::shared_ptr<Impl> self);
-  static asio::awaitable<void> serve(std::shared_ptr<Impl> self, tcp::socket socket);
+  static asio::awaitable<void> serve(std::shared_ptr<Registration> registration);
+  std::shared_ptr<net::TlsContext> tls_context() const;
   asio::awaitable<Response> answer(Request request);
+  bool make_room(bool health_only);
   void forget(Connection& connection);
   void close_connections(bool only_idle);
 
@@ -68,7 +81,9 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   Service service_;
   tcp::acceptor acceptor_;
   std::string address_;
-  std::set<Connection*> connections_;
+  std::map<Connection*, bool> connections_;  // whether it is health-only
+  std::set<Connection*> leaving_;            // of them, those closed to make room
+  std::size_t ordinary_max_ = 0, health_max_ = 0;
   std::list<asio::steady_timer*> drains_;  // each ends when the last connection does
 };
 
@@ -125,20 +140,24 @@ asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
       continue;
     }
     reported = false;
-    if (self->connections_.size() >= self->service_.options.connections_max)
-      continue;  // closes the socket
-    asio::co_spawn(self->executor_, serve(self, std::move(socket)), asio::detached);
+    const bool health_only = !self->make_room(false);
+    if (health_only && !self->make_room(true)) continue;  // closes the socket
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    // Counted at once: more may be accepted before the coroutine runs.
+    auto registration = std::make_shared<Registration>(self, std::move(socket), health_only);
+    asio::co_spawn(self->executor_, serve(std::move(registration)), asio::detached);
   }
 }
 
-asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Impl> self, tcp::socket socket) {
-  error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  const bool tls = net::split_transport(self->service_.options.address).tls;
-  const std::unique_ptr<Connection> connection = make_connection(
-      std::move(socket), tls ? self->service_.options.tls->context() : nullptr, self->service_);
-  const Registration registration(self, *connection);
-  co_await connection->serve();
+asio::awaitable<void> Server::Impl::serve(std::shared_ptr<Registration> registration) {
+  co_await registration->connection().serve();
+}
+
+// Null: the address is plain.
+std::shared_ptr<net::TlsContext> Server::Impl::tls_context() const {
+  const bool tls = net::split_transport(service_.options.address).tls;
+  return tls ? service_.options.tls->context() : nullptr;
 }
 
 asio::awaitable<Response> Server::Impl::answer(Request request) {
@@ -159,14 +178,36 @@ asio::awaitable<Response> Server::Impl::answer(Request request) {
   co_return refusal(500, "internal error");
 }
 
+// False if all connections of the kind are in use and none of them can go: each is at a request.
+bool Server::Impl::make_room(bool health_only) {
+  if (!health_only && connections_.size() < ordinary_max_) return true;
+  std::size_t used = 0;
+  Connection* oldest = nullptr;
+  for (const auto& [connection, kind] : connections_) {
+    if (kind != health_only || leaving_.contains(connection)) continue;
+    ++used;
+    if (connection->phase() == Connection::Phase::kBusy) continue;
+    if (oldest == nullptr || std::pair(connection->phase(), connection->since()) <
+                                 std::pair(oldest->phase(), oldest->since())) {
+      oldest = connection;
+    }
+  }
+  if (used < (health_only ? health_max_ : ordinary_max_)) return true;
+  if (oldest == nullptr) return false;
+  leaving_.insert(oldest);
+  oldest->close();
+  return true;
+}
+
 void Server::Impl::forget(Connection& connection) {
   connections_.erase(&connection);
+  leaving_.erase(&connection);
   if (!connections_.empty()) return;
   for (asio::steady_timer* drain : drains_) drain->cancel();
 }
 
 void Server::Impl::close_connections(bool only_idle) {
-  for (Connection* connection : connections_) {
+  for (const auto& [connection, health_only] : connections_) {
     if (connection->idle() || !only_idle) connection->close();
   }
 }
@@ -201,6 +242,10 @@ Server::~Server() {
 
 void Server::route(std::string method, std::string path, Handler handler) {
   impl_->router.add(std::move(method), std::move(path), std::move(handler));
+}
+
+void Server::add_health_path(std::string path) {
+  impl_->health_paths.insert(std::move(path));
 }
 
 Status Server::listen() {

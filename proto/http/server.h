@@ -2,8 +2,11 @@
 // The HTTP/1.1 server shell that node and worker share: listener, limits, time-outs, routing by
 // exact path or path prefix. Beast stays in connection.cc. Handlers are coroutines on the server's
 // executor. Limits: header 8 KiB within 10 s, body `body_bytes_max` at 64 KiB/s or more after 10 s,
-// idle 75 s, at most `connections_max`. Refusals are short JSON, {"error":"..."}: 400, 403, 404,
-// 405, 413, 431, 500, 501. Thread: everything on the executor's, which is one thread or a strand.
+// idle 75 s, at most `connections_max`. When they are all in use, a new connection takes the place
+// of the one whose header has been unfinished for longest, else of the one idle for longest; health
+// pages have places of their own besides. Refusals are short JSON, {"error":"..."}: 400, 403, 404,
+// 405, 413, 431, 500, 501, 503. Thread: everything on the executor's, which is one thread or a
+// strand.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -47,7 +50,12 @@ struct ServerOptions {
   std::shared_ptr<net::ServerTls> tls{};  // for a tls: address; null: it may not be one
   Counter* failed_handshakes = nullptr;   // outlives the server
   std::size_t body_bytes_max = 1 << 20;
-  std::size_t connections_max = 1000;  // later ones are closed at once
+  // Together with those for health pages alone: `health_connections_max`, at most a quarter of it.
+  std::size_t connections_max = 1000;
+  std::size_t health_connections_max = 16;
+  // Names, without port, that a request's Host may have, besides numeric addresses and localhost
+  // (own_host.h).
+  std::vector<std::string> hosts{};
   std::size_t header_bytes_max = 8 * 1024;
   std::chrono::milliseconds header_timeout{10'000};  // from its first byte, or from connecting
   std::chrono::milliseconds idle_timeout{75'000};    // between requests
@@ -68,6 +76,10 @@ class Server {
   // a known path is answered 405, an unknown path 404. A handler that throws is answered 500.
   void route(std::string method, std::string path, Handler handler);
 
+  // Before listen(). `path` is a health page: it is answered even if other requests have taken all
+  // ordinary connections.
+  void add_health_path(std::string path);
+
   // Binds and starts to accept. Errors: kUnavailable ("could not listen on 127.0.0.1:80: …");
   // kInvalidArgument (the address is neither HOST:PORT nor tls:HOST:PORT, or lacks its TLS).
   Status listen();
@@ -84,9 +96,5 @@ class Server {
 
 // A short JSON answer, {"error":"..."}; `why` needs no escapes.
 Response refusal(int status, std::string_view why);
-
-// True if a request that a browser made for another site must be refused (403): a foreign Origin or
-// Sec-Fetch-Site. Server applies it to every request before routing.
-bool from_foreign_site(const Request& request, std::string_view own_host);
 
 }  // namespace edged::http

@@ -81,8 +81,9 @@ class NodeHttpTest : public testing::Test {
     tcp::socket socket(client_context);
     socket.connect({asio::ip::make_address("127.0.0.1"),
                     static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))});
-    asio::write(socket,
-                asio::buffer("GET " + path + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+    asio::write(
+        socket,
+        asio::buffer("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
     std::string response;
     boost::system::error_code ended;
     asio::read(socket, asio::dynamic_buffer(response), ended);

@@ -107,7 +107,10 @@ inline std::string body_of(const std::optional<std::string>& response) {
 
 class ServerTest : public testing::Test {
  protected:
-  ServerTest() { options.address = "127.0.0.1:0"; }
+  ServerTest() {
+    options.address = "127.0.0.1:0";
+    options.hosts = {"here"};
+  }
   ~ServerTest() override {
     if (!thread.joinable()) return;
     asio::post(context, [this] { server.reset(); });

@@ -94,27 +94,6 @@ TEST_F(ServerTest, ClosesIdleConnections) {
   EXPECT_TRUE(client.closed());
 }
 
-TEST_F(ServerTest, ClosesConnectionsAboveTheCapAtOnce) {
-  options.connections_max = 2;
-  start();
-  const std::string get = "GET /hello HTTP/1.1\r\n" + kHost + "\r\n";
-  std::optional<RawClient> first(address);
-  first->send(get);
-  EXPECT_TRUE(has_status(first->response(), 200));
-  RawClient second(address);
-  second.send(get);
-  EXPECT_TRUE(has_status(second.response(), 200));
-  RawClient third(address);
-  EXPECT_TRUE(third.closed());
-  first.reset();  // and a place that became free is used again
-  std::optional<std::string> response;
-  for (int i = 0; i < 100 && !response; ++i) {
-    std::this_thread::sleep_for(milliseconds(20));
-    response = ask(get);
-  }
-  EXPECT_TRUE(has_status(response, 200));
-}
-
 TEST_F(ServerTest, DrainLetsARequestEndAndClosesTheIdle) {
   start();
   RawClient idle(address);

@@ -92,7 +92,7 @@ class CronHttpTest : public testing::Test {
     tcp::socket socket(client_context);
     socket.connect({asio::ip::make_address("127.0.0.1"),
                     static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))});
-    std::string bytes = method_and_target + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n";
+    std::string bytes = method_and_target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
     if (!authorization.empty()) bytes += "Authorization: " + authorization + "\r\n";
     asio::write(socket, asio::buffer(bytes + more + "\r\n"));
     std::string response;

@@ -12,6 +12,9 @@ namespace {
 
 using wire::Opcode;
 
+// Refused requests of a connection whose remaining fragments are still to come.
+constexpr std::size_t kRefusedMax = 1024;
+
 bool is_several(Opcode opcode) {
   return opcode == Opcode::kBatch || opcode == Opcode::kMultiPut;
 }
@@ -20,6 +23,22 @@ bool is_several(Opcode opcode) {
 
 bool Fragments::concerns(const wire::Request& request) const {
   return (request.flags & wire::kFlagMore) != 0 || (!open_.empty() && open_.contains(request.id));
+}
+
+bool Fragments::refuse(std::uint32_t id) {
+  open_.erase(id);
+  refused_.insert(id);
+  return refused_.size() <= kRefusedMax;
+}
+
+bool Fragments::drops(std::uint32_t id, std::uint16_t flags) {
+  if (refused_.empty() || !refused_.contains(id)) {
+    return false;
+  }
+  if ((flags & wire::kFlagMore) == 0) {
+    refused_.erase(id);
+  }
+  return true;
 }
 
 Result<Fragments::Assembly*> Fragments::begin(const wire::Request& request) {

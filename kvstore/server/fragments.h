@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "kvstore/server/reply.h"
@@ -31,12 +32,22 @@ class Fragments {
   bool concerns(const wire::Request& request) const;
   // True if a fragment with this id has come before.
   bool has_begun(std::uint32_t id) const { return open_.contains(id); }
+  // True if the next frame with this id is a fragment, to be taken or dropped.
+  bool expects(std::uint32_t id) const { return has_begun(id) || refused_.contains(id); }
+  // Records that the request with this id has been answered with a refusal although more of its
+  // fragments follow. They are dropped: without the first one they would be requests of their own,
+  // and bytes of a value would be operations. False if too many requests are in this state; then
+  // the connection must end.
+  bool refuse(std::uint32_t id);
+  // True if the request is a fragment of a refused one, and so is to be dropped. The last one ends
+  // the matter: the id is free again.
+  bool drops(std::uint32_t id, std::uint16_t flags);
   // Takes a fragment. Answers the whole request with its last one, nothing before.
   // Errors: kUnsupported, kBusy: the fragment is refused and nothing of it kept; kInvalidArgument,
   // kTooLarge, kBusy with the last fragment: why the whole request is refused.
   Result<std::unique_ptr<Whole>> take(const wire::Request& request);
-  // Forgets an unfinished request. False if there is none with this id.
-  bool cancel(std::uint32_t id) { return open_.erase(id) > 0; }
+  // Forgets an unfinished request, or that one was refused. False if there is none with this id.
+  bool cancel(std::uint32_t id) { return open_.erase(id) + refused_.erase(id) > 0; }
   void clear() { open_.clear(); }
 
   // Of staged values, not yet with the store: reading should pause above some bound.
@@ -60,6 +71,7 @@ class Fragments {
   StoragePool& pool_;
   const std::weak_ptr<Completion> progress_;
   std::unordered_map<std::uint32_t, Assembly> open_;
+  std::unordered_set<std::uint32_t> refused_;  // answered, with fragments to come
 };
 
 }  // namespace edged::server

@@ -82,6 +82,14 @@ std::size_t Session::held_bytes() const {
 }
 
 void Session::refuse_frame(const wire::Header& header, const Status& why, std::string& out) {
+  if (fragments_.drops(header.id, header.flags)) {
+    return;
+  }
+  refuse_request(header, why, out);
+}
+
+void Session::refuse_request(const wire::Header& header, const Status& why, std::string& out) {
+  drop_fragments(header);
   wire::Request request;
   request.opcode = static_cast<Opcode>(header.opcode);
   request.flags = header.flags;
@@ -89,10 +97,18 @@ void Session::refuse_frame(const wire::Header& header, const Status& why, std::s
   append_failure(reply_to(request, body_bytes_max_), why, out);
 }
 
+void Session::drop_fragments(const wire::Header& header) {
+  if ((header.flags & wire::kFlagMore) != 0) {
+    lost_track_ = !fragments_.refuse(header.id) || lost_track_;
+  } else {
+    fragments_.cancel(header.id);
+  }
+}
+
 bool Session::may_answer_plainly(const wire::Frame& frame) {
   return is_plain_get(frame) && fence_ == 0 && waiting_.empty() &&
-         !order_.is_written(frame.header.ns, frame.key()) &&
-         !fragments_.has_begun(frame.header.id) && gate_.may_get(frame.header.ns, frame.key());
+         !order_.is_written(frame.header.ns, frame.key()) && !fragments_.expects(frame.header.id) &&
+         gate_.may_get(frame.header.ns, frame.key());
 }
 
 void Session::take_frame(const wire::Frame& frame, std::string& out) {
@@ -100,21 +116,25 @@ void Session::take_frame(const wire::Frame& frame, std::string& out) {
       dispatcher_.answer_plain_get(frame, body_bytes_max_, turn_, out)) {
     return;
   }
+  if (fragments_.drops(frame.header.id, frame.header.flags)) {
+    return;
+  }
   Result<wire::Request> request = wire::decode_request(frame);
   if (!request) {
-    refuse_frame(frame.header, request.error(), out);
+    refuse_request(frame.header, request.error(), out);
     return;
   }
   if (request->key.size() > wire::kKeyBytesMax) {
-    refuse_frame(frame.header,
-                 Status(Code::kInvalidArgument, "could not use key: it is above 512 bytes"),
-                 out);
+    refuse_request(frame.header,
+                   Status(Code::kInvalidArgument, "could not use key: it is above 512 bytes"),
+                   out);
     return;
   }
   const bool fragment = fragments_.concerns(*request);
   // Only the first fragment says what is wanted; the whole is judged again with its items.
   const bool continues = fragment && fragments_.has_begun(request->id);
   if (!continues && stopped_at_gate(*request, !fragment, out)) {
+    drop_fragments(frame.header);
     return;
   }
   if (!fragment) {
@@ -123,7 +143,7 @@ void Session::take_frame(const wire::Frame& frame, std::string& out) {
   }
   Result<std::unique_ptr<Fragments::Whole>> whole = fragments_.take(*request);
   if (!whole) {
-    refuse_frame(frame.header, whole.error(), out);
+    refuse_request(frame.header, whole.error(), out);
   } else if (*whole) {
     const wire::Request complete = (*whole)->request.request();
     if (!stopped_at_gate(complete, true, out)) {

@@ -57,8 +57,9 @@ class Session {
   // and then: a token may go while nothing happens on the connection.
   bool review(std::string& out);
 
-  // True if the peer showed too many wrong tokens: no more requests are taken.
-  bool refused() const { return gate_.exhausted(); }
+  // True if the peer showed too many wrong tokens, or sent the beginnings of too many requests that
+  // were refused: no more requests are taken.
+  bool refused() const { return gate_.exhausted() || lost_track_; }
   // False while too much is under way to take another request, or while the answers of what is
   // under way may fill up the room that `out_bytes` to be sent leave.
   bool may_take(std::size_t out_bytes) const;
@@ -88,6 +89,10 @@ class Session {
 
   // True if neither what came before nor who the peer is forbids to answer it from its frame.
   bool may_answer_plainly(const wire::Frame& frame);
+  // Answers a frame that is no request, and drops the fragments that may follow it.
+  void refuse_request(const wire::Header& header, const Status& why, std::string& out);
+  // Fragments with this id are still to come although the request has its answer.
+  void drop_fragments(const wire::Header& header);
   // True if the gate has answered the request.
   bool stopped_at_gate(const wire::Request& request, bool whole, std::string& out);
   void take_request(const wire::Request& request,
@@ -122,6 +127,7 @@ class Session {
   std::size_t writes_under_way_ = 0;                   // of in_flight_
   std::uint64_t fence_ = 0;  // the ticket of a request with FENCE that is under way
   std::uint64_t next_ticket_ = 1;
+  bool lost_track_ = false;  // of refused fragments
 };
 
 }  // namespace edged::server

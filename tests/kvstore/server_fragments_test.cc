@@ -119,6 +119,100 @@ TEST_F(FragmentsTest, FragmentsCanBeInterleavedAndCancelled) {
   EXPECT_EQ(get("c"), "not_found");
 }
 
+// The store holds nothing of a refused request, and the client has heard of it once.
+void expect_one_refusal(RawClient& client, std::uint32_t id, Code why) {
+  const RawClient::Reply refusal = client.reply();
+  EXPECT_EQ(refusal.header.id, id);
+  EXPECT_EQ(refusal.status(), why);
+  Request ping;
+  ping.opcode = Opcode::kPing;
+  ping.id = 4'000'000;
+  EXPECT_EQ(client.call(ping).header.id, 4'000'000u);
+}
+
+TEST_F(FragmentsTest, TheTailOfARefusedRequestIsDropped) {
+  for (std::uint32_t id = 1; id <= wire::kFragmentedMax; ++id) {
+    Request begun = make(Opcode::kPut, id, "open" + std::to_string(id), "x");
+    begun.flags = wire::kFlagMore;
+    ASSERT_TRUE(client_->send(begun));
+  }
+  std::string guard, half;
+  wire::append_item(item(Opcode::kCheckAbsent, "a:1", ""), guard);
+  wire::append_item(item(Opcode::kPut, "half", "done"), half);
+  Request batch = make(Opcode::kBatch, 100, "", guard);
+  batch.flags = wire::kFlagMore;
+  ASSERT_TRUE(client_->send(batch));
+  batch.value = half;
+  ASSERT_TRUE(client_->send(batch));
+  batch.flags = 0;
+  ASSERT_TRUE(client_->send(batch));
+  expect_one_refusal(*client_, 100, Code::kBusy);
+  last_id_ = 200;
+  EXPECT_EQ(get("half"), "not_found");
+  // The id is free again.
+  EXPECT_EQ(client_->call(make(Opcode::kPut, 100, "k", "v")).status(), Code::kOk);
+}
+
+TEST_F(FragmentsTest, WhateverTheFirstFragmentIsRefusedFor) {
+  std::string half;
+  wire::append_item(item(Opcode::kPut, "half", "done"), half);
+  Request unsupported = make(Opcode::kMultiDelete, 1, "", "x");
+  Request long_key = make(Opcode::kPut, 2, std::string(513, 'k'), "x");
+  const std::string large(wire::kBodyBytesMax + 1, 'x');
+  Request oversized = make(Opcode::kBatch, 3, "", large);
+  const struct {
+    Request first;
+    Code why;
+  } cases[] = {{unsupported, Code::kUnsupported},
+               {long_key, Code::kInvalidArgument},
+               {oversized, Code::kTooLarge}};
+  for (auto item : cases) {
+    item.first.flags = wire::kFlagMore;
+    ASSERT_TRUE(client_->send(item.first));
+    Request tail = make(Opcode::kBatch, item.first.id, "", half);
+    tail.flags = wire::kFlagMore;
+    ASSERT_TRUE(client_->send(tail));
+    tail.flags = 0;
+    ASSERT_TRUE(client_->send(tail));
+    expect_one_refusal(*client_, item.first.id, item.why);
+  }
+  last_id_ = 200;
+  EXPECT_EQ(get("half"), "not_found");
+}
+
+TEST_F(FragmentsTest, ARefusedFragmentInTheMiddleRefusesAll) {
+  Request put = make(Opcode::kPut, 1, "k", "one ");
+  put.flags = wire::kFlagMore;
+  ASSERT_TRUE(client_->send(put));
+  const std::string large(wire::kBodyBytesMax + 1, 'x');
+  Request middle = make(Opcode::kPut, 1, "", large);
+  middle.flags = wire::kFlagMore;
+  ASSERT_TRUE(client_->send(middle));
+  ASSERT_TRUE(client_->send(make(Opcode::kPut, 1, "", "three")));
+  expect_one_refusal(*client_, 1, Code::kTooLarge);
+  last_id_ = 200;
+  EXPECT_EQ(get("k"), "not_found");
+}
+
+TEST_F(FragmentsTest, CancelFreesTheIdOfARefusedRequest) {
+  Request list = make(Opcode::kList, 5, "");
+  list.flags = wire::kFlagMore;
+  EXPECT_EQ(client_->call(list).status(), Code::kUnsupported);
+  EXPECT_EQ(client_->call(make(Opcode::kCancel, 9, "", std::string("\5\0\0\0", 4))).status(),
+            Code::kOk);
+  EXPECT_EQ(client_->call(make(Opcode::kPut, 5, "k", "v")).status(), Code::kOk);
+}
+
+TEST_F(FragmentsTest, TooManyRefusedRequestsEndTheConnection) {
+  for (std::uint32_t id = 1; id <= 1025; ++id) {
+    Request list = make(Opcode::kList, id, "");
+    list.flags = wire::kFlagMore;
+    ASSERT_TRUE(client_->send(list));
+    EXPECT_EQ(client_->reply().status(), Code::kUnsupported);
+  }
+  EXPECT_TRUE(client_->ended());
+}
+
 TEST_F(FragmentsTest, LargeBatchComesInFragments) {
   const std::string value = pattern(60'000);
   std::string items;

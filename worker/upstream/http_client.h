@@ -41,6 +41,8 @@ struct HttpClientOptions {
   long idle_connections_max = 4096;
   std::size_t body_bytes_max = 1 << 20;
   long redirects_max = 3;
+  // Where redirects may lead besides the request's own host and port: HOST or HOST:PORT.
+  std::vector<std::string> redirect_hosts;
   std::chrono::milliseconds connect_timeout{10'000};
   std::string ca_file;  // PEM; empty: the system's
   std::string proxy;    // "http://HOST:PORT", "socks5h://…"; empty: what the environment says
@@ -55,7 +57,8 @@ class HttpClient {
 
   // Any HTTP status is an answer. Errors: kDeadlineExceeded; kUnavailable: no connection,
   // connection lost, TLS not trusted, cancelled; kTooLarge: body above the bound; kCorruption: not
-  // HTTP, bad encoding, too many redirects; kInvalidArgument: URL or header not usable.
+  // HTTP, bad encoding, too many redirects, or one to a server that is not allowed;
+  // kInvalidArgument: URL or header not usable.
   boost::asio::awaitable<Result<HttpAnswer>> perform(HttpRequest request);
 
   // Requests under way, and connections opened since the start.

@@ -56,6 +56,10 @@ Status Transfer::prepare(CURL* easy, const HttpClientOptions& options) {
   curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, options.redirects_max);
+  redirects_.emplace(request_.url, options.redirect_hosts);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // a proxy's
   curl_easy_setopt(easy, CURLOPT_POSTREDIR, static_cast<long>(CURL_REDIR_POST_ALL));
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -104,6 +108,36 @@ std::size_t Transfer::on_body(char* bytes, std::size_t size, std::size_t count, 
   return length;
 }
 
+std::size_t Transfer::on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
+  const std::size_t length = size * count;
+  return static_cast<Transfer*>(self)->take_header({bytes, length}) ? length : 0;
+}
+
+// False ends the transfer before curl follows the redirection.
+bool Transfer::take_header(std::string_view line) {
+  constexpr std::string_view kLocation = "location:";
+  if (line.starts_with("HTTP/")) {
+    const std::size_t status = std::min(line.find(' '), line.size() - 1) + 1;
+    redirecting_ = status < line.size() && line[status] == '3';
+    return true;
+  }
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+  if (!redirecting_ || line.size() < kLocation.size() ||
+      !std::equal(kLocation.begin(), kLocation.end(), line.begin(), [&](char name, char given) {
+        return same(given, name);
+      })) {
+    return true;
+  }
+  line.remove_prefix(kLocation.size());
+  const std::size_t begin = std::min(line.find_first_not_of(" \t"), line.size());
+  const std::size_t end = line.find_last_not_of(" \t\r\n") + 1;
+  const std::string location(line.substr(begin, end > begin ? end - begin : 0));
+  const char* current = nullptr;
+  curl_easy_getinfo(easy_, CURLINFO_EFFECTIVE_URL, &current);
+  refused_redirect_ = redirects_->check(current == nullptr ? request_.url : current, location);
+  return refused_redirect_.ok();
+}
+
 Status Transfer::failure(CURLcode code) const {
   const std::string context =
       "could not " + request_.method + " " + printable_url(request_.url) + ": ";
@@ -111,6 +145,9 @@ Status Transfer::failure(CURLcode code) const {
     return Status(
         Code::kTooLarge,
         context + "the answer is larger than " + std::to_string(body_bytes_max_) + " bytes");
+  }
+  if (!refused_redirect_.ok()) {
+    return Status(Code::kCorruption, context + refused_redirect_.message());
   }
   const char* const text = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
   long sent_bytes = 0;

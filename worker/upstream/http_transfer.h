@@ -10,8 +10,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "worker/upstream/http_client.h"
+#include "worker/upstream/redirect_rule.h"
 
 namespace edged::upstream {
 
@@ -44,6 +46,8 @@ class Transfer {
     void operator()(curl_slist* list) const { curl_slist_free_all(list); }
   };
   static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
+  bool take_header(std::string_view line);
   Status add_headers();
   Status failure(CURLcode code) const;
 
@@ -55,6 +59,9 @@ class Transfer {
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   std::string body_;
   bool body_too_large_ = false;
+  std::optional<RedirectRule> redirects_;
+  bool redirecting_ = false;  // the headers that come now are those of a redirection
+  Status refused_redirect_;
   std::optional<Result<HttpAnswer>> result_;
 };
 

@@ -189,7 +189,7 @@ def settled_run(deployment):
 
 def run(arguments):
     history = History()
-    arguments.state.mkdir(parents=True, exist_ok=True)
+    arguments.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = open(arguments.state / "lock", "w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -88,7 +88,7 @@ Status AccessTable::reload() {
 
 Result<NewToken> AccessTable::create(Grant grant) {
   if (options_.path.empty()) return no_file();
-  const Status checked = check_grant(grant);
+  const Status checked = check_new_grant(grant);
   if (!checked.ok()) return checked.with_context("could not create token");
   NewToken made = make_token(std::move(grant), clock_.wall_now());
   const std::lock_guard lock(change_mutex_);

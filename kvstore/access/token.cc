@@ -10,6 +10,7 @@
 
 #include "proto/base/check.h"
 #include "proto/base/hex.h"
+#include "proto/base/printable.h"
 #include "proto/json/write_json.h"
 
 namespace edged::access {
@@ -89,6 +90,19 @@ Status check_grant(const Grant& grant) {
   }
   if (!grant.prefix.empty()) {
     return check_text("the token's key prefix", grant.prefix, kPrefixBytesMax);
+  }
+  return {};
+}
+
+Status check_new_grant(const Grant& grant) {
+  Status checked = check_grant(grant);
+  if (!checked.ok()) return checked;
+  std::vector<std::string> texts = grant.namespaces;
+  texts.insert(texts.end(), {grant.name, grant.prefix});
+  for (const std::string& text : texts) {
+    if (is_printable(text)) continue;
+    return {Code::kInvalidArgument,
+            "\"" + printable(text) + "\" has a control or bidirectional character in it"};
   }
   return {};
 }

@@ -52,6 +52,9 @@ struct NewToken {
 
 // Everything but the id. Errors: kInvalidArgument, with the part that is wrong.
 Status check_grant(const Grant& grant);
+// For a token that is to be made: its texts are also shown on terminals, so they have no control
+// and bidirectional characters. Files may still hold such ones.
+Status check_new_grant(const Grant& grant);
 
 // Requires what check_grant accepts; id and secret are made here.
 NewToken make_token(Grant grant, WallTime now);

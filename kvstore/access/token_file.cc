@@ -11,12 +11,12 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "kvstore/access/token_json.h"
 #include "proto/base/atomic_file.h"
+#include "proto/base/private_files.h"
 
 namespace edged::access {
 namespace {
@@ -86,6 +86,14 @@ void give_to_owner_of(const std::string& directory, const std::string& path) {
   if (::chown(path.c_str(), facts.st_uid, facts.st_gid) != 0) return;
 }
 
+// This process's user, root, and the owner of the data directory, who decides what is in it.
+bool is_trusted_owner(uid_t owner, const std::string& path) {
+  if (owner == ::geteuid() || owner == 0) return true;
+  struct stat facts {};
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  return ::stat(directory.c_str(), &facts) == 0 && owner == facts.st_uid;
+}
+
 }  // namespace
 
 std::string token_file_in(const std::string& data_dir) {
@@ -101,6 +109,13 @@ Result<std::vector<Token>> read_token_file(const std::string& path) {
   struct stat facts {};
   if (::fstat(file.get(), &facts) != 0) return failed("look at tokens", path, errno);
   if (!S_ISREG(facts.st_mode)) return unusable(path, "it is not a file", Code::kInvalidArgument);
+  if (!is_trusted_owner(facts.st_uid, path)) {
+    return unusable(path,
+                    "it belongs to another user (uid " + std::to_string(facts.st_uid) +
+                        "), whose tokens it may hold. Look at it, then: chown " +
+                        std::to_string(::geteuid()) + " " + path,
+                    Code::kDenied);
+  }
   if ((facts.st_mode & 077) != 0) {
     return unusable(
         path, "others than its owner may open it. Run: chmod 600 " + path, Code::kDenied);
@@ -114,9 +129,8 @@ Result<std::vector<Token>> read_token_file(const std::string& path) {
 
 Result<std::vector<Token>> update_token_file(const std::string& path, const ChangeTokens& change) {
   const std::string directory = std::filesystem::path(path).parent_path().string();
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return failed("create data directory", directory, error.value());
+  const Status made = make_private_directory(directory, "data directory");
+  if (!made.ok()) return made;
   const std::string lock_path = directory + "/tokens.lock";
   const auto locked = lock(lock_path);
   if (!locked) return locked.error();

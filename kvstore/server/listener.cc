@@ -210,6 +210,8 @@ Result<std::unique_ptr<Listener>> listen_unix(asio::io_context& io, const std::s
   Error error;
   acceptor.open(endpoint.protocol(), error);
   if (!error) {
+    // Linux gives the file this mode less the umask: nobody else gets in before the chmod below.
+    (void)::fchmod(acceptor.native_handle(), 0600);
     acceptor.bind(endpoint, error);
   }
   if (!error && ::chmod(path.c_str(), 0660) != 0) {

@@ -8,20 +8,17 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 
 #include "kvstore/storage/database_options.h"
+#include "proto/base/private_files.h"
 
 namespace edged::storage {
 
 Result<std::unique_ptr<DirectoryLock>> DirectoryLock::acquire(const std::string& directory,
                                                               bool create) {
-  std::error_code error;
-  if (create) std::filesystem::create_directories(directory, error);
-  if (error) {
-    return Status(Code::kIoError,
-                  "could not create data directory \"" + directory + "\": " + error.message());
+  if (create) {
+    const Status made = make_private_directory(directory, "data directory");
+    if (!made.ok()) return made;
   }
   const std::string path = directory + "/store.lock";
   const int flags = (create ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC;

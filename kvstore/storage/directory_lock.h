@@ -14,8 +14,8 @@ namespace edged::storage {
 // destructor, or by the kernel.
 class DirectoryLock {
  public:
-  // Creates the directory and the lock file if `create`. Errors: kUnavailable (held by another),
-  // kNotFound, kIoError; all name the directory.
+  // Creates the directory, for its owner alone, and the lock file if `create`. Errors: kUnavailable
+  // (held by another), kNotFound, kIoError; all name the directory.
   static Result<std::unique_ptr<DirectoryLock>> acquire(const std::string& directory, bool create);
   ~DirectoryLock();
   DirectoryLock(const DirectoryLock&) = delete;

@@ -12,6 +12,7 @@
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/rocks_status.h"
 #include "proto/base/hex.h"
+#include "proto/base/printable.h"
 
 namespace edged::storage {
 namespace {
@@ -42,6 +43,11 @@ std::string row_key(NamespaceNumber number) {
 Status check_new(const std::string& title, const std::string& id) {
   if (title.empty() || title.size() > kTitleBytesMax) {
     return Status(Code::kInvalidArgument, "namespace title must have 1 to 512 bytes");
+  }
+  if (!is_printable(title)) {
+    return Status(Code::kInvalidArgument,
+                  "namespace title \"" + printable(title) +
+                      "\" must be UTF-8 without control and bidirectional characters");
   }
   const auto bytes = from_hex(id);
   if (!bytes || bytes->size() != kIdBytes || to_hex(*bytes) != id) {

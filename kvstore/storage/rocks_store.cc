@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "kvstore/storage/database_options.h"
 #include "kvstore/storage/entry_lister.h"
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/store_format.h"
 #include "kvstore/storage/store_parts.h"
 #include "kvstore/storage/value_upload.h"
+#include "proto/base/private_files.h"
 
 namespace edged::storage {
 namespace {
@@ -116,11 +118,24 @@ Status closing_refusal() {
   return Status(Code::kUnavailable, "store is closing");
 }
 
+// The store's files are its owner's, also those that another version or umask made. RocksDB creates
+// its directory with mode 0755: made here first, it is closed whatever the umask of a program that
+// embeds the store.
+Status close_to_others(const std::string& data_dir) {
+  tighten_private_directory(
+      data_dir, {"db", "damaged", "store.lock", "store.mark", "ballast", "tokens.lock"});
+  return make_private_directory(database_path(data_dir));
+}
+
 Status RocksStore::open() {
   auto lock =
       DirectoryLock::acquire(options_.data_dir, options_.create_if_missing && !options_.read_only);
   if (!lock) return lock.error();
   parts_.lock = std::move(*lock);
+  if (!options_.read_only) {
+    Status closed = close_to_others(options_.data_dir);
+    if (!closed.ok()) return closed;
+  }
   const auto mark = MarkFile::read(*options_.file_system, mark_path(options_.data_dir));
   Version last_version = mark ? mark->version : 0;
   if (Status status = open_database(mark); !status.ok()) return status;

@@ -11,6 +11,6 @@ namespace edged {
 
 // `mode` is the new file's, less the umask. Errors: kDiskFull, kIoError, with the path; the old
 // file then stands.
-Status replace_file(const std::string& path, const std::string& content, unsigned mode = 0644);
+Status replace_file(const std::string& path, const std::string& content, unsigned mode = 0600);
 
 }  // namespace edged

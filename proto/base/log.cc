@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "proto/base/printable.h"
+
 namespace edged::log {
 namespace {
 
@@ -66,6 +68,10 @@ bool enabled(Level level) {
 }
 
 void write(Level level, std::string_view message) {
+  if (!enabled(level)) return;
+  // Titles, keys and what peers say may be in it: one event is one line, and drives no terminal.
+  const std::string line = is_printable(message) ? std::string() : printable(message);
+  if (!line.empty()) message = line;
   spdlog::default_logger_raw()->log(to_spdlog(level),
                                     spdlog::string_view_t(message.data(), message.size()));
 }

@@ -4,33 +4,32 @@
 
 #include <sys/stat.h>
 
-#include <cerrno>
-#include <fstream>
-#include <system_error>
-
+#include "proto/base/read_file.h"
 #include "proto/wire/limits.h"
 
 namespace edged::net {
+namespace {
+
+// Its first line counts; some notes may stand below it.
+constexpr std::size_t kFileBytesMax = 64 * 1024;
+
+}  // namespace
 
 Result<std::string> read_credential_file(const std::string& path) {
   const auto unusable = [&path](const std::string& why) {
     return Status(Code::kInvalidArgument, "could not use the token in \"" + path + "\": " + why);
   };
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) {
-    return unusable(std::system_category().message(errno));
+  const Result<FileContent> file = read_small_file(path, kFileBytesMax);
+  if (!file) {
+    return unusable(file.error().message());
   }
-  if (!S_ISREG(found.st_mode)) {
-    return unusable("it is not a file");
-  }
-  if ((found.st_mode & S_IROTH) != 0) {
+  if ((file->mode & S_IROTH) != 0) {
     return unusable("everybody can read it; take that away with chmod o-rwx");
   }
-  std::ifstream file(path);
-  std::string token;
-  if (!std::getline(file, token)) {
-    return unusable(file.is_open() ? "it is empty" : "permission denied");
+  if (file->bytes.empty()) {
+    return unusable("it is empty");
   }
+  std::string token = file->bytes.substr(0, file->bytes.find('\n'));
   if (!token.empty() && token.back() == '\r') {
     token.pop_back();
   }

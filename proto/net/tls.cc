@@ -21,6 +21,9 @@ namespace {
 namespace ssl = boost::asio::ssl;
 using Error = boost::system::error_code;
 
+// The authorities of a system are a quarter of a MiB.
+constexpr off_t kPemBytesMax = 16 << 20;
+
 Status unusable(const std::string& what, const std::string& file, const std::string& why) {
   return {Code::kInvalidArgument, "could not use the " + what + " \"" + file + "\": " + why};
 }
@@ -42,6 +45,9 @@ Status readable(const std::string& what, const std::string& file, struct stat& f
   }
   if (!S_ISREG(found.st_mode)) {
     return unusable(what, file, "it is not a file");
+  }
+  if (found.st_size > kPemBytesMax) {
+    return unusable(what, file, "it is larger than 16 MiB");
   }
   return {};
 }

@@ -115,7 +115,7 @@ class KvctlUsageTest(ProgramsCase):
 
     def test_messages_show_keys_without_control_characters(self):
         self.start_node()
-        for key, shown in (("a\x1b[31mb\n", "a\\x1b[31mb\\x0a"), (b"\xff\xfe", "\\xff\\xfe"), ("k" * 500, "(500 bytes)"),
+        for key, shown in (("a\x1b[31mb\n", "a\\u001b[31mb\\n"), (b"\xff\xfe", "\\xff\\xfe"), ("k" * 500, "(500 bytes)"),
                            ("\u00e9", "\u00e9")):
             result = subprocess.run([BIN / "kvctl", "--addr", "unix:" + self.ports["unix"], "get", key],
                                     cwd=self.directory, env=environment(), capture_output=True, timeout=30)

@@ -148,11 +148,20 @@ class UpstreamTransportTest(ReplayCase):
         other = self.server()
         server = self.server()
         server.redirect_to = other.url("localhost") + "/scrape"
-        summary, _ = self.run_once(server.url())
+        summary, _ = self.run_once(server.url(), redirects=["localhost"])
         self.assertEqual(summary["failed"], SECTIONS)
         self.assertEqual(summary["upstream"]["outcomes"], {"rejected": SECTIONS})
         self.assertGreater(len(other.seen), 0)
         self.assertNotIn("authorization", {name for _, headers in other.seen for name in headers})
+
+    def test_a_redirect_elsewhere_is_not_followed_unless_configured(self):
+        other = self.server()
+        server = self.server()
+        server.redirect_to = other.url() + "/scrape"
+        summary, log = self.run_once(server.url())
+        self.assertEqual(summary["failed"], SECTIONS)
+        self.assertEqual(other.seen, [])
+        self.assertIn("upstream.redirects", log)
 
     def test_tls_is_not_left_by_a_redirect(self):
         plain = self.server()

@@ -37,7 +37,8 @@ struct Node {
   std::vector<std::string> listen{"127.0.0.1:4780"};
   std::string unix_path;  // empty: <data_dir>/kv.sock
   std::string http = "127.0.0.1:4781";
-  std::string tls_certificate;  // PEM files; empty: no TLS
+  std::vector<std::string> http_hosts;  // names that requests to it may be for
+  std::string tls_certificate;          // PEM files; empty: no TLS
   std::string tls_key;
   int io_threads = 0;  // 0: cores, at most 4
   std::chrono::milliseconds expiry_grace{10 * 60'000};
@@ -73,6 +74,7 @@ inline constexpr const char* kRoleQueue = "queue";
 struct Worker {
   std::vector<std::string> roles{kRoleMirror, kRoleCron, kRoleMail, kRoleQueue};
   std::string http = "127.0.0.1:4783";
+  std::vector<std::string> http_hosts;  // names that requests to it may be for
   std::string state_dir = "/var/lib/edged/worker";
   std::string node;        // "unix:PATH", HOST:PORT, tls:HOST:PORT; empty: the node's unix socket
   std::string tls_ca;      // PEM file, for a tls: node; empty: the system's authorities
@@ -91,9 +93,10 @@ struct Upstream {
   std::string type = "scraper";
   std::string url;
   std::string token;
-  std::string token_file;  // instead: a file whose first line is the token
-  std::string tls_ca;      // PEM file; empty: the system's authorities
-  std::string proxy;       // empty: what the environment says (https_proxy, http_proxy, no_proxy)
+  std::string token_file;              // instead: a file whose first line is the token
+  std::string tls_ca;                  // PEM file; empty: the system's authorities
+  std::vector<std::string> redirects;  // HOST or HOST:PORT, beside the one of `url`
+  std::string proxy;  // empty: what the environment says (https_proxy, http_proxy, no_proxy)
   upstream::JsonFields fields;      // of type "json"
   upstream::JsonDefaults defaults;  // the same
   upstream::ZeroWords zero_words;

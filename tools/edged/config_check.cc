@@ -5,11 +5,12 @@
 #include <array>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
-#include <fstream>
 #include <set>
 
 #include "proto/base/numbers.h"
+#include "proto/base/read_file.h"
 #include "proto/base/secret_file.h"
+#include "proto/http/own_host.h"
 #include "proto/net/tls.h"
 #include "tools/edged/answer_words_check.h"
 #include "tools/edged/config_needs.h"
@@ -25,6 +26,7 @@ constexpr std::uint64_t kMemoryBudgetBytesMin = 8ULL << 20;  // storage's own lo
 constexpr std::uint64_t kDiskQuotaBytesMin = 64ULL << 20;
 // As long as a claim of notifications_sent lasts.
 constexpr std::chrono::hours kHistoryMin{24};
+constexpr std::size_t kPemBytesMax = 16 << 20;
 constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un's sun_path less its end
 
 std::string quoted(const std::string& text) {
@@ -65,6 +67,16 @@ void check_address(const std::string& path,
             (tls != nullptr ? "Write \"tls:" + address + "\" and set node.tls"
                             : "Use a loopback address with a TLS proxy in front of it") +
             ", or pass --insecure to serve it without encryption");
+  }
+}
+
+void check_http_hosts(const std::string& path,
+                      const std::vector<std::string>& hosts,
+                      ReadContext& context) {
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (http::is_host_name(hosts[i])) continue;
+    context.complain(path + "[" + std::to_string(i) + "]",
+                     quoted(hosts[i]) + " is not a host name; write it without scheme and port");
   }
 }
 
@@ -110,6 +122,7 @@ void check_node(const Config& config, ReadContext& context) {
     check_address("node.listen[" + std::to_string(i) + "]", node.listen[i], config, &node, context);
   }
   check_address("node.http", node.http, config, &node, context);
+  check_http_hosts("node.http_hosts", node.http_hosts, context);
   if (node.tls_certificate.empty() != node.tls_key.empty()) {
     context.complain("node.tls", "names only one of certificate and key. TLS needs both");
   }
@@ -162,6 +175,14 @@ bool is_proxy_url(const std::string& text) {
   return bare && std::find(kSchemes.begin(), kSchemes.end(), url->scheme()) != kSchemes.end();
 }
 
+void check_redirects(const std::vector<std::string>& hosts, ReadContext& context) {
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (http::parse_authority(hosts[i])) continue;
+    context.complain("upstream.redirects[" + std::to_string(i) + "]",
+                     quoted(hosts[i]) + " is neither HOST nor HOST:PORT");
+  }
+}
+
 // A secret stands in the file, or in a file of its own, which must be usable now.
 void check_secret(const std::string& path,
                   const std::string& inline_secret,
@@ -179,7 +200,7 @@ void check_secret(const std::string& path,
 void check_upstream(const Config& config, ReadContext& context) {
   const std::string& address = config.upstream.url;
   if (!address.empty() && !is_http_url(address)) {
-    context.complain("upstream.url", quoted(address) + " is not an http or https URL");
+    context.complain("upstream.url", "is not an http or https URL");
   }
   check_secret("upstream.token", config.upstream.token, config.upstream.token_file, context);
   if (config.upstream.type == "json" && !address.empty()) {
@@ -189,9 +210,12 @@ void check_upstream(const Config& config, ReadContext& context) {
     if (!url.empty()) context.complain("upstream.url", url);
   }
   check_answer_words(config.upstream, context);
+  check_redirects(config.upstream.redirects, context);
   const std::string& ca = config.upstream.tls_ca;
-  if (!ca.empty() && !std::ifstream(ca)) {
-    context.complain("upstream.tls_ca", "could not read " + quoted(ca));
+  const auto ca_file = ca.empty() ? FileContent() : read_small_file(ca, kPemBytesMax);
+  if (!ca_file) {
+    context.complain("upstream.tls_ca",
+                     "could not read " + quoted(ca) + ": " + ca_file.error().message());
   }
   if (!config.upstream.proxy.empty() && !is_proxy_url(config.upstream.proxy)) {
     context.complain("upstream.proxy",
@@ -305,6 +329,7 @@ void check_worker(const Config& config,
   const Worker& worker = config.worker;
   check_roles(config, context);
   check_address("worker.http", worker.http, config, nullptr, context);
+  check_http_hosts("worker.http_hosts", worker.http_hosts, context);
   if (worker.state_dir.empty()) context.complain("worker.state_dir", "is empty");
   if (!worker.node.empty() && worker.node.rfind("unix:", 0) != 0 &&
       !is_host_port(net::split_transport(worker.node).host_port)) {
@@ -312,8 +337,7 @@ void check_worker(const Config& config,
                      quoted(worker.node) + " is neither unix:PATH nor HOST:PORT nor tls:HOST:PORT");
   }
   if (!worker.public_url.empty() && !is_http_url(worker.public_url)) {
-    context.complain("worker.public_url",
-                     quoted(worker.public_url) + " is not an http or https URL");
+    context.complain("worker.public_url", "is not an http or https URL");
   }
   if (used.cron_http && worker.has_role(kRoleCron)) {
     check_secret("worker.cron_secret", worker.cron_secret, worker.cron_secret_file, context);

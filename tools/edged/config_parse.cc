@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/config_parse.h"
 
+#include <sys/stat.h>
+
 #include <array>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
 #include "proto/base/numbers.h"
+#include "proto/base/read_file.h"
 #include "proto/base/units.h"
 #include "tools/edged/config_check.h"
+#include "tools/edged/config_secrets.h"
 #include "tools/edged/config_sections.h"
 
 namespace edged::config {
 namespace {
 
+constexpr std::size_t kConfigBytesMax = 1 << 20;  // as json_document.h has it
 constexpr const char* kDefaultFiles[] = {"edged.jsonc", "/etc/edged/edged.jsonc"};
 
 std::optional<std::string> process_environment(const std::string& name) {
@@ -26,26 +27,32 @@ std::optional<std::string> process_environment(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-// False after a complaint about the whole file.
-bool read_tree(const std::string& file, ReadContext& context, Json& document) {
-  std::error_code ignored;
-  errno = 0;
-  std::ifstream stream(file, std::ios::binary);
-  if (std::filesystem::is_directory(file, ignored)) {
-    context.errors.push_back({file, {}, {}, "could not read configuration: it is a directory"});
+// False after a complaint about the whole file. `found_by_itself`: nobody named it.
+bool read_tree(const std::string& file,
+               bool found_by_itself,
+               ReadContext& context,
+               Json& document) {
+  const auto complain = [&](const std::string& why) {
+    context.errors.push_back({file, {}, {}, "could not read configuration: " + why});
     return false;
-  }
-  std::ostringstream text;
-  if (stream) text << stream.rdbuf();
-  if (!stream) {
-    context.errors.push_back(
-        {file, {}, {}, std::string("could not read configuration: ") + std::strerror(errno)});
-    return false;
+  };
+  const Result<FileContent> content = read_small_file(file, kConfigBytesMax);
+  if (!content) return complain(content.error().message());
+  if (found_by_itself) {
+    const std::string why = why_not_own_file(file, *content);
+    if (!why.empty()) {
+      context.distrusted = why;
+      return complain("it was found in the working directory, and " + why +
+                      ". If it is meant, name it with -c " + file);
+    }
   }
   JsonError error;
-  if (parse_jsonc(text.str(), document, error)) return true;
-  context.errors.push_back({file, error.position, {}, error.message});
-  return false;
+  if (!parse_jsonc(content->bytes, document, error)) {
+    context.errors.push_back({file, error.position, {}, error.message});
+    return false;
+  }
+  if ((content->mode & S_IROTH) != 0) warn_of_secrets(document, context);
+  return true;
 }
 
 std::string find_file(const LoadRequest& request) {
@@ -68,10 +75,14 @@ std::string describe_ignored(const std::string& file, const std::vector<std::str
 }
 
 // Returns what describe_ignored() says of the wrangler file.
-std::string read_files(const std::string& file, Scope scope, ReadContext& context, Config& config) {
+std::string read_files(const std::string& file,
+                       bool found_by_itself,
+                       Scope scope,
+                       ReadContext& context,
+                       Config& config) {
   Json document;
   context.file = file;
-  if (!read_tree(file, context, document)) return {};
+  if (!read_tree(file, found_by_itself, context, document)) return {};
   const std::string wrangler = read_document(document, scope, context, config);
   if (wrangler.empty()) return {};
   if (wrangler.ends_with(".toml")) {
@@ -85,7 +96,7 @@ std::string read_files(const std::string& file, Scope scope, ReadContext& contex
   // Relative to the file that names it.
   context.file = (std::filesystem::path(file).parent_path() / wrangler).string();
   Json wrangler_document;
-  if (read_tree(context.file, context, wrangler_document)) {
+  if (read_tree(context.file, false, context, wrangler_document)) {
     read_wrangler(wrangler_document, context, config);
   }
   const std::string ignored = describe_ignored(context.file, context.ignored);
@@ -222,7 +233,10 @@ Loaded load_config(const LoadRequest& request) {
   loaded.config.file = find_file(request);
   std::string ignored_keys;
   if (!loaded.config.file.empty()) {
-    ignored_keys = read_files(loaded.config.file, request.scope, context, loaded.config);
+    // Only root decides what is in /etc.
+    const bool found_by_itself = request.file.empty() && loaded.config.file == kDefaultFiles[0];
+    ignored_keys =
+        read_files(loaded.config.file, found_by_itself, request.scope, context, loaded.config);
   } else if (!request.file_optional) {
     context.errors.push_back(
         {{},
@@ -234,6 +248,7 @@ Loaded load_config(const LoadRequest& request) {
   apply(request.overrides, context, loaded.config);
   if (context.errors.empty()) check_config(loaded.config, request.scope, context);
   loaded.errors = std::move(context.errors);
+  loaded.distrusted = std::move(context.distrusted);
   loaded.warnings = std::move(context.warnings);
   loaded.ignored_keys = std::move(ignored_keys);
   return loaded;

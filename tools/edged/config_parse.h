@@ -55,6 +55,9 @@ struct Loaded {
   std::vector<std::string> warnings;
   std::string ignored_keys;       // one line: keys of the wrangler file that are of no use here
   std::vector<Complaint> errors;  // not empty: config must not be used
+  // One of the errors is that ./edged.jsonc was found by itself and others decide what is in it:
+  // why. Empty: it is not.
+  std::string distrusted;
 };
 
 Loaded load_config(const LoadRequest& request);

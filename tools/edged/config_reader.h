@@ -35,7 +35,8 @@ struct ReadContext {
   std::function<std::string(const std::string&)> check_postgres_url;  // see LoadRequest; or null
   std::vector<Complaint> errors;
   std::vector<std::string> warnings;
-  std::vector<std::string> ignored;         // paths of keys that tolerant readers did not know
+  std::vector<std::string> ignored;  // paths of keys that tolerant readers did not know
+  std::string distrusted;  // why the file that was found by itself is not used; empty: it is
   std::map<std::string, Complaint> places;  // by path; message empty
 
   void complain(const std::string& path, std::string message);

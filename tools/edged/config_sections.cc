@@ -30,6 +30,7 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   }
   reader.text("unix", node.unix_path);
   reader.text("http", node.http);
+  reader.text_list("http_hosts", node.http_hosts);
   if (const Json* found = reader.object("tls")) {
     ObjectReader tls(*found, reader.path_of("tls"), context, lenient);
     tls.text("certificate", node.tls_certificate);
@@ -75,6 +76,7 @@ void read_worker(const Json& json, ReadContext& context, Scope scope, Worker& wo
   reader.text_list("roles", worker.roles);
   const UsedSections used = used_sections(scope, worker);
   reader.text("http", worker.http);
+  reader.text_list("http_hosts", worker.http_hosts);
   reader.text("state_dir", worker.state_dir);
   reader.text("node", worker.node);
   reader.text("tls_ca", worker.tls_ca);
@@ -146,6 +148,7 @@ void read_upstream(const Json& json, ReadContext& context, bool lenient, Upstrea
   reader.text("token_file", upstream.token_file);
   reader.text("tls_ca", upstream.tls_ca);
   reader.text("proxy", upstream.proxy);
+  reader.text_list("redirects", upstream.redirects);
   if (const Json* fields = reader.object("fields")) {
     read_json_fields(*fields, context, lenient, upstream.fields);
   }

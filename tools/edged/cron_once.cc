@@ -191,6 +191,7 @@ int run_cron_once(const config::Config& config, const CronOnceOptions& given) {
   // A name of its own: this process must not take over the run of a worker that is alive.
   WorkerParts parts(io.get_executor(), config, to_hex(random_bytes(16)), duties);
   const Status maildir = parts.transport ? parts.transport->prepare() : Status();
+  if (parts.transport) parts.transport->close_to_others();
   if (!maildir.ok()) return fail(maildir);
   int code = kExitFailed;
   auto finish = [&io, &code](std::exception_ptr error, int result) {

@@ -2,12 +2,14 @@
 // edged: the table of its commands. Each is in <name>_command.cc.
 #include <CLI/CLI.hpp>
 
+#include "proto/base/private_files.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/parse_error.h"
 #include "worker/db/pg_target.h"
 
 int main(int argc, char** argv) {
+  edged::use_private_umask();
   edged::db::ignore_session_environment();
   int exit_code = edged::kExitDone;
   CLI::App program(

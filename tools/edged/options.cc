@@ -6,6 +6,7 @@
 
 #include "kvstore/access/token_file.h"
 #include "tools/edged/config_check.h"
+#include "tools/edged/http_hosts.h"
 
 namespace edged {
 
@@ -85,6 +86,7 @@ http::ServerOptions node_http_options(const config::Config& config,
       "edged_tls_handshake_failures_total", "TLS handshakes that failed.", {{"face", "http"}});
   options.address = config.node.http;
   options.connections_max = plan.http_connections_max;
+  options.hosts = config::node_http_hosts(config);
   return options;
 }
 

@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "proto/base/atomic_file.h"
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
+#include "proto/base/private_files.h"
 
 namespace edged {
 namespace {
@@ -41,9 +41,9 @@ std::string machine_mark(const std::string& machine_id_file) {
 }  // namespace
 
 Result<StateDir> StateDir::open(const std::string& path, const std::string& machine_id_file) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return failure("create the state directory", path, error.value());
+  const Status made = make_private_directory(path, "state directory");
+  if (!made.ok()) return made;
+  tighten_private_directory(path, {"lock", "worker-name", "machine", "worker-ports.json"});
   const std::string lock_path = path + "/lock";
   const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return failure("open", lock_path, errno);

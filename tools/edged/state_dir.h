@@ -13,7 +13,7 @@ namespace edged {
 
 class StateDir {
  public:
-  // Creates the directory, locks it and reads or makes the worker's name.
+  // Creates the directory, closes it to other users, locks it and reads or makes the worker's name.
   // Errors: kIoError: it cannot be created or written; kBusy: another worker runs on it.
   static Result<StateDir> open(const std::string& path,
                                const std::string& machine_id_file = "/etc/machine-id");

@@ -33,6 +33,7 @@ upstream::HttpClientOptions http_client_options(const config::Config& config) {
   upstream::HttpClientOptions options;
   options.ca_file = config.upstream.tls_ca;
   options.proxy = config.upstream.proxy;
+  options.redirect_hosts = config.upstream.redirects;
   return options;
 }
 

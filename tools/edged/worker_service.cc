@@ -23,6 +23,7 @@
 #include "proto/http/server.h"
 #include "proto/json/write_json.h"
 #include "tools/edged/duties.h"
+#include "tools/edged/http_hosts.h"
 #include "tools/edged/mirror_service.h"
 #include "tools/edged/node_access.h"
 #include "tools/edged/state_dir.h"
@@ -57,7 +58,8 @@ class WorkerService {
         duties_(duties_of(config)),
         parts_(io_.get_executor(), config, state_dir_.worker_name(), duties_),
         mirror_(io_.get_executor(), config, parts_, state_dir_.worker_name()),
-        http_(io_.get_executor(), {.address = config.worker.http}),
+        http_(io_.get_executor(),
+              {.address = config.worker.http, .hosts = config::worker_http_hosts(config)}),
         end_(io_, SIGTERM, SIGINT),
         hangup_(io_, SIGHUP) {}
 
@@ -141,6 +143,7 @@ Status WorkerService::start() {
   if (parts_.transport) {
     const Status maildir = parts_.transport->prepare();
     if (!maildir.ok()) return maildir;
+    parts_.transport->close_to_others();
   }
   tell_duties(config_, duties_, parts_.metrics);
   const Status listening = listen();

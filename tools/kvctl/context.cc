@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "proto/base/utf8.h"
+#include "proto/base/printable.h"
 #include "proto/net/credential.h"
 #include "proto/net/tls.h"
 #include "tools/edged/config_check.h"
@@ -173,19 +173,11 @@ Result<net::KvListItem> find_facts(Context& context,
 
 std::string shown(const std::string& key) {
   constexpr std::size_t kShownBytesMax = 80;
-  const bool text = is_utf8(key);
-  std::string out;
-  for (const char c : key) {
-    const auto byte = static_cast<unsigned char>(c);
-    char escaped[5];
-    std::snprintf(escaped, sizeof escaped, "\\x%02x", byte);
-    const bool plain = byte >= 0x20 && byte != 0x7F && (byte < 0x80 || text);
-    out += plain ? std::string(1, c) : std::string(escaped);
-    if (out.size() >= kShownBytesMax && (byte < 0x80 || !text)) {
-      return out + "… (" + std::to_string(key.size()) + " bytes)";
-    }
-  }
-  return out;
+  const std::string text = printable(key);
+  if (text.size() <= kShownBytesMax) return text;
+  std::string cut = text.substr(0, kShownBytesMax);
+  cut.resize(cut.size() - unfinished_bytes(cut));
+  return cut + "… (" + std::to_string(key.size()) + " bytes)";
 }
 
 int no_such_key(const std::string& key, const net::KvNamespace& ns) {
@@ -196,7 +188,7 @@ int no_such_key(const std::string& key, const net::KvNamespace& ns) {
 }
 
 int fail(const Status& status, const std::string& next_step) {
-  std::fprintf(stderr, "kvctl: %s\n", status.message().c_str());
+  std::fprintf(stderr, "kvctl: %s\n", printable(status.message()).c_str());
   std::string next = next_step;
   if (next.empty() && status.code() == Code::kUnavailable &&
       status.message().starts_with(kNoNode)) {

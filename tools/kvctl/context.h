@@ -40,8 +40,7 @@ Result<net::KvListItem> find_facts(Context& context,
                                    const net::KvNamespace& ns,
                                    const std::string& key);
 
-// A key as messages show it: control characters and bytes that are not text as \xNN, a long one
-// cut.
+// A key as messages show it: as printable() does, a long one cut.
 std::string shown(const std::string& key);
 
 // fail() for a key that is not there.

@@ -9,6 +9,7 @@
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 #include "tools/kvctl/position.h"
+#include "tools/kvctl/terminal.h"
 
 namespace edged::kvctl {
 namespace {
@@ -23,7 +24,7 @@ void print_lines(const json::object& object) {
   for (const auto& [name, value] : object) {
     const std::string text =
         value.is_string() ? std::string(value.get_string()) : write_json(value);
-    std::printf("%-18s %s\n", std::string(name).c_str(), text.c_str());
+    std::printf("%-18s %s\n", std::string(name).c_str(), terminal_text(text).c_str());
   }
 }
 

@@ -11,6 +11,7 @@
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
+#include "tools/kvctl/terminal.h"
 
 namespace edged::kvctl {
 namespace {
@@ -27,10 +28,12 @@ struct ListArguments {
 
 void print_item(const net::KvListItem& item, bool json, bool values, bool first) {
   if (!json) {
-    std::fwrite(item.key.data(), 1, item.key.size(), stdout);
+    const std::string key = terminal_text(item.key);
+    std::fwrite(key.data(), 1, key.size(), stdout);
     if (values) {
       std::fputc('\t', stdout);
-      std::fwrite(item.entry.value.data(), 1, item.entry.value.size(), stdout);
+      const std::string value = terminal_text(item.entry.value);
+      std::fwrite(value.data(), 1, value.size(), stdout);
     }
     std::fputc('\n', stdout);
     return;

@@ -3,10 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "proto/base/private_files.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/parse_error.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
+#include "tools/kvctl/terminal.h"
 
 namespace {
 
@@ -52,6 +54,8 @@ void add_shared_options(CLI::App& program, edged::kvctl::Context& context) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  edged::use_private_umask();
+  edged::kvctl::protect_terminal();
   int exit_code = edged::kExitDone;
   edged::kvctl::Context context;
   CLI::App program("kvctl: read, change and inspect the data of a running edged node", "kvctl");

@@ -10,6 +10,7 @@
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
 #include "tools/kvctl/position.h"
+#include "tools/kvctl/terminal.h"
 
 namespace edged::kvctl {
 namespace {
@@ -70,7 +71,7 @@ json::object to_json(const Mirror& mirror) {
 }
 
 void print_lines(const Mirror& mirror) {
-  std::printf("namespace    %s (%s)\n", mirror.title.c_str(), mirror.id.c_str());
+  std::printf("namespace    %s (%s)\n", terminal_text(mirror.title).c_str(), mirror.id.c_str());
   std::printf("position     %s\n",
               mirror.position.empty() ? "not known" : show_position(mirror.position).c_str());
   if (mirror.fresh_as_of) {

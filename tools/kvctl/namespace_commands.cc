@@ -6,11 +6,13 @@
 #include <memory>
 #include <string_view>
 
+#include "proto/base/printable.h"
 #include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
+#include "tools/kvctl/terminal.h"
 
 namespace edged::kvctl {
 namespace {
@@ -95,7 +97,7 @@ int list(Context& context) {
     return kExitDone;
   }
   for (const net::KvNamespace& ns : *namespaces) {
-    std::printf("%s  %s\n", ns.id.c_str(), ns.title.c_str());
+    std::printf("%s  %s\n", ns.id.c_str(), terminal_text(ns.title).c_str());
   }
   return kExitDone;
 }
@@ -130,7 +132,7 @@ int rename(Context& context, const ChangeArguments& arguments) {
 // Asks on a terminal; elsewhere --yes is the answer.
 bool confirmed(const std::string& what, bool yes) {
   if (yes || ::isatty(STDIN_FILENO) != 1) return yes;
-  std::fprintf(stderr, "%s? Type \"yes\": ", what.c_str());
+  std::fprintf(stderr, "%s? Type \"yes\": ", printable(what).c_str());
   char answer[8] = {};
   return std::fgets(answer, sizeof answer, stdin) != nullptr && std::string_view(answer) == "yes\n";
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/kvctl/settings.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <utility>
@@ -48,6 +49,16 @@ Result<Settings> read_settings(const std::string& file) {
   const bool has_overrides = request.overrides.data_dir || request.overrides.unix_path ||
                              !request.overrides.listen.empty();
   config::Loaded loaded = config::load_config(request);
+  if (!loaded.distrusted.empty()) {
+    // Its owner would name the address that gets the token.
+    std::fprintf(stderr,
+                 "kvctl: ./%s is ignored: %s. If it is meant, name it with -c %s\n",
+                 loaded.config.file.c_str(),
+                 loaded.distrusted.c_str(),
+                 loaded.config.file.c_str());
+    loaded.config.file.clear();  // nothing of it was read
+    loaded.errors.clear();
+  }
   Settings settings;
   for (const config::Complaint& error : loaded.errors) {
     const Status problem(Code::kInvalidArgument, error.to_string());

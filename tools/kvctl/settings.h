@@ -29,8 +29,9 @@ struct Settings {
   const config::KvNamespace* find_binding(const std::string& binding) const;
 };
 
-// `file` as -c names it; empty: ./edged.jsonc, then /etc/edged/edged.jsonc. Errors:
-// kInvalidArgument if the file cannot be read or is not JSONC.
+// `file` as -c names it; empty: ./edged.jsonc, then /etc/edged/edged.jsonc. A ./edged.jsonc that
+// others decide on is ignored, with a warning on stderr. Errors: kInvalidArgument if the file
+// cannot be read or is not JSONC.
 Result<Settings> read_settings(const std::string& file);
 
 }  // namespace edged::kvctl

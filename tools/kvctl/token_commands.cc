@@ -13,6 +13,7 @@
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
+#include "tools/kvctl/terminal.h"
 
 namespace edged::kvctl {
 namespace {
@@ -66,7 +67,7 @@ Result<access::Grant> make_grant(const TokenArguments& arguments, WallTime now) 
     if (!added.ok()) return added.with_context("--scope");
   }
   if (arguments.expires) grant.expires_at = now + *arguments.expires;
-  const Status checked = access::check_grant(grant);
+  const Status checked = access::check_new_grant(grant);
   if (!checked.ok()) return checked;
   return grant;
 }
@@ -147,14 +148,15 @@ int list(Context& context, const TokenArguments& arguments) {
     if (context.json) continue;
     const access::Grant& grant = token.grant;
     std::string where;
-    for (const std::string& ns : grant.namespaces) where += (where.empty() ? "" : ",") + ns;
+    for (const std::string& ns : grant.namespaces)
+      where += (where.empty() ? "" : ",") + terminal_text(ns);
     std::printf("%s  %-20s %s  namespaces %s%s%s  %s\n",
                 grant.id.c_str(),
-                grant.name.c_str(),
+                terminal_text(grant.name).c_str(),
                 access::to_text(grant.scopes).c_str(),
                 where.empty() ? "all" : where.c_str(),
                 grant.prefix.empty() ? "" : "  prefix ",
-                grant.prefix.c_str(),
+                terminal_text(grant.prefix).c_str(),
                 grant.expires_at ? ("expires " + format_rfc3339(*grant.expires_at)).c_str()
                                  : "never expires");
   }

@@ -8,6 +8,7 @@
 #include "tools/edged/strict_options.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/json_text.h"
+#include "tools/kvctl/terminal.h"
 
 namespace edged::kvctl {
 namespace {
@@ -38,7 +39,7 @@ void print_change(const net::KvChange& change, bool json) {
         "%s %-6s %s\n",
         format_rfc3339(from_unix_ms(static_cast<std::int64_t>(change.version / 1000))).c_str(),
         name_of(change.kind),
-        change.key.c_str());
+        terminal_text(change.key).c_str());
     return;
   }
   boost::json::object object;

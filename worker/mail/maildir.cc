@@ -15,6 +15,7 @@
 #include <system_error>
 #include <utility>
 
+#include "proto/base/private_files.h"
 #include "worker/mail/mime.h"
 
 namespace edged::mail {
@@ -46,23 +47,6 @@ class File {
  private:
   int fd_;
 };
-
-// mkdir -p.
-Status make_directories(const std::string& path) {
-  for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
-       slash = path.find('/', slash + 1)) {
-    const std::string parent = path.substr(0, slash);
-    if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST) {
-      return failed("create directory", parent, errno);
-    }
-  }
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return failed("create directory", path, errno);
-  }
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return failed("open directory", path, errno);
-  return S_ISDIR(info.st_mode) ? Status() : failed("open directory", path, ENOTDIR);
-}
 
 Status sync_directory(const std::string& path) {
   const File directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -169,10 +153,14 @@ MaildirTransport::~MaildirTransport() {
 
 Status MaildirTransport::prepare() const {
   for (const char* folder : {"", "/tmp", "/new", "/cur"}) {
-    const Status made = make_directories(path_ + folder);
+    const Status made = make_private_directory(path_ + folder);
     if (!made.ok()) return made;
   }
   return {};
+}
+
+void MaildirTransport::close_to_others() const {
+  tighten_private_directory(path_, {"tmp", "new", "cur"});
 }
 
 Status MaildirTransport::store(const Message& message, Attempt attempt) const {

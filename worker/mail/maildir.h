@@ -37,9 +37,14 @@ class MaildirTransport final : public Transport {
   MaildirTransport(const MaildirTransport&) = delete;
   MaildirTransport& operator=(const MaildirTransport&) = delete;
 
-  // Creates the directory and tmp, new and cur in it where they are missing. deliver() does this
-  // too; call it at start-up to fail early. Blocks. Errors: kDiskFull; kIoError naming the path.
+  // Creates the directory and tmp, new and cur in it, mode 0700, where they are missing. deliver()
+  // does this too; call it at start-up to fail early. Blocks. Errors: kDiskFull; kIoError naming
+  // the path.
   Status prepare() const;
+
+  // Takes other users' rights away from the maildir and the mails in it, with a line in the log.
+  // Once, at start-up: mails name students. Blocks.
+  void close_to_others() const;
 
   // A delivery that was begun is completed, also if the coroutine is cancelled meanwhile. Errors
   // besides those of Transport: kBusy: deliveries_max are under way.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <map>
@@ -23,6 +24,8 @@ class ConfigTest : public ::testing::Test {
   std::string write(const std::string& name, const std::string& text) {
     const std::string path = directory_.path() + "/" + name;
     std::ofstream(path) << text;
+    // Secrets in a file that everybody can read are warned of.
+    EXPECT_EQ(::chmod(path.c_str(), 0600), 0);
     return path;
   }
   Loaded load(const std::string& text, Scope scope = Scope::kAll) {

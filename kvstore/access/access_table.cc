@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kvstore/access/access_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "kvstore/access/token_file.h"
@@ -83,6 +84,52 @@ Status AccessTable::reload() {
   if (!tokens && tokens.code() == Code::kNotFound && snapshot()->tokens().empty()) return {};
   if (!tokens) return tokens.error();
   publish(*std::move(tokens));
+  return {};
+}
+
+namespace {
+
+// True if a title of the token was replaced.
+bool resolve_titles_of(Grant& grant, const AccessTable::IdOfTitle& id_of) {
+  bool changed = false;
+  std::vector<std::string> resolved;
+  for (const std::string& one : grant.namespaces) {
+    const auto id = is_namespace_id(one) ? std::optional(one) : id_of(one);
+    changed = changed || (id && *id != one);
+    const std::string& kept = id ? *id : one;
+    if (std::find(resolved.begin(), resolved.end(), kept) == resolved.end()) {
+      resolved.push_back(kept);
+    }
+  }
+  grant.namespaces = std::move(resolved);
+  return changed;
+}
+
+}  // namespace
+
+Status AccessTable::resolve_titles(const IdOfTitle& id_of) {
+  if (options_.path.empty()) return {};
+  const std::lock_guard lock(change_mutex_);
+  bool any = false;
+  for (Token token : snapshot()->tokens()) {
+    any = resolve_titles_of(token.grant, id_of) || any;
+    for (const std::string& one : token.grant.namespaces) {
+      if (is_namespace_id(one)) continue;
+      log::warn(
+          "token " + token.grant.id + " \"" + token.grant.name +
+          "\" is limited to the namespace \"" + one +
+          "\", which does not exist: it gives no right to it. Create the namespace, then send "
+          "SIGHUP to the node");
+    }
+  }
+  if (!any) return {};
+  auto tokens = update_token_file(options_.path, [&](std::vector<Token>& all) {
+    for (Token& token : all) resolve_titles_of(token.grant, id_of);
+    return Status();
+  });
+  if (!tokens) return tokens.error();
+  publish(*std::move(tokens));
+  log::info("the limits of tokens name namespaces by id now, where they named titles");
   return {};
 }
 

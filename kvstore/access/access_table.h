@@ -8,9 +8,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +65,12 @@ class AccessTable {
   // Reads the file again. After an error the table is what it was; a file that is gone is one too,
   // since it would open the node. Errors: those of read_token_file.
   Status reload();
+
+  // Replaces the titles in the tokens' limits by ids, in the file too: `id_of` answers the id of
+  // the namespace that has a title now, or nothing. Such a title stays, allows nothing, and the log
+  // says so. For the start and after reload(). Errors: those of update_token_file.
+  using IdOfTitle = std::function<std::optional<std::string>(const std::string& title)>;
+  Status resolve_titles(const IdOfTitle& id_of);
 
   // Written to the file before they return. Errors: kInvalidArgument; kExists (the name); kNotFound
   // (the id); those of update_token_file.

@@ -60,11 +60,14 @@ Status check_text(const std::string& what, const std::string& text, std::size_t 
 
 }  // namespace
 
-bool Grant::allows_namespace(std::string_view ns_id, std::string_view title) const {
+bool is_namespace_id(std::string_view text) {
+  return is_id(text, 32);
+}
+
+bool Grant::allows_namespace(std::string_view ns_id) const {
   if (namespaces.empty()) return true;
   return std::any_of(namespaces.begin(), namespaces.end(), [&](const std::string& one) {
-    // What looks like an id is one: nobody gains by giving a namespace another's id as title.
-    return is_id(one, 32) ? one == ns_id : one == title;
+    return is_namespace_id(one) && one == ns_id;
   });
 }
 

@@ -28,13 +28,15 @@ struct Grant {
   std::string id{};    // 16 lower-case hexadecimal digits
   std::string name{};  // for people; 1..64 bytes of UTF-8, unique
   Scopes scopes;
-  std::vector<std::string> namespaces{};  // ids or titles; empty: all
-  std::string prefix{};                   // of the keys; empty: all
+  // Ids; empty: all. A title, which an old file or a token made offline may hold, allows nothing
+  // until AccessTable::resolve_titles() has replaced it: titles can be given to other namespaces.
+  std::vector<std::string> namespaces{};
+  std::string prefix{};  // of the keys; empty: all
   std::optional<WallTime> expires_at{};
 
   // True if it speaks for the whole node: no namespaces, no prefix.
   bool covers_node() const { return namespaces.empty() && prefix.empty(); }
-  bool allows_namespace(std::string_view ns_id, std::string_view title) const;
+  bool allows_namespace(std::string_view ns_id) const;
   bool allows_key(std::string_view key) const { return key.starts_with(prefix); }
   bool expired(WallTime now) const { return expires_at && *expires_at <= now; }
 };
@@ -49,6 +51,9 @@ struct NewToken {
   Token token;
   std::string secret;  // "kvt_<id>_<43 letters and digits>"
 };
+
+// True for what an id of a namespace looks like; anything else is a title.
+bool is_namespace_id(std::string_view text);
 
 // Everything but the id. Errors: kInvalidArgument, with the part that is wrong.
 Status check_grant(const Grant& grant);

@@ -21,9 +21,13 @@ Status may_read_metrics(const access::AccessTable& table, std::string_view crede
   if (!snapshot->required()) return {};
   const auto token = snapshot->authenticate(credential, table.clock().wall_now());
   if (!token) return token.error();
-  return (*token)->grant.scopes.has(access::Scope::kMetrics)
+  if (!(*token)->grant.scopes.has(access::Scope::kMetrics)) {
+    return {Code::kDenied, "the token lacks the scope metrics"};
+  }
+  // The figures are those of all namespaces.
+  return (*token)->grant.covers_node()
              ? Status()
-             : Status(Code::kDenied, "the token has not the scope metrics");
+             : Status(Code::kDenied, "the token is limited to namespaces or a key prefix");
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ constexpr std::pair<Opcode, AccessRule> kRules[] = {
     {Opcode::kMultiDelete, {{Scope::kDelete}, {}, Reach::kItems}},
     {Opcode::kList, {{Scope::kList}, {}, Reach::kPrefix}},
     {Opcode::kLeasePut, {{Scope::kWrite}, {}, Reach::kKey}},
-    {Opcode::kInvalidate, {{}, {Scope::kWrite, Scope::kDelete}, Reach::kKey}},
+    {Opcode::kInvalidate, {{Scope::kDelete}, {}, Reach::kKey}},
     {Opcode::kBatch, {{}, {}, Reach::kItems}},
     {Opcode::kCheckPresent, {{Scope::kRead}, {}, Reach::kKey}},
     {Opcode::kCheckAbsent, {{Scope::kRead}, {}, Reach::kKey}},
@@ -35,13 +35,15 @@ constexpr std::pair<Opcode, AccessRule> kRules[] = {
     {Opcode::kOpen, {{}, {}, Reach::kName}},
     {Opcode::kAuth, {{}, {}, Reach::kNothing}},
     {Opcode::kPing, {{}, {}, Reach::kNothing}},
-    {Opcode::kStats, {{Scope::kMetrics}, {}, Reach::kNothing}},
+    // It tells of every namespace, as does /metrics.
+    {Opcode::kStats, {{Scope::kMetrics}, {}, Reach::kNode}},
     {Opcode::kWatch, {{Scope::kRead, Scope::kList}, {}, Reach::kPrefix}},
     {Opcode::kCancel, {{}, {}, Reach::kNothing}},
     {Opcode::kGoAway, {{}, {}, Reach::kNothing}},
     {Opcode::kNamespaceCreate, {{Scope::kAdmin}, {}, Reach::kNewNamespace}},
     {Opcode::kNamespaceList, {{}, {}, Reach::kNothing}},
-    {Opcode::kNamespaceRename, {{Scope::kAdmin}, {}, Reach::kWholeNamespace}},
+    // A title belongs to the node: it takes the title from others, and tells which are taken.
+    {Opcode::kNamespaceRename, {{Scope::kAdmin}, {}, Reach::kNode}},
     {Opcode::kNamespaceDelete, {{Scope::kAdmin}, {}, Reach::kWholeNamespace}},
     {Opcode::kNamespaceClear, {{Scope::kAdmin}, {}, Reach::kWholeNamespace}},
     {Opcode::kNamespaceUsage, {{Scope::kAdmin}, {}, Reach::kWholeNamespace}},
@@ -60,6 +62,13 @@ const AccessRule* access_rule(Opcode opcode) {
     return rules;
   }();
   return table[static_cast<std::uint8_t>(opcode)];
+}
+
+access::Scopes scopes_of_flags(Opcode opcode, std::uint16_t flags) {
+  access::Scopes scopes;
+  if (opcode == Opcode::kList && (flags & wire::kFlagWithValues) != 0) scopes.add(Scope::kRead);
+  if (opcode == Opcode::kGet && (flags & wire::kFlagLease) != 0) scopes.add(Scope::kWrite);
+  return scopes;
 }
 
 std::string missing_scopes(const AccessRule& rule, access::Scopes have) {

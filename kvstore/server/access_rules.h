@@ -29,6 +29,10 @@ struct AccessRule {
 // Null if there is no rule.
 const AccessRule* access_rule(wire::Opcode opcode);
 
+// What the request's flags need besides: WITH_VALUES shows values (read), LEASE keeps others from
+// filling a key (write).
+access::Scopes scopes_of_flags(wire::Opcode opcode, std::uint16_t flags);
+
 // "read,write", "write or delete": what `have` lacks; empty if nothing.
 std::string missing_scopes(const AccessRule& rule, access::Scopes have);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// See connection.h. The life of a connection: hello, then reading; ending_ when no more requests
-// are taken (end of the stream, broken frame, drain); lingering_ when everything is answered and
-// the peer is given time to read it; closed_.
+// See connection.h; its bounds are in connection_bounds.cc. The life of a connection: hello, then
+// reading; ending_ when no more requests are taken (end of the stream, broken frame, drain);
+// lingering_ when everything is answered and the peer is given time to read it; closed_.
 #include "kvstore/server/connection.h"
 
 #include <algorithm>
@@ -13,8 +13,6 @@
 
 namespace edged::server {
 namespace asio = boost::asio;
-using std::chrono::milliseconds;
-
 namespace {
 
 // A connection that sent much once does not keep the memory for it.
@@ -42,7 +40,8 @@ void Connection::start() {
     session_->trust_peer();
   }
   context_.dispatcher.connections().add(1);
-  last_read_ = last_write_ = frame_since_ = context_.clock.boot_now();
+  last_read_ = last_write_ = frame_since_ = stranger_since_ = context_.clock.boot_now();
+  look_who_it_is();
   if (stream_.is_tls()) {
     shake_hands();
   } else {
@@ -75,6 +74,7 @@ void Connection::close() {
   memory_.set(0);  // the total may go before this object does
   stream_.close();
   context_.dispatcher.connections().add(-1);
+  on_known_ = nullptr;
   const OnClosed on_closed = std::move(on_closed_);
   on_closed(shared_from_this());
 }
@@ -173,6 +173,9 @@ void Connection::on_read(Error error, std::size_t count) {
 // The one way forward after anything happened: parse what may be parsed, send, read on.
 void Connection::on_progress() {
   process();
+  if (closed_) {
+    return;
+  }
   session_->end_turn();
   if (!writing_) {
     session_->pump(out_);
@@ -200,29 +203,21 @@ void Connection::wait_for_turn() {
   });
 }
 
-// A frame is the one thing that cannot be stopped half-way: when memory is used up, those whose
-// frame has taken much of it are cut.
-void Connection::count_memory() {
-  if (closed_) {
-    return;
-  }
-  memory_.set(reader_.buffer_bytes() + out_.capacity() + sending_.capacity() +
-              session_->held_bytes());
-  if (reader_.in_frame() && reader_.buffer_bytes() > MemoryShare::kFreeBytes &&
-      context_.dispatcher.memory().used_up() && session_->idle()) {
-    close();
-  }
-}
-
 void Connection::process() {
   const auto until = std::chrono::steady_clock::now() + Turns::kShare;
   for (std::size_t frames = 1; hello_done_ && !waits_for_turn_ && may_read(); ++frames) {
     switch (reader_.next()) {
       case wire::FrameReader::Event::kNeedMore:
+        if (announces_too_much()) {
+          close();
+        }
         return;
       case wire::FrameReader::Event::kFrame:
         session_->take_frame(reader_.frame(), out_);
         ending_ = session_->refused();
+        if (!known_) {
+          look_who_it_is();
+        }
         break;
       case wire::FrameReader::Event::kOversized:
         session_->refuse_frame(reader_.frame().header,
@@ -350,38 +345,6 @@ void Connection::linger() {
                                        self->linger();
                                      }
                                    });
-}
-
-milliseconds Connection::frame_deadline() const {
-  const std::uint64_t seconds = reader_.frame_bytes_announced() / wire::kFrameBytesPerSecondMin;
-  return frame_since_ + context_.limits.frame_timeout + std::chrono::seconds(seconds);
-}
-
-void Connection::sweep(milliseconds now) {
-  const Limits& limits = context_.limits;
-  if (session_->review(out_)) {
-    flush();
-  }
-  const bool idle = session_->idle() && !writing_;
-  bool late = false;
-  if (lingering_) {
-    late = now - linger_since_ > limits.linger_timeout;
-  } else if (writing_ && now - last_write_ > limits.write_timeout) {
-    late = true;
-  } else if (!hello_done_) {
-    late = now - frame_since_ > limits.hello_timeout;
-  } else if (draining_ && !ending_ && idle && now - last_read_ > limits.drain_silence) {
-    // What the kernel holds is still read and answered; behind it the stream ends.
-    Error ignored;
-    stream_.socket().shutdown(asio::socket_base::shutdown_receive, ignored);
-  } else if (reading_ && reader_.in_frame()) {
-    late = now > frame_deadline();
-  } else if (idle) {
-    late = now - last_read_ > limits.idle_timeout;
-  }
-  if (late) {
-    close();
-  }
 }
 
 }  // namespace edged::server

@@ -48,6 +48,14 @@ class Connection final : public Completion, public std::enable_shared_from_this<
              OnClosed on_closed);
 
   void start();
+  // False until the peer has shown the token that this node wants.
+  bool is_known() const { return known_; }
+  // Its number among those whose peers are not known; 0: it never was one of them.
+  std::uint64_t stranger_number() const { return stranger_number_; }
+  void set_stranger_number(std::uint64_t number) { stranger_number_ = number; }
+  int native_handle() { return stream_.socket().native_handle(); }
+  // Called once, when that happens.
+  void on_known(std::function<void()> then) { on_known_ = std::move(then); }
   // Says that the node is going away, answers what still comes until the peer is silent, closes.
   void drain();
   void close();
@@ -70,6 +78,8 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   void process();
   void wait_for_turn();
   void count_memory();
+  void look_who_it_is();
+  bool announces_too_much() const;
   void post_late(LateResponse late);
   void take_late();
   void on_progress();
@@ -96,9 +106,13 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   bool writing_ = false, reading_ = false, paused_ = false;
   bool had_share_ = false;  // goes on when its turn comes
   bool waits_for_turn_ = false;
+  bool known_ = false;  // the peer has shown what the node wants
+  std::function<void()> on_known_;
+  std::uint64_t stranger_number_ = 0;
   bool hello_done_ = false, draining_ = false, ending_ = false, lingering_ = false;
 
-  std::chrono::milliseconds last_read_{0}, last_write_{0}, frame_since_{0}, linger_since_{0};
+  std::chrono::milliseconds last_read_{0}, last_write_{0}, frame_since_{0}, linger_since_{0},
+      stranger_since_{0};
 
   std::mutex mutex_;
   std::vector<LateResponse> late_;  // guarded by mutex_

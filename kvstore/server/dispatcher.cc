@@ -231,7 +231,7 @@ Code Dispatcher::execute_on_disk(const wire::Request& request,
     case Opcode::kTokenCreate:
     case Opcode::kTokenList:
     case Opcode::kTokenRevoke:
-      return answer_token_operation(access_, request, to, out);
+      return answer_token_operation(access_, store_, request, to, out);
     case Opcode::kStats:
       return answer_stats(
           store_, clock_, NodeStats{started_ms_, metrics_->connections.value()}, to, out);

@@ -32,6 +32,8 @@ class Fragments {
   bool concerns(const wire::Request& request) const;
   // True if a fragment with this id has come before.
   bool has_begun(std::uint32_t id) const { return open_.contains(id); }
+  // The first fragment without its value. has_begun(id).
+  wire::Request head(std::uint32_t id) const { return open_.at(id).first.request(); }
   // True if the next frame with this id is a fragment, to be taken or dropped.
   bool expects(std::uint32_t id) const { return has_begun(id) || refused_.contains(id); }
   // Records that the request with this id has been answered with a refusal although more of its

@@ -112,6 +112,11 @@ Status Gate::check_scopes(Opcode opcode, const AccessRule& rule) const {
 
 Status Gate::check(const wire::Request& request, const AccessRule& rule, bool whole) {
   Status status = check_scopes(request.opcode, rule);
+  const std::string for_flags = missing_scopes(
+      {scopes_of_flags(request.opcode, request.flags), {}, rule.reach}, token_->grant.scopes);
+  if (status.ok() && !for_flags.empty()) {
+    status = denied(request.opcode, "lacks the scope " + for_flags + ", which its flags need");
+  }
   if (status.ok() && request.fields.source_position &&
       !token_->grant.scopes.has(access::Scope::kAdmin)) {
     status = denied(request.opcode, "lacks the scope admin, which a mirror needs");
@@ -192,10 +197,10 @@ Status Gate::check_new_namespace(const wire::Fields& fields) const {
   if (!token_->grant.prefix.empty()) {
     return denied(Opcode::kNamespaceCreate, "is limited to a key prefix");
   }
-  if (token_->grant.allows_namespace(fields.namespace_id.value_or(""), fields.title.value_or(""))) {
+  if (token_->grant.allows_namespace(fields.namespace_id.value_or(""))) {
     return {};
   }
-  return denied(Opcode::kNamespaceCreate, "is limited to other namespaces");
+  return denied(Opcode::kNamespaceCreate, "is limited to namespaces with other ids");
 }
 
 // What cannot be read or has no place here is left to the operation, which refuses it; keys and
@@ -237,7 +242,8 @@ Code Gate::authenticate(const wire::Request& request, const ReplyTo& to, std::st
   }
   token_ = *token;
   lost_ = open_ = false;
-  generation_ = 0;  // the next request looks everything up again
+  generation_ = 0;       // the next request looks everything up again,
+  seen_generation_ = 0;  // and so do running watches: the token may allow less than the last one
   const std::string scopes = access::to_text(token_->grant.scopes);
   wire::Fields fields;
   fields.scope = scopes;

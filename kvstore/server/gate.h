@@ -55,12 +55,15 @@ class Gate {
 
   // AUTH. Appends the response.
   Code authenticate(const wire::Request& request, const ReplyTo& to, std::string& out);
+  // True if the peer has shown what this node wants: a token that is still good, or nothing where
+  // nothing is wanted.
+  bool is_known() { return is_open() || knows_peer(); }
   // True after so many failed AUTHs that the connection is to end.
   bool exhausted() const { return failures_ >= kFailuresMax; }
 
   // Valid after authorize().
   bool sees(const storage::Namespace& ns) const {
-    return token_ == nullptr || token_->grant.allows_namespace(ns.id, ns.title);
+    return token_ == nullptr || token_->grant.allows_namespace(ns.id);
   }
 
  private:

@@ -17,7 +17,13 @@
 namespace edged::server {
 
 struct Limits {
+  // Of them, the last few are for the unix socket's peers with the node's own uid or root's.
   std::size_t connections_max = wire::kConnectionsMax;
+  // Before AUTH, where tokens are wanted: the largest frame, what may wait to be sent, and the
+  // time.
+  std::size_t stranger_body_bytes_max = 8 * 1024;
+  std::size_t stranger_out_bytes_max = 16 * 1024;
+  std::chrono::milliseconds auth_timeout{10'000};
   std::uint32_t body_bytes_max = wire::kBodyBytesMax;
   std::size_t requests_in_flight_max = wire::kRequestsInFlightMax;
   std::size_t in_flight_bytes_max = wire::kInFlightBytesMax;

@@ -17,6 +17,8 @@
 #include "kvstore/server/connection.h"
 #include "kvstore/server/dispatcher.h"
 #include "kvstore/server/listener.h"
+#include "kvstore/server/peer.h"
+#include "kvstore/server/strangers.h"
 #include "proto/base/log.h"
 #include "proto/base/thread_priority.h"
 
@@ -29,6 +31,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kDrainSweepPeriod{20};
 // The shortest there is: everybody waits for the reactors.
 constexpr std::chrono::microseconds kReactorSlice{100};
+// Of all connections, those that peers without a token may have, and those that are kept for the
+// node's own user.
+constexpr std::size_t kStrangersShare = 2, kOwnShare = 8, kOwnMax = 32;
+// A connection that was ended to make room counts until its reactor has closed it.
+constexpr std::size_t kLeavingMax = 16;
 // About 0.2 ms.
 constexpr std::size_t kSweepSlice = 256;
 constexpr std::size_t kSweepSlicesMax = 32;
@@ -67,7 +74,8 @@ milliseconds sweep_period(const Limits& limits) {
                                           limits.frame_timeout,
                                           limits.idle_timeout,
                                           limits.write_timeout,
-                                          limits.linger_timeout});
+                                          limits.linger_timeout,
+                                          limits.auth_timeout});
   return std::clamp(shortest / 4, milliseconds(10), milliseconds(500));
 }
 
@@ -77,6 +85,7 @@ class Server::Impl {
  public:
   Impl(ServerOptions options, storage::Store& store, const Clock& clock, MetricsRegistry& registry)
       : options_(std::move(options)),
+        strangers_(std::max<std::size_t>(1, options_.limits.connections_max / kStrangersShare)),
         dispatcher_(store, clock, registry, dispatcher_options(options_)),
         access_{options_.access,
                 store,
@@ -187,7 +196,7 @@ class Server::Impl {
 
   // On the first reactor; the socket already belongs to `io`.
   void accepted(asio::io_context& io, Listener::Socket socket, bool tls) {
-    if (open_.load() >= options_.limits.connections_max) {
+    if (!has_room(is_own_peer(socket.native_handle()))) {
       refused_.add();
       say_full();
       return;  // the socket closes as it goes
@@ -202,6 +211,14 @@ class Server::Impl {
     asio::post(io, [this, &reactor = **reactor, stream = std::move(stream)]() mutable {
       adopt(reactor, std::move(stream));
     });
+  }
+
+  // Ends a connection of a peer without a token if that makes room.
+  bool has_room(bool own_peer) {
+    const std::size_t all = options_.limits.connections_max;
+    const std::size_t kept = own_peer ? 0 : std::min(kOwnMax, all / kOwnShare);
+    const std::size_t open = open_.load();
+    return open < all - kept || (open < all - kept + kLeavingMax && strangers_.end_one());
   }
 
   void say_full() {
@@ -219,16 +236,36 @@ class Server::Impl {
                                      std::move(stream),
                                      context_,
                                      [this, &reactor](const std::shared_ptr<Connection>& closed) {
+                                       strangers_.remove(closed->stranger_number());
                                        reactor.connections.erase(closed);
                                        const std::lock_guard lock(mutex_);
                                        open_.fetch_sub(1);
                                        emptied_.notify_all();
                                      });
     reactor.connections.insert(connection);
+    const std::string address = peer_address(connection->native_handle());
     connection->start();
+    if (!connection->is_known()) {
+      count_stranger(reactor, connection, address);
+    }
     if (reactor.draining) {
       connection->close();
     }
+  }
+
+  void count_stranger(Reactor& reactor,
+                      const std::shared_ptr<Connection>& connection,
+                      const std::string& address) {
+    const auto end = [weak = std::weak_ptr(connection), life = reactor.weak_from_this()] {
+      const std::shared_ptr<Reactor> alive = life.lock();
+      if (!alive) return;
+      asio::post(alive->io, [weak] {
+        if (const auto ended = weak.lock()) ended->close();
+      });
+    };
+    const std::uint64_t number = strangers_.add(address, end);
+    connection->set_stranger_number(number);
+    connection->on_known([this, number] { strangers_.remove(number); });
   }
 
   void each_connection(bool draining, void (Connection::*action)()) {
@@ -282,6 +319,7 @@ class Server::Impl {
   }
 
   const ServerOptions options_;
+  Strangers strangers_;
   Dispatcher dispatcher_;
   AccessContext access_;
   ConnectionContext context_;

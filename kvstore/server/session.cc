@@ -70,7 +70,9 @@ void Session::close() {
 
 bool Session::may_take(std::size_t out_bytes) const {
   const bool tight = dispatcher_.memory().tight();
-  const std::size_t out_max = tight ? kTightBytes : limits_.out_bytes_max;
+  const std::size_t out_max = !known_ ? limits_.stranger_out_bytes_max
+                              : tight ? kTightBytes
+                                      : limits_.out_bytes_max;
   const std::size_t in_max = tight ? kTightBytes : limits_.in_flight_bytes_max;
   return out_bytes + answer_bytes_ < out_max && bytes_ < in_max &&
          in_flight_.size() + waiting_.size() < limits_.requests_in_flight_max &&
@@ -133,6 +135,13 @@ void Session::take_frame(const wire::Frame& frame, std::string& out) {
   const bool fragment = fragments_.concerns(*request);
   // Only the first fragment says what is wanted; the whole is judged again with its items.
   const bool continues = fragment && fragments_.has_begun(request->id);
+  if (continues) {
+    const Status allowed = gate_.authorize(fragments_.head(request->id), false);
+    if (!allowed.ok()) {  // the token of the first fragment is gone
+      refuse_request(frame.header, allowed, out);
+      return;
+    }
+  }
   if (!continues && stopped_at_gate(*request, !fragment, out)) {
     drop_fragments(frame.header);
     return;
@@ -203,6 +212,9 @@ void Session::execute(const wire::Request& request,
   load.request_bytes = wire::kHeaderBytes + request.key.size() + request.value.size();
   load.answer_bytes = answer_bytes_max(request, body_bytes_max_);
   load.write = is_write(request.opcode);
+  if (request.opcode == Opcode::kGet || request.opcode == Opcode::kGetAndTouch) {
+    load.read.emplace(request);
+  }
   // Who holds little may go on: that is everybody's due.
   if (dispatcher_.memory().used_up() &&
       held_bytes() + load.request_bytes + load.answer_bytes > MemoryShare::kFreeBytes) {
@@ -210,6 +222,7 @@ void Session::execute(const wire::Request& request,
         request, to, "the connections of this node hold all the memory they may", out);
     return;
   }
+  const std::size_t request_bytes = load.request_bytes, answer_bytes = load.answer_bytes;
   const std::uint64_t ticket = next_ticket_++;
   const bool staged = upload != nullptr;
   if (staged) {
@@ -222,9 +235,9 @@ void Session::execute(const wire::Request& request,
   }
   order_.begin(ticket, request, staged);
   writes_under_way_ += load.write ? 1 : 0;
-  in_flight_.emplace(ticket, load);
-  bytes_ += load.request_bytes;
-  answer_bytes_ += load.answer_bytes;
+  in_flight_.emplace(ticket, std::move(load));
+  bytes_ += request_bytes;
+  answer_bytes_ += answer_bytes;
 }
 
 // Operations about the connection itself.
@@ -258,17 +271,40 @@ Code Session::cancel(const wire::Request& request, const ReplyTo& to, std::strin
 
 void Session::take_late(std::vector<LateResponse> late, std::string& out) {
   for (LateResponse& one : late) {
-    out.append(one.response);
     end_part(one.ticket);
+    if (end_if_not_allowed(one.ticket, out)) {
+      continue;
+    }
+    out.append(one.response);
     if (one.go_on) {
+      in_flight_.at(one.ticket).in_parts = true;
       parts_.push_back(Part{one.ticket, std::move(one.go_on)});
       continue;
     }
-    order_.end(one.ticket);
-    fence_ = fence_ == one.ticket ? 0 : fence_;
-    end_load(one.ticket);
+    finish(one.ticket);
   }
   run_waiting(out);
+}
+
+void Session::finish(std::uint64_t ticket) {
+  order_.end(ticket);
+  fence_ = fence_ == ticket ? 0 : fence_;
+  end_load(ticket);
+}
+
+bool Session::end_if_not_allowed(std::uint64_t ticket, std::string& out) {
+  const auto found = in_flight_.find(ticket);
+  if (found == in_flight_.end() || !found->second.in_parts) {
+    return false;
+  }
+  const wire::Request request = found->second.read->request();
+  const Status allowed = gate_.authorize(request);
+  if (allowed.ok()) {
+    return false;
+  }
+  append_failure(reply_to(request, body_bytes_max_), allowed, out);
+  finish(ticket);
+  return true;
 }
 
 void Session::end_part(std::uint64_t ticket) {
@@ -305,6 +341,9 @@ void Session::pump(std::string& out) {
   while (parts_under_way_ < kPartsUnderWay && !parts_.empty() && out.size() < kPumpBytesMax) {
     const Part part = std::move(parts_.front());
     parts_.pop_front();
+    if (end_if_not_allowed(part.ticket, out)) {
+      continue;
+    }
     in_flight_.at(part.ticket).makes_part = true;
     ++parts_under_way_;
     part.go_on();

@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -57,6 +58,9 @@ class Session {
   // and then: a token may go while nothing happens on the connection.
   bool review(std::string& out);
 
+  // True if the peer has shown what this node wants of it.
+  bool knows_peer() { return known_ = gate_.is_known(); }
+
   // True if the peer showed too many wrong tokens, or sent the beginnings of too many requests that
   // were refused: no more requests are taken.
   bool refused() const { return gate_.exhausted() || lost_track_; }
@@ -76,6 +80,8 @@ class Session {
     std::size_t request_bytes = 0, answer_bytes = 0;
     bool makes_part = false;
     bool write = false;
+    bool in_parts = false;             // its first part has been answered
+    std::optional<OwnedRequest> read;  // a GET, to be judged again before each part
   };
   struct Part {
     std::uint64_t ticket = 0;
@@ -102,6 +108,9 @@ class Session {
   void execute(const wire::Request& request,
                std::shared_ptr<StagedUpload> upload,
                std::string& out);
+  // Ends the answer in parts with a refusal if the peer may not have the rest of it any more.
+  bool end_if_not_allowed(std::uint64_t ticket, std::string& out);
+  void finish(std::uint64_t ticket);
   void end_load(std::uint64_t ticket);
   void end_part(std::uint64_t ticket);
   bool execute_here(const wire::Request& request, const ReplyTo& to, std::string& out);
@@ -128,6 +137,7 @@ class Session {
   std::uint64_t fence_ = 0;  // the ticket of a request with FENCE that is under way
   std::uint64_t next_ticket_ = 1;
   bool lost_track_ = false;  // of refused fragments
+  bool known_ = false;       // what knows_peer() said last
 };
 
 }  // namespace edged::server

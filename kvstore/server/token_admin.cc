@@ -13,12 +13,28 @@ namespace {
 // A cursor's TLV.
 constexpr std::size_t kCursorBytes = 32;
 
+// Errors: kNamespaceNotFound.
+Status replace_titles(const storage::Store& store, access::Grant& grant) {
+  for (std::string& one : grant.namespaces) {
+    if (access::is_namespace_id(one)) continue;
+    const Result<storage::Namespace> found = store.find_namespace(one);
+    if (!found) return found.error();
+    one = found->id;
+  }
+  return {};
+}
+
 Code answer_create(access::AccessTable& table,
+                   const storage::Store& store,
                    const wire::Request& request,
                    const ReplyTo& to,
                    std::string& out) {
   auto grant = access::parse_request(request.value, table.clock().wall_now());
   if (!grant) return append_failure(to, grant.error().with_context("could not create token"), out);
+  const Status replaced = replace_titles(store, *grant);
+  if (!replaced.ok()) {
+    return append_failure(to, replaced.with_context("could not create token"), out);
+  }
   const auto made = table.create(*std::move(grant));
   return made ? append_reply(to, {}, access::render_new_token(*made), out)
               : append_failure(to, made.error(), out);
@@ -55,6 +71,7 @@ Code answer_revoke(access::AccessTable& table,
 }  // namespace
 
 Code answer_token_operation(access::AccessTable* table,
+                            const storage::Store& store,
                             const wire::Request& request,
                             const ReplyTo& to,
                             std::string& out) {
@@ -64,7 +81,7 @@ Code answer_token_operation(access::AccessTable* table,
   }
   switch (request.opcode) {
     case wire::Opcode::kTokenCreate:
-      return answer_create(*table, request, to, out);
+      return answer_create(*table, store, request, to, out);
     case wire::Opcode::kTokenList:
       return answer_list(*table, request, to, out);
     case wire::Opcode::kTokenRevoke:

@@ -36,7 +36,7 @@ using Message = bhttp::response<bhttp::string_body>;
 
 Response refusal_for(const error_code& error) {
   if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow) {
-    return refusal(431, "the header is too large");
+    return refusal(431, "the header of the request is too large");
   }
   if (error == bhttp::error::body_limit) return refusal(413, "the body is too large");
   return refusal(400, "the request is malformed");
@@ -68,12 +68,12 @@ std::optional<Response> to_request(const Parser::value_type& message,
     if (!is_new) at->second += ", " + value;
   }
   if (message.version() != 10 && message.version() != 11) {
-    return refusal(505, "only HTTP/1.0 and HTTP/1.1 are spoken");
+    return refusal(505, "only HTTP/1.0 and HTTP/1.1 are supported");
   }
   // Any other coding would leave the body's end unknown.
   const auto coding = request.headers.find("transfer-encoding");
   if (coding != request.headers.end() && !equal_ignoring_case(coding->second, "chunked")) {
-    return refusal(501, "the only transfer coding known is chunked");
+    return refusal(501, "the only supported transfer coding is chunked");
   }
   // RFC 9112 section 3.2: exactly one Host, none allowed in HTTP/1.0.
   return refuse_host(request, target->authority, hosts, message.version() >= 11, hosts_allowed);

@@ -110,7 +110,7 @@ std::optional<Response> refuse_host(const Request& request,
                                     bool needs_host,
                                     const std::vector<std::string>& hosts) {
   if (hosts_seen > 1 || (hosts_seen == 0 && needs_host)) {
-    return refusal(400, "the request needs one Host header");
+    return refusal(400, "the request must have exactly one Host header");
   }
   std::optional<Authority> own;
   if (hosts_seen == 1) {

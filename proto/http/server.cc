@@ -133,7 +133,8 @@ asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
     if (error) {
       // Out of descriptors or memory: the connection stays queued in the kernel until some are
       // free.
-      if (!reported) log::warn("could not accept an http connection: " + error.message());
+      if (!reported) log::warn("could not accept an HTTP connection: " + error.message() +
+                  "; the server tries again every 100 ms");
       reported = true;
       asio::steady_timer pause(self->executor_, kAcceptPause);
       co_await pause.async_wait(kToken);
@@ -164,7 +165,7 @@ asio::awaitable<Response> Server::Impl::answer(Request request) {
   const Router::Match match = router.find(request.method, request.path);
   if (match.handler == nullptr && match.allow.empty()) co_return refusal(404, "no such path");
   if (match.handler == nullptr) {
-    Response response = refusal(405, "the path does not know this method");
+    Response response = refusal(405, "the path does not support this method");
     response.headers.emplace_back("Allow", match.allow);
     co_return response;
   }

@@ -76,6 +76,40 @@ class AccessTest(ProgramsCase):
         node.send_signal(signal.SIGHUP)
         self.wait_until(lambda: self.over_tcp(secret, "get", "k").returncode == 0, "the reload")
 
+    def test_a_token_keeps_its_namespace_when_titles_move(self):
+        self.start_node()
+        self.kvctl("namespace", "create", "mine")
+        self.kvctl("--ns", "mine", "put", "k", "v")
+        secret = self.create("app", "read,write", "--only", "mine")
+        self.kvctl("namespace", "rename", "mine", "before")
+        self.kvctl("namespace", "create", "mine")
+        self.kvctl("--ns", "mine", "put", "k", "taken")
+        self.assertEqual(self.over_tcp(secret, "--ns", "before", "get", "k").stdout, b"v")
+        self.assertFails(self.over_tcp(secret, "--ns", "mine", "get", "k"), 3)
+        self.assertFails(self.kvctl("token", "create", "y", "--scope", "read", "--only", "absent"), 3, "absent")
+
+    def test_a_title_of_a_token_made_offline_becomes_an_id_at_the_start(self):
+        made = self.run_program("kvctl", "token", "--data", self.data, "create", "app", "--scope", "read,write",
+                                "--only", "default", "--only", "absent")
+        secret = made.stdout.decode().strip()
+        self.start_node()
+        self.assertEqual(self.over_tcp(secret, "--ns", "default", "put", "k", "v").returncode, 0)
+        self.assertNotIn('"default"', (self.data / "tokens.json").read_text())
+        self.assertIn('limited to the namespace "absent", which does not exist', self.log())
+        self.kvctl("namespace", "create", "absent")
+        self.assertFails(self.over_tcp(secret, "--ns", "absent", "get", "k"), 3)
+
+    def test_a_limited_token_learns_nothing_of_the_rest_of_the_node(self):
+        self.start_node()
+        self.kvctl("namespace", "create", "other")
+        limited = self.create("limited", "list,admin,metrics", "--only", "default")
+        self.assertFails(self.over_tcp(limited, "stats"), 5)
+        self.assertEqual(self.status_of_metrics(limited), 403)
+        self.assertFails(self.over_tcp(limited, "namespace", "rename", "default", "other"), 5)
+        self.kvctl("--ns", "default", "put", "k", "secret")
+        self.assertFails(self.over_tcp(limited, "--ns", "default", "list", "--values"), 5, "read")
+        self.assertEqual(self.over_tcp(limited, "--ns", "default", "list").stdout, b"k\n")
+
     def test_metrics_want_their_scope(self):
         self.start_node()
         self.assertEqual(self.status_of_metrics(), 200)

@@ -25,6 +25,7 @@ class NodeFixture : public ::testing::Test {
     ServerOptions options;
     options.listen = {tls ? "tls:127.0.0.1:0" : "127.0.0.1:0"};
     options.tls = std::move(tls);
+    options.unix_path = unix_path_;
     options.io_threads = 1;
     options.limits = limits;
     options.access = access;
@@ -51,6 +52,7 @@ class NodeFixture : public ::testing::Test {
   std::unique_ptr<MetricsRegistry> registry_;
   std::unique_ptr<Server> server_;
   std::string address_;
+  std::string unix_path_;  // of the server that is started next; empty: none
 };
 
 // On a store in memory. The namespace "default" has the handle 1.

@@ -162,7 +162,7 @@ TEST_F(PlainGetTest, TokensAndTheirEnd) {
   EXPECT_EQ(same_both_ways("a/k"), Code::kOk);
   const auto made = access_->create({.name = "reader",
                                      .scopes = access::Scopes{access::Scope::kRead},
-                                     .namespaces = {"default"},
+                                     .namespaces = {std::string(32, 'a')},
                                      .prefix = "a/"});
   ASSERT_TRUE(made) << made.error().to_string();
   EXPECT_EQ(same_both_ways("a/k"), Code::kUnauthenticated);
@@ -173,9 +173,7 @@ TEST_F(PlainGetTest, TokensAndTheirEnd) {
   EXPECT_EQ(same_both_ways("a/k", 2), Code::kDenied);
   EXPECT_EQ(same_both_ways("a/k", 99), Code::kNamespaceNotFound);
   ASSERT_TRUE(store_->rename_namespace(1, "another").ok());
-  EXPECT_EQ(same_both_ways("a/k"), Code::kDenied);
-  ASSERT_TRUE(store_->rename_namespace(1, "default").ok());
-  EXPECT_EQ(same_both_ways("a/k"), Code::kOk);
+  EXPECT_EQ(same_both_ways("a/k"), Code::kOk) << "its id is the same";
   ASSERT_TRUE(access_->revoke(made->token.grant.id));
   EXPECT_EQ(same_both_ways("a/k"), Code::kUnauthenticated);
 }

@@ -9,12 +9,14 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -28,6 +30,7 @@
 #include "proto/base/metrics.h"
 #include "tools/edged/descriptors.h"
 #include "tools/edged/exit_code.h"
+#include "tools/edged/guarded_time.h"
 #include "tools/edged/options.h"
 #include "tools/edged/ports_file.h"
 
@@ -35,6 +38,7 @@ namespace edged {
 namespace {
 
 constexpr std::chrono::milliseconds kDrainTimeout{10'000};
+constexpr std::chrono::seconds kTimeWatchPeriod{5};
 // A certificate should have been renewed by then.
 constexpr long kCertificateDaysMin = 14;
 
@@ -100,15 +104,27 @@ Status prepare_namespaces(const config::Config& config, storage::Store& store) {
   return {};
 }
 
+// What tokens may do must not move with a title.
+void resolve_titles(access::AccessTable& access, const storage::Store& store) {
+  const Status resolved = access.resolve_titles([&store](const std::string& title) {
+    const auto found = store.find_namespace(title);
+    return found ? std::optional(found->id) : std::nullopt;
+  });
+  if (!resolved.ok())
+    log::error("could not store the ids of the tokens' namespaces: " + resolved.message());
+}
+
 // The node's parts in the order they depend on each other; destroyed the other way round.
 class Node {
  public:
   Node(const config::Config& config,
+       GuardedTime& access_time,
        access::AccessTable& access,
        std::shared_ptr<net::ServerTls> tls,
        std::unique_ptr<storage::Store> store,
        const DescriptorPlan& plan)
-      : access_(access),
+      : access_time_(access_time),
+        access_(access),
         tls_(std::move(tls)),
         store_(std::move(store)),
         server_(server_options(config, access, tls_, plan), *store_, clock_, metrics_),
@@ -150,6 +166,7 @@ class Node {
     end_.async_wait([&](boost::system::error_code error, int) {
       if (error) return;
       hangup_.cancel();
+      time_watch_.cancel();
       begin_drain();
     });
     std::function<void()> wait_hup = [&] {
@@ -162,17 +179,31 @@ class Node {
       });
     };
     wait_hup();
+    watch_time();
     io_.run();
     if (server_drain_.joinable()) server_drain_.join();
   }
 
  private:
+  // Tokens follow a step of the wall clock when the store does.
+  void watch_time() {
+    time_watch_.expires_after(kTimeWatchPeriod);
+    time_watch_.async_wait([this](boost::system::error_code error) {
+      if (error) return;
+      if (access_time_.pending()) {
+        access_time_.set(clock_.wall_now() - store_->stats().clock_step);
+      }
+      watch_time();
+    });
+  }
+
   void reload_tokens() {
     const Status reloaded = access_.reload();
     if (!reloaded.ok()) {
       log::error("tokens not reloaded, those of before stay in use: " + reloaded.message());
       return;
     }
+    resolve_titles(access_, *store_);
     log::info("tokens reloaded: " + std::to_string(access_.snapshot()->tokens().size()));
   }
 
@@ -213,12 +244,14 @@ class Node {
 
   SystemClock clock_;
   MetricsRegistry metrics_;
+  GuardedTime& access_time_;
   access::AccessTable& access_;
   const std::shared_ptr<net::ServerTls> tls_;  // null: none
   boost::asio::io_context io_{1};
   // From here on signals wait for run(): who reads ports.json may send one at once.
   boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
   boost::asio::signal_set hangup_{io_, SIGHUP};
+  boost::asio::steady_timer time_watch_{io_};
   std::unique_ptr<storage::Store> store_;
   server::Server server_;
   std::atomic<bool> draining_{false};
@@ -230,7 +263,8 @@ int serve_store(const config::Config& config,
                 const DescriptorPlan& plan,
                 const std::function<void()>& reload) {
   const SystemClock clock;
-  const auto access = access::AccessTable::open(access_options(config), clock);
+  GuardedTime access_time(clock);
+  const auto access = access::AccessTable::open(access_options(config), access_time);
   if (!access) return fail(access.error());
   if (!config.insecure && is_reachable_from_outside(config) &&
       (*access)->snapshot()->tokens().empty()) {
@@ -245,8 +279,10 @@ int serve_store(const config::Config& config,
   if (!store) return fail(store.error());
   const Status prepared = prepare_namespaces(config, **store);
   if (!prepared.ok()) return fail(prepared);
+  resolve_titles(**access, **store);
+  access_time.set(clock.wall_now() - (*store)->stats().clock_step);
   const std::string ports_path = config.node.data_dir + "/ports.json";
-  Node node(config, **access, *tls, std::move(*store), plan);
+  Node node(config, access_time, **access, *tls, std::move(*store), plan);
   const Status started = node.start(ports_path);
   if (!started.ok()) return fail(started);
   node.run(reload);

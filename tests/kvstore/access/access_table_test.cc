@@ -49,6 +49,30 @@ TEST_F(AccessTableTest, IsOpenUntilTheFirstTokenAndAgainAfterTheLast) {
   EXPECT_TRUE(open(true)->snapshot()->required()) << "unless it is to stay closed";
 }
 
+TEST_F(AccessTableTest, TitlesInLimitsBecomeIdsOnce) {
+  const std::string id(32, 'a'), other(32, 'b');
+  const auto table = open();
+  Grant limited = grant("a");
+  limited.namespaces = {"sessions", other, "absent"};
+  const NewToken made = *table->create(limited);
+  const auto id_of = [&](const std::string& title) {
+    return title == "sessions" ? std::optional(id) : std::nullopt;
+  };
+  ASSERT_TRUE(table->resolve_titles(id_of).ok());
+  const std::vector<std::string> expected{id, other, "absent"};
+  EXPECT_EQ((*authenticate(*table, made.secret))->grant.namespaces, expected);
+  EXPECT_EQ((*authenticate(*open(), made.secret))->grant.namespaces, expected) << "in the file too";
+  const std::uint64_t generation = table->generation();
+  // The title has another namespace now.
+  ASSERT_TRUE(table
+                  ->resolve_titles([&](const std::string& title) {
+                    return title == "sessions" ? std::optional(std::string(32, 'c')) : std::nullopt;
+                  })
+                  .ok());
+  EXPECT_EQ((*authenticate(*table, made.secret))->grant.namespaces, expected);
+  EXPECT_EQ(table->generation(), generation) << "nothing changed";
+}
+
 TEST_F(AccessTableTest, KnowsASecretAndNothingElse) {
   const auto table = open();
   const NewToken made = *table->create(grant("a"));

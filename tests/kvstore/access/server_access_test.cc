@@ -193,7 +193,7 @@ TEST_F(ServerAccessTest, ATokenSeesItsNamespacesOnly) {
   access::Grant grant;
   grant.name = "a";
   grant.scopes = {Scope::kRead};
-  grant.namespaces = {"second"};
+  grant.namespaces = {std::string(32, 'b')};
   Peer peer(address_);
   ASSERT_EQ(peer.auth(table_->create(grant)->secret).status, Code::kOk);
   const Peer::Answer list = peer.ask(Opcode::kNamespaceList);

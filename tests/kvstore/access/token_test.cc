@@ -103,17 +103,16 @@ TEST(GrantTest, ChecksEachPart) {
   EXPECT_TRUE(check_grant(widest).ok());
 }
 
-TEST(GrantTest, NamespacesGoByIdOrTitle) {
+TEST(GrantTest, NamespacesGoByIdAlone) {
   const std::string id(32, 'a'), other(32, 'b');
   Grant grant = reader();
-  EXPECT_TRUE(grant.allows_namespace(id, "any"));
+  EXPECT_TRUE(grant.allows_namespace(id));
   EXPECT_TRUE(grant.covers_node());
   grant.namespaces = {"sessions", id};
   EXPECT_FALSE(grant.covers_node());
-  EXPECT_TRUE(grant.allows_namespace(other, "sessions"));
-  EXPECT_TRUE(grant.allows_namespace(id, "renamed since"));
-  EXPECT_FALSE(grant.allows_namespace(other, "session"));
-  EXPECT_FALSE(grant.allows_namespace(other, id)) << "a title that looks like the id is not it";
+  EXPECT_TRUE(grant.allows_namespace(id));
+  EXPECT_FALSE(grant.allows_namespace(other));
+  EXPECT_FALSE(grant.allows_namespace("sessions")) << "a title allows nothing";
 }
 
 TEST(GrantTest, KeysGoByPrefixAndTimeByTheMillisecond) {

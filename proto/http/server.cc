@@ -133,7 +133,8 @@ asio::awaitable<void> Server::Impl::accept_loop(std::shared_ptr<Impl> self) {
     if (error) {
       // Out of descriptors or memory: the connection stays queued in the kernel until some are
       // free.
-      if (!reported) log::warn("could not accept an HTTP connection: " + error.message() +
+      if (!reported)
+        log::warn("could not accept an HTTP connection: " + error.message() +
                   "; the server tries again every 100 ms");
       reported = true;
       asio::steady_timer pause(self->executor_, kAcceptPause);

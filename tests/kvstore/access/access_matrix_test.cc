@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "kvstore/server/gate.h"
+#include "kvstore/server/server.h"
 #include "tests/kvstore/raw_client.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/temp_dir.h"
@@ -180,6 +181,29 @@ class AccessMatrixTest : public ::testing::Test {
     }
   }
 
+  void ask_all(test::RawClient& client,
+               Scopes scopes,
+               const Limit& limit,
+               const std::vector<Row>& rows) {
+    // What would change the next answers is only asked for where it is refused.
+    const std::set<Opcode> changing{Opcode::kAuth, Opcode::kWatch, Opcode::kNamespaceDelete};
+    for (Row row : rows) {
+      if (row.opcode == Opcode::kBatch) row.scopes = {Scope::kWrite};
+      for (const std::uint16_t flags : {std::uint16_t{0}, row.flag}) {
+        const bool allowed = is_allowed(row, flags, scopes, limit);
+        if (allowed && changing.contains(row.opcode)) continue;
+        wire::Request request = request_of(row, flags);
+        request.id = static_cast<std::uint32_t>(++tried_);
+        const test::RawClient::Reply reply = client.call(request);
+        ASSERT_EQ(reply.header.id, request.id);
+        EXPECT_EQ(reply.status() == Code::kDenied, !allowed)
+            << wire::opcode_name(row.opcode) << " with flags " << flags << ", scopes "
+            << access::to_text(scopes) << ", limit " << limit.name << ": "
+            << code_name(reply.status());
+      }
+    }
+  }
+
   static void authenticate(Gate& gate, const std::string& secret) {
     wire::Request request;
     request.opcode = Opcode::kAuth;
@@ -230,6 +254,38 @@ TEST_F(AccessMatrixTest, EveryOperationFlagScopeAndLimitIsJudgedAsDocumented) {
     }
   }
   EXPECT_GT(tried_, 50'000u);
+}
+
+// Over TCP: the answer is `denied` exactly where the document says so.
+TEST_F(AccessMatrixTest, TheSameHoldsOnOneConnectionAndOnFreshOnes) {
+  ServerOptions options;
+  options.listen = {"127.0.0.1:0"};
+  options.io_threads = 1;
+  options.access = table_.get();
+  options.limits.auth_timeout = std::chrono::minutes(10);
+  Server server(options, store_, clock_, registry_);
+  ASSERT_TRUE(server.start().ok());
+  const std::vector<Row> rows = read_table();
+  test::RawClient one(server.addresses().front());
+  std::vector<Scopes> sets(1);
+  for (const auto& [name, scope] : kScopes) {
+    sets.push_back({scope});
+    sets.front().add(scope);
+  }
+  for (const Limit& limit : kLimits) {
+    for (const Scopes scopes : sets) {
+      const std::string secret = table_->create(grant_of(scopes, limit))->secret;
+      test::RawClient fresh(server.addresses().front());
+      for (test::RawClient* client : {&one, &fresh}) {
+        wire::Request in;
+        in.opcode = Opcode::kAuth;
+        in.fields.credential = secret;
+        ASSERT_EQ(client->call(in).status(), Code::kOk);
+        ask_all(*client, scopes, limit, rows);
+      }
+    }
+  }
+  EXPECT_GT(tried_, 4'000u);
 }
 
 }  // namespace

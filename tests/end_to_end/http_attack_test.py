@@ -48,6 +48,15 @@ class HttpAttackTest(ProgramsCase):
             self.assertEqual(result.returncode, 2)
             self.assertIn("node.http_hosts[0]", result.stderr.decode())
 
+    def test_the_worker_has_the_same_rule_and_its_public_url(self):
+        self.ports = {"http": self.start_worker(self.directory / "state", http_hosts=["cron.internal"],
+                                                public_url="https://pickmyclass.example/watches")}
+        get = b"GET /healthz HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\n\r\n"
+        for own in (b"pickmyclass.example", b"cron.internal", b"localhost", self.ports["http"].encode()):
+            self.assertEqual(self.status(get % (own, own)), 200, own)
+        self.assertEqual(self.status(get % (b"evil.example", b"evil.example")), 403)
+        self.assertEqual(self.status(get % (b"pickmyclass.example", b"evil.example")), 403)
+
     def test_a_thousand_slow_headers_do_not_shut_health(self):
         self.start_node()
         slow = []

@@ -60,6 +60,18 @@ class PermissionsTest(ProgramsCase):
         self.assertEqual(self.open_to_others(self.data), {str(self.data): "0o1777"})
         self.assertIn("could not close directory", self.log())
 
+    def test_a_workers_files_are_private(self):
+        state = self.directory / "state"
+        mails = state / "maildir" / "new"
+        mails.mkdir(parents=True)
+        (mails / "mail").write_text("to a student")
+        for path in (state, state / "maildir", mails, mails / "mail"):
+            path.chmod(0o777)
+        self.start_worker(state, wrap=(*WITH_UMASK, "0"))
+        self.wait_until(lambda: (state / "maildir" / "cur").exists(), "the maildir")
+        self.assertEqual(self.open_to_others(state), {})
+        self.assertIn('took the rights of other users away from directory "%s"' % state, self.log())
+
     def test_tokens_made_offline_are_private(self):
         result = self.run_program("kvctl", "token", "--data", self.data, "create", "x", "--scope", "read")
         self.assertEqual(result.returncode, 0, result.stderr)

@@ -60,6 +60,23 @@ class ProgramsCase(unittest.TestCase):
         self.ports = json.loads(ports_file.read_text())
         return node
 
+    def start_worker(self, state_dir, wrap=(), **worker):
+        """`edged worker` without PostgreSQL and node: it waits for both. Its HTTP address."""
+        config = self.directory / "worker.jsonc"
+        config.write_text(json.dumps({
+            "postgres": {"url": "postgres://127.0.0.1:1/none"}, "upstream": {"url": "http://127.0.0.1:1"},
+            "worker": {"http": "127.0.0.1:0", "state_dir": str(state_dir), **worker}}))
+        config.chmod(0o600)
+        log = open(self.directory / "node.log", "ab")
+        self.addCleanup(log.close)
+        process = subprocess.Popen([*wrap, BIN / "edged", "worker", "-c", config], cwd=self.directory,
+                                   env=environment(), stderr=log)
+        self.addCleanup(self.end, process)
+        ports = Path(state_dir) / "worker-ports.json"
+        self.wait_until(lambda: ports.exists() or process.poll() is not None, "worker-ports.json")
+        self.assertIsNone(process.poll(), self.log())
+        return json.loads(ports.read_text())["worker_http"]
+
     def wait_until(self, condition, what):
         end = time.monotonic() + PATIENCE_SECONDS
         while not condition():

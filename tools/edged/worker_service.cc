@@ -105,8 +105,7 @@ class WorkerService {
   bool stopping_ = false;
 };
 
-// A task's exception is a bug or exhausted memory: it ends the process, and the supervisor restarts
-// it.
+// A task's exception is a bug or exhausted memory: the process ends and is started again.
 void WorkerService::spawn(awaitable<void> task) {
   auto rethrow = [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);
@@ -303,8 +302,7 @@ awaitable<bool> WorkerService::begin_ticks() {
   co_return true;
 }
 
-// A tick that could not be started because PostgreSQL was away is tried again until the next is
-// due.
+// A tick that failed to start because PostgreSQL was away is tried again until the next is due.
 awaitable<void> WorkerService::run_tick(WallTime due_at) {
   std::optional<WallTime> next;
   for (const worker::Schedule& schedule : schedules_) {
@@ -335,8 +333,7 @@ awaitable<void> WorkerService::run_tick(WallTime due_at) {
   }
 }
 
-// A run that sees no sections may be one from which policies hide them since the start. No further
-// tick is run until the database is fit again.
+// Policies may hide the sections since the start: no tick is run until the database is fit again.
 awaitable<void> WorkerService::check_database_again() {
   Backoff backoff({std::chrono::milliseconds(1000), std::chrono::milliseconds(10'000)}, 1);
   while (!stopping_) {

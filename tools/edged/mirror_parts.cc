@@ -101,6 +101,7 @@ boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config&
 namespace {
 
 struct PrefixMirror {
+  bool answered = false;  // false: the node is away, slow, or lets nobody in
   bool owned = false;
   bool followed = false;
 };
@@ -114,6 +115,7 @@ boost::asio::awaitable<PrefixMirror> ask_for_prefix(net::Client* client,
   request.limit = 1;
   const Result<net::KvListPage> page = co_await client->list(std::move(ns), std::move(request));
   PrefixMirror mirror;
+  mirror.answered = page || page.code() == Code::kStale;
   // Stale: it is a mirror's, which has not loaded it or has fallen behind.
   mirror.owned = page ? page->fresh_as_of.has_value() : page.code() == Code::kStale;
   mirror.followed = page && page->fresh_as_of && *page->fresh_as_of >= fresh_after;
@@ -130,6 +132,7 @@ boost::asio::awaitable<NodeMirror> ask_node_for_mirror(net::Client& client,
       std::max<std::chrono::milliseconds>(std::chrono::seconds(10), config.mirror.heartbeat * 5);
   const std::string ns = config.worker_namespace_id();
   const PrefixMirror states = co_await ask_for_prefix(&client, ns, "class_state:", now - late);
+  if (!states.answered) co_return NodeMirror{};  // not to be waited for twice
   const PrefixMirror claims = co_await ask_for_prefix(&client, ns, "notif:", now - late);
   NodeMirror mirror;
   mirror.keys = {states.owned, claims.owned};

@@ -25,7 +25,7 @@
 
 namespace edged::mirror {
 
-// What the node kept of the mirror.
+// The mirror's state as the node stores it.
 struct StoredState {
   std::optional<Source> source;
   std::vector<OwnedPrefix> rules;
@@ -62,9 +62,9 @@ class Applier {
   template <typename T>
   using Awaitable = boost::asio::awaitable<T>;
 
-  // From here on other sessions' batches fail. What `who` is is for people. The version of all that
-  // is written later is above the one answered. Errors: kNamespaceNotFound, kDenied, those of a
-  // node that does not answer.
+  // Makes this session the owner: batches of other sessions fail from now on. `who` names the
+  // worker for people. Everything that is written later has a higher version than the one returned.
+  // Errors: kNamespaceNotFound, kDenied, those of a node that does not answer.
   Awaitable<Result<std::uint64_t>> take_over(std::string who);
   Awaitable<Result<StoredState>> read_state();
 
@@ -80,7 +80,7 @@ class Applier {
   bool has_room_for(const RowChange& change) const;
   bool empty() const { return changes_.empty(); }
 
-  // What goes with the changes.
+  // What a batch carries besides the changes.
   struct Seal {
     std::optional<Mark> mark;
     std::optional<Part> part;  // the batch ends within this transaction
@@ -93,22 +93,22 @@ class Applier {
   // a transaction that it has sent); those of PostgreSQL and of the node, after which it is not
   // known whether the batch was written: take over anew.
   Awaitable<Status> flush(Seal seal);
-  // As flush, but returns while the node still writes; the next call waits for it and returns its
-  // error. Whoever calls this calls settle() before the object goes.
+  // As flush(), but returns while the node still writes. The next call waits for that write and
+  // returns its error. Call settle() before the object is destroyed.
   Awaitable<Status> begin_flush(Seal seal);
-  // Waits for what begin_flush() left.
+  // Waits for the write that begin_flush() started.
   Awaitable<Status> settle();
 
-  // Removes the mirror's keys with `prefix` whose version is below the bound; reserved ones only if
-  // the prefix is one of theirs.
+  // Removes the mirror's keys with `prefix` whose version is below the bound. Reserved keys are
+  // removed only if the prefix is reserved too.
   // Errors: as flush.
   Awaitable<Status> remove_all(std::string prefix, std::uint64_t version_bound);
   static constexpr std::uint64_t kAnyVersion = UINT64_MAX;
   // To be part of the first batch of a load: all rows will be read anew.
   net::BatchItem forget_fetched();
 
-  // Gives the namespace back: removes the mirrored keys and everything that was kept beside them.
-  // Nothing is owned afterwards. False if nothing was. Errors: as take_over and flush.
+  // Ends the mirror in the node: removes the mirrored keys and the mirror's state. No mirror owns
+  // keys of the namespace afterwards. False if none did before. Errors: as take_over and flush.
   Awaitable<Result<bool>> release(std::string who);
 
  private:

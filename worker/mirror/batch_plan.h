@@ -27,7 +27,8 @@ class BatchPlan {
   using Includes = std::function<bool(const std::string& key, std::uint32_t xid)>;
   explicit BatchPlan(Includes node_includes = nullptr) : node_includes_(std::move(node_includes)) {}
 
-  // What the node's index says; must be known of each indexed row that is changed or removed.
+  // The key that the node's index has for a row. Call it for each indexed row that is changed or
+  // removed, before add().
   void know_index(const std::string& index_key, std::optional<std::string> key);
 
   // The key that the row has before the change; nothing: it has none.

@@ -21,11 +21,11 @@ namespace edged::mirror {
 
 bool is_reserved(std::string_view key);
 
-std::string owner_key();     // who writes: each session of a worker puts it anew, and fences by it
-std::string rules_key();     // the prefixes that belong to the mirror; the node reads it
+std::string owner_key();  // the session that writes: each puts it anew; batches check its version
+std::string rules_key();  // the prefixes that belong to the mirror; the node reads it
 std::string position_key();  // written by the node with each batch that carries a position
-std::string source_key();    // of what the entries are a copy: Source
-std::string part_key();      // how much of a split transaction is there: Part
+std::string source_key();    // the database and rules that the entries are a copy of: Source
+std::string part_key();      // how much of a split transaction is in the node: Part
 std::string fetched_key();   // which values may be newer than the position: encode_fetched()
 std::string beat_key();      // the last heartbeat that came back; put also to have a batch on disk
 // From a row's identity to its key, for tables whose key has columns outside the identity.
@@ -38,7 +38,8 @@ std::string encode_position(Lsn lsn);
 // Errors: kCorruption.
 Result<Lsn> decode_position(std::string_view bytes);
 
-// Up to where the node has PostgreSQL's changes, and a time before which all of them are there.
+// The position up to which the node has PostgreSQL's changes, and a time: all changes that were
+// committed before it are in the node.
 struct Mark {
   Lsn position = 0;  // 0: none that PostgreSQL still knows
   WallTime fresh_as_of{};
@@ -49,7 +50,7 @@ Result<Mark> decode_mark(std::string_view bytes);
 struct OwnedPrefix {
   std::string prefix;
   std::chrono::milliseconds ttl{0};  // 0: no bound
-  bool loaded = false;               // until then nobody is answered from it
+  bool loaded = false;               // until then reads return stale
 
   bool operator==(const OwnedPrefix&) const = default;
 };
@@ -59,7 +60,7 @@ std::string encode_rules(const std::vector<OwnedPrefix>& rules);
 // Errors: kCorruption.
 Result<std::vector<OwnedPrefix>> decode_rules(std::string_view bytes);
 
-// A stored form of everything a rule says: another text means that its rows must be loaded anew.
+// A rule as text. If it differs from the stored text, the rule's rows are loaded anew.
 std::string text_of(const Rule& rule);
 
 struct Source {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of a table in the node: which key each row has, which value, and when it ends. Made
-// from the `mirror.rules` of the configuration; what they name is checked against the catalogue
-// elsewhere. Value types; any thread.
+// A rule of the mirror: which key and value each row of a table has in the node, and when its entry
+// expires. Made from `mirror.rules` of the configuration; catalogue.h checks the names against the
+// database. Value types; any thread.
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the messages of the stream mean for the node: which row has which entry now. Knows the
-// tables of the session; no I/O. One thread.
+// Translates messages of the replication stream to row changes: which row has which entry now.
+// Knows the tables of the session; no I/O. One thread.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@
 
 namespace edged::mirror {
 
-// A row of which columns were not sent because they have not changed: its entry is made once the
-// stored value is at hand.
+// A row whose large columns were not sent, because they have not changed. Its entry is made once
+// the stored value is at hand.
 class PartialRow {
  public:
   PartialRow(std::shared_ptr<const RowMapper> mapper, std::vector<RowMapper::Field> fields);
@@ -47,7 +47,7 @@ struct RowChange {
   bool deferred_key = false;
   std::uint32_t xid = 0;  // of the transaction in the stream; 0: of a load
   Lsn commit_lsn = 0;     // of its commit record
-  // What the row was called before and is called now; only for tables with an index.
+  // The row's identity before and after the change. Only for tables with an index.
   bool indexed = false;
   std::string identity_before, identity;
   // Of tables without an index: the key before, if there was one.

@@ -27,7 +27,7 @@ class AccessTest(ProgramsCase):
         if secret:
             request.add_header("Authorization", "Bearer " + secret)
         try:
-            return urllib.request.urlopen(request, timeout=10).status
+            return urllib.request.urlopen(request, timeout=180).status
         except urllib.error.HTTPError as error:
             self.assertIn("kvctl token create NAME --scope metrics", error.read().decode())
             return error.code
@@ -118,7 +118,7 @@ class AccessTest(ProgramsCase):
         self.assertEqual(self.status_of_metrics(), 401)
         self.assertEqual(self.status_of_metrics(reader), 403)
         self.assertEqual(self.status_of_metrics(metrics), 200)
-        with urllib.request.urlopen("http://%s/healthz" % self.ports["http"], timeout=10) as answer:
+        with urllib.request.urlopen("http://%s/healthz" % self.ports["http"], timeout=180) as answer:
             self.assertEqual(answer.status, 200)
 
     def test_usage(self):

@@ -269,7 +269,7 @@ class KvctlUsageTest(ProgramsCase):
         program.chmod(0o755)
         result = subprocess.run([program, "--addr", "unix:" + self.ports["unix"], "stats"], user=65534,
                                 group=65534, extra_groups=[], cwd=self.directory, env=environment(), capture_output=True,
-                                timeout=30)
+                                timeout=180)
         self.assertFails(result, 5, "permission denied on the socket")
 
     def test_the_first_token_says_who_needs_one_now(self):

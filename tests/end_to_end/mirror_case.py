@@ -54,11 +54,11 @@ class MirrorCase(ReplayCase):
 
     def kvctl(self, *arguments):
         return subprocess.run([PROGRAMS / "kvctl", "--addr", "unix:%s/kv.sock" % self.deployment.node_dir,
-                               "--ns", NAMESPACE_ID, *arguments], capture_output=True, text=True, timeout=30)
+                               "--ns", NAMESPACE_ID, *arguments], capture_output=True, text=True, timeout=180)
 
     def mirror(self, command, *arguments):
         return subprocess.run([PROGRAMS / "edged", "mirror", command, "-c", self.deployment.config, "--log-level",
-                               "off", *arguments], capture_output=True, text=True, timeout=60)
+                               "off", *arguments], capture_output=True, text=True, timeout=180)
 
     def log(self):
         return self.worker.log.read_text()

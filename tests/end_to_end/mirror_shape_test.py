@@ -183,7 +183,7 @@ class MirrorShapeTest(MirrorCase):
 
         def value(key):
             return subprocess.run([PROGRAMS / "kvctl", "--addr", "unix:%s/kv.sock" % edge.node_dir, "--ns", NAMESPACE_ID,
-                                   "get", key], capture_output=True, text=True, timeout=30).stdout
+                                   "get", key], capture_output=True, text=True, timeout=180).stdout
         return edge, edge.start("worker"), value
 
     def test_edges_with_different_rules_share_a_publication(self):

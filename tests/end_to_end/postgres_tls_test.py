@@ -44,7 +44,7 @@ class PostgresTlsTest(ReplayCase):
             self.deploy(kv_namespaces=[])
         self.deployment.write_config(kv_namespaces=[], postgres={"url": url})
         return subprocess.run([self.deployment.programs / "edged", "cron", "run", "class-monitor", "--json", "-c",
-                               self.deployment.config], capture_output=True, text=True, timeout=60)
+                               self.deployment.config], capture_output=True, text=True, timeout=180)
 
     def test_a_server_whose_certificate_is_right_is_spoken_to(self):
         done = self.cron_run(self.url("localhost", self.authority))

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 BIN = Path(os.environ["EDGED_BIN"])
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 def environment(extra=None):

@@ -16,7 +16,7 @@ OF_TOKENS = {"auth", "token_create", "token_list", "token_revoke"}
 class ReferenceClientTest(ProgramsCase):
     def run_client(self, address, env=None):
         """The operations it shows."""
-        done = subprocess.run([sys.executable, CLIENT, address], capture_output=True, text=True, timeout=60,
+        done = subprocess.run([sys.executable, CLIENT, address], capture_output=True, text=True, timeout=180,
                               env=environment(env))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return {line.split()[0] for line in done.stdout.splitlines()}

@@ -21,8 +21,8 @@ from tools.replay.upstream import Faults, Upstream  # noqa: E402
 
 PROGRAMS = Path(os.environ.get("EDGED_BIN", ROOT / "build" / "release" / "bin"))
 DATABASE = "replay"
-SETTLE_SECONDS = 60
-MAIL_SECONDS = 90  # a lease of 30 s may have to end first
+SETTLE_SECONDS = 180
+MAIL_SECONDS = 240  # a lease of 30 s may have to end first
 
 
 class ReplayCase(unittest.TestCase):

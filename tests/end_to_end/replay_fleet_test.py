@@ -12,7 +12,7 @@ from tools.replay.fleet import Fleet
 
 WORKERS = 8
 TICKS = 12
-FRAME_SECONDS = 60
+FRAME_SECONDS = 180
 SCHEDULED_MIN = 5
 RUNS = "select id, cause, status, attempts, worker, summary->>'failed', due_at from edged.cron_runs order by id"
 

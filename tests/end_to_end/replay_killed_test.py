@@ -12,7 +12,7 @@ import urllib.request
 from replay_case import DATABASE, Faults, ReplayCase
 
 TICKS = 12
-BACK_SECONDS = 20
+BACK_SECONDS = 120
 
 
 class KilledTest(ReplayCase):

@@ -22,13 +22,13 @@ class MirroredReplayTest(ReplayCase):
 
     def value(self, key):
         done = subprocess.run([PROGRAMS / "kvctl", "--addr", "unix:%s/kv.sock" % self.deployment.node_dir, "--ns",
-                               NAMESPACE_ID, "get", key], capture_output=True, text=True, timeout=30)
+                               NAMESPACE_ID, "get", key], capture_output=True, text=True, timeout=180)
         return done.stdout if done.returncode == 0 else done.returncode
 
     def wait_for_mirror(self, serve, state="following"):
         def stands():
             done = subprocess.run([PROGRAMS / "edged", "mirror", "status", "--json", "-c", self.deployment.config,
-                                   "--log-level", "off"], capture_output=True, text=True, timeout=60)
+                                   "--log-level", "off"], capture_output=True, text=True, timeout=180)
             return json.loads(done.stdout)["state"] == state if done.stdout else False
         self.deployment.wait_for("the mirror to be " + state, stands, serve)
 

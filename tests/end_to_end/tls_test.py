@@ -48,7 +48,7 @@ class TlsTest(ProgramsCase):
         """A connection that closes with the test."""
         host, port = self.ports["http"].removeprefix("tls:").rsplit(":", 1)
         context = ssl.create_default_context(cafile=trusted or self.trusted)
-        connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=20)
+        connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=180)
         self.addCleanup(connection.close)
         return connection
 
@@ -62,7 +62,7 @@ class TlsTest(ProgramsCase):
         for name, version in versions.items():
             setattr(context, name, version)
         host, port = address.removeprefix("tls:").rsplit(":", 1)
-        with socket.create_connection((host, port), timeout=20) as plain:
+        with socket.create_connection((host, port), timeout=180) as plain:
             with context.wrap_socket(plain, server_hostname=host) as stream:
                 return stream.version()
 
@@ -98,7 +98,7 @@ class TlsTest(ProgramsCase):
         self.assertIn("edged_tls_certificate_not_after_seconds", page)
         self.assertIn('edged_tls_handshake_failures_total{face="http"} 0', page)
         host, port = self.ports["http"].removeprefix("tls:").rsplit(":", 1)
-        with socket.create_connection((host, port), timeout=20) as plain:
+        with socket.create_connection((host, port), timeout=180) as plain:
             plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertNotIn(b"HTTP", plain.recv(1000))
         connection.request("GET", "/metrics")
@@ -133,7 +133,7 @@ class TlsTest(ProgramsCase):
         self.assertEqual(client.call("ping")[0], "ok", "requests are answered until silence")
         with self.assertRaises(EOFError):  # and not ssl.SSLEOFError: the end was announced
             client.next_frame()
-        self.assertEqual(self.node.wait(timeout=20), 0)
+        self.assertEqual(self.node.wait(timeout=180), 0)
 
     def refused(self, *texts, arguments=(), code=2):
         result = self.edged("node", "-c", "edged.jsonc", *arguments)

@@ -207,7 +207,7 @@ TEST_F(ClientOperationsTest, CallsUnderWayOutliveADrainAndNewOnesGoElsewhere) {
   std::atomic<bool> stop{false};
   std::atomic<int> answered{0}, unavailable{0}, other{0};
   std::thread writer([&] {
-    net::ClientOptions options{address_, 1s, 5s};
+    net::ClientOptions options{address_, 30s, 60s};
     options.tls_ca_file = certificate_;
     BlockingClient client(options);
     for (int i = 0; !stop; ++i) {
@@ -218,9 +218,13 @@ TEST_F(ClientOperationsTest, CallsUnderWayOutliveADrainAndNewOnesGoElsewhere) {
       }
     }
   });
-  std::this_thread::sleep_for(200ms);
+  const auto wait_for = [](const std::atomic<int>& count) {
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (count == 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+  };
+  wait_for(answered);
   server_->stop();
-  std::this_thread::sleep_for(100ms);
+  wait_for(unavailable);
   stop = true;
   writer.join();
   EXPECT_GT(answered.load(), 0);

@@ -21,7 +21,7 @@ class EmbeddingTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             for expected in shown:
                 run = subprocess.run([PROGRAM, directory + "/example"], capture_output=True, text=True,
-                                     timeout=60, check=False)
+                                     timeout=180, check=False)
                 self.assertEqual((run.returncode, run.stdout), (0, expected), run.stderr)
 
     def test_it_says_how_to_call_it_and_what_went_wrong(self):

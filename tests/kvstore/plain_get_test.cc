@@ -185,7 +185,7 @@ TEST_F(PlainGetTest, TokensThatMayNotReadOrExpire) {
   ASSERT_TRUE(writer);
   authenticate(writer->secret);
   EXPECT_EQ(same_both_ways("k"), Code::kDenied);
-  const auto expires_at = clock_.wall_now() + std::chrono::milliseconds(300);
+  const auto expires_at = clock_.wall_now() + std::chrono::seconds(3);
   const auto brief = access_->create(
       {.name = "brief", .scopes = access::Scopes{access::Scope::kRead}, .expires_at = expires_at});
   ASSERT_TRUE(brief);

@@ -17,7 +17,7 @@ namespace {
 using Kind = LinearVerdict::Kind;
 
 std::uint64_t seed_of_run() {
-  const char* given = std::getenv("EDGED_SEED");
+  const char* given = std::getenv("EDGED_TEST_SEED");
   return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
 }
 
@@ -52,7 +52,7 @@ void compare(const std::vector<LinearOp>& history, Tally& tally) {
 
 void compare_many(bool damaged) {
   const std::uint64_t seed = seed_of_run();
-  SCOPED_TRACE("again: EDGED_SEED=" + std::to_string(seed));
+  SCOPED_TRACE("again: EDGED_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   Tally tally;
   for (std::size_t i = 0; i < histories_of_run() && !testing::Test::HasFatalFailure(); ++i) {
@@ -88,7 +88,7 @@ TEST(LinearAgreementTest, OnDamagedHistories) {
 // `life` operations from one kill to the next.
 void judge_long_history(std::size_t operations, std::size_t life) {
   const std::uint64_t seed = seed_of_run();
-  SCOPED_TRACE("again: EDGED_SEED=" + std::to_string(seed));
+  SCOPED_TRACE("again: EDGED_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   RandomHistoryOptions options;
   options.operations = operations;

@@ -13,7 +13,7 @@
 namespace edged::soak {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kPatience{180};
 constexpr std::chrono::milliseconds kPoll{20};
 
 std::vector<std::string> command(const std::string& program,

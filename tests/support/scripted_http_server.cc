@@ -116,6 +116,12 @@ asio::awaitable<void> serve_connection(tcp::socket socket, State* state) {
     const std::size_t now = ++state->in_flight;
     state->in_flight_max = std::max(state->in_flight_max.load(), now);
     ScriptedAnswer answer = state->script(request);
+    asio::steady_timer pause(socket.get_executor());
+    for (int i = 0; i < 6000 && state->in_flight_max < answer.held_until_in_flight; ++i) {
+      error_code ignored;
+      pause.expires_after(std::chrono::milliseconds(10));
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
     const bool keep = co_await send_answer(socket, std::move(answer));
     --state->in_flight;
     if (!keep) co_return;

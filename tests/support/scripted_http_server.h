@@ -38,6 +38,8 @@ struct ScriptedAnswer {
   std::chrono::milliseconds delay{0};
   bool chunked = false;
   Fault fault = Fault::kNone;
+  // Not answered before so many requests have been in flight at one time.
+  std::size_t held_until_in_flight = 0;
 };
 
 class ScriptedHttpServer {

@@ -11,7 +11,7 @@ namespace edged::test {
 
 class SilentDns {
  public:
-  static constexpr std::chrono::seconds kPatience{20};
+  static constexpr std::chrono::seconds kPatience{120};
 
   SilentDns();
   // Returns when everybody who waited has got the answer.

@@ -20,7 +20,7 @@ namespace edged {
 namespace {
 
 using std::chrono::steady_clock;
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kPatience{60};
 
 bool wait_for(const std::function<bool()>& condition) {
   const auto end = steady_clock::now() + kPatience;
@@ -89,7 +89,7 @@ class SupervisorTest : public ::testing::Test {
 };
 
 constexpr const char* kWaitForTerm =
-    "trap 'touch ended; exit 0' TERM; while :; do sleep 0.02; done";
+    "trap 'touch ended; exit 0' TERM; touch ready; while :; do sleep 0.02; done";
 
 TEST_F(SupervisorTest, RestartsTheOneThatWasKilledAndLeavesTheOther) {
   start({scripted("a", kWaitForTerm), scripted("b", kWaitForTerm)});
@@ -106,10 +106,9 @@ TEST_F(SupervisorTest, EndsBothOnSigtermAndSigint) {
   for (const int signal : {SIGTERM, SIGINT}) {
     std::filesystem::remove(directory_.path() + "/a.pids");
     std::filesystem::remove(directory_.path() + "/ended");
+    std::filesystem::remove(directory_.path() + "/ready");
     start({scripted("a", kWaitForTerm)});
-    // The trap is set a moment after the pid is noted.
-    ASSERT_TRUE(wait_for([&] { return pids("a").size() == 1; }));
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    ASSERT_TRUE(wait_for([&] { return exists("ready"); }));
     ::kill(supervisor_, signal);
     EXPECT_EQ(exit_code(), 0);
     EXPECT_TRUE(exists("ended"));
@@ -150,8 +149,7 @@ TEST_F(SupervisorTest, IsInNoHurryAfterAConfigurationError) {
 
 TEST_F(SupervisorTest, TakesItsChildrenAlong) {
   start({scripted("a", kWaitForTerm)});
-  ASSERT_TRUE(wait_for([&] { return pids("a").size() == 1; }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  ASSERT_TRUE(wait_for([&] { return exists("ready"); }));
   ::kill(supervisor_, SIGKILL);
   EXPECT_EQ(exit_code(), -1);
   EXPECT_TRUE(wait_for([&] { return exists("ended"); }));

@@ -11,7 +11,7 @@ from .deployment import NAMESPACE_ID, DeploymentError
 from .upstream import Faults
 
 HIT_SECONDS = 5
-RUN_SECONDS = 200
+RUN_SECONDS = 400
 BACKENDS = ("select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid() "
             "and datname = current_database()")
 # The misbehaviours of an upstream, and the most that each may be likely for one question. Few answers may stay

@@ -16,8 +16,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-START_SECONDS = 30
-STOP_SECONDS = 20
+START_SECONDS = 120
+STOP_SECONDS = 60
 STUDENTS = 12
 NAMESPACE_ID = "0f2ac74b498b48028cb68387c421e279"
 # The tables of class-monitor in the node, as docs/mirror.md has them.

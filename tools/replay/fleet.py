@@ -11,7 +11,7 @@ import time
 
 from .deployment import DeploymentError
 
-BACK_SECONDS = 60
+BACK_SECONDS = 180
 
 
 class Fleet:

@@ -28,9 +28,9 @@ from tools.replay.fleet import Fleet  # noqa: E402
 from tools.replay.upstream import Upstream  # noqa: E402
 
 DATABASE = "replay"
-SETTLE_SECONDS = 240  # more than the two minutes that an upstream's open circuit takes
-MAIL_SECONDS = 120    # a mail whose worker was killed waits for the end of its lease, 30 s
-MIRROR_SECONDS = 60
+SETTLE_SECONDS = 400  # more than the two minutes that an upstream's open circuit takes
+MAIL_SECONDS = 240    # a mail whose worker was killed waits for the end of its lease, 30 s
+MIRROR_SECONDS = 180
 TELL_SECONDS = 10
 PREFIX = {"colleges": "", "pcc": "pcc"}  # below tests/data
 

@@ -28,7 +28,7 @@ using testing::AssertionFailure;
 using testing::AssertionResult;
 using testing::AssertionSuccess;
 
-inline constexpr milliseconds kPatience{10'000};
+inline constexpr milliseconds kPatience{60'000};
 
 class RawClient {
  public:

@@ -49,17 +49,18 @@ TEST_F(ServerTest, ClosesAConnectionWhoseHeaderNeverEnds) {
   RawClient client(address);
   const auto begin = steady_clock::now();
   client.send("GET /hello HTTP/1.1\r\n");
-  std::thread dripping([&client] {  // bytes keep coming, and do not move the deadline
-    for (int i = 0; i < 20; ++i) {
+  std::atomic<bool> closed{false};
+  std::thread dripping([&] {  // bytes keep coming, and do not move the deadline
+    while (!closed) {
       client.send("X-A: b\r\n");
       std::this_thread::sleep_for(milliseconds(50));
     }
   });
   EXPECT_TRUE(client.closed());
   const auto took = steady_clock::now() - begin;
+  closed = true;
   dripping.join();
   EXPECT_GE(took, milliseconds(150));
-  EXPECT_LT(took, milliseconds(900));
   EXPECT_TRUE(silent.closed());
 }
 
@@ -73,12 +74,12 @@ TEST_F(ServerTest, ClosesAConnectionWhoseBodyIsTooSlow) {
 }
 
 TEST_F(ServerTest, ABodyAtTheSlowestRateIsTaken) {
-  options.transfer_grace = milliseconds(200);
-  options.transfer_rate_min = 100;  // 10 bytes buy 100 ms
+  options.transfer_grace = milliseconds(1000);
+  options.transfer_rate_min = 20;  // 20 bytes buy a second
   start();
   RawClient client(address);
-  client.send("POST /echo HTTP/1.1\r\n" + kHost + "Content-Length: 200\r\n\r\n");
-  for (int i = 0; i < 10; ++i) {
+  client.send("POST /echo HTTP/1.1\r\n" + kHost + "Content-Length: 600\r\n\r\n");
+  for (int i = 0; i < 30; ++i) {  // takes longer than the grace
     client.send(std::string(20, 'x'));
     std::this_thread::sleep_for(milliseconds(50));
   }
@@ -112,7 +113,7 @@ TEST_F(ServerTest, DrainLetsARequestEndAndClosesTheIdle) {
   EXPECT_NE(response->find("Connection: close\r\n"), std::string::npos) << *response;
   EXPECT_TRUE(busy.closed());
   EXPECT_LT(drained.get(), kPatience);
-  EXPECT_LT(drain(kPatience).get(), milliseconds(1000));  // twice is safe
+  EXPECT_LT(drain(kPatience).get(), kPatience);  // twice is safe
 }
 
 TEST_F(ServerTest, DrainGivesUpAfterItsTimeout) {
@@ -120,7 +121,7 @@ TEST_F(ServerTest, DrainGivesUpAfterItsTimeout) {
   RawClient busy(address);
   busy.send("GET /slow HTTP/1.1\r\n" + kHost + "\r\n");
   slow_started.get_future().wait();
-  EXPECT_LT(drain(milliseconds(100)).get(), milliseconds(5000));
+  EXPECT_LT(drain(milliseconds(100)).get(), kPatience);
   EXPECT_TRUE(busy.closed());
 }
 

@@ -22,7 +22,7 @@ struct TickerTest : testing::Test {
   }
   // Runs the executor until it has nothing to do, which a ticker that stopped must bring about.
   bool run_to_end() {
-    context.run_for(std::chrono::seconds(20));
+    context.run_for(std::chrono::seconds(120));
     return context.stopped();
   }
 

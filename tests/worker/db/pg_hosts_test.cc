@@ -53,7 +53,7 @@ class PgHostsTest : public test::PgPoolFixture {
                   " user=postgres dbname=postgres password=" + PostgresCluster::kPassword + " " +
                   further;
     options.size = 1;
-    options.connect_timeout = 500ms;
+    options.connect_timeout = 2s;
     return options;
   }
 

@@ -115,9 +115,9 @@ TEST_F(PgPipelineTest, WithoutSessionStateSettingsLiveForOneTransaction) {
 
 TEST_F(PgPipelineTest, WithoutSessionStateTheServerStillEndsAStatementAtItsTimeout) {
   PgPoolOptions slow = stateless();
-  slow.statement_timeout = 200ms;
+  slow.statement_timeout = 1s;
   PgPool pool(io_.get_executor(), slow, metrics_);
-  const Result<PgResult> ended = run_awaitable(io_, pool.execute("select pg_sleep(20)", {}));
+  const Result<PgResult> ended = run_awaitable(io_, pool.execute("select pg_sleep(100)", {}));
   EXPECT_EQ(ended.code(), Code::kDeadlineExceeded) << ended.error().to_string();
   EXPECT_EQ(value(pool, "select 1"), "1");
 }

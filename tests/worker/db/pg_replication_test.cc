@@ -72,7 +72,7 @@ class PgReplicationTest : public testing::Test {
         connection_->start_streaming("START_REPLICATION SLOT s LOGICAL 0/0 (proto_version '1', "
                                      "publication_names 'p', messages 'true')"));
   }
-  Result<std::optional<std::string>> next(std::chrono::milliseconds patience = 10s) {
+  Result<std::optional<std::string>> next(std::chrono::milliseconds patience = 60s) {
     return run_awaitable(io_, connection_->next_frame(std::chrono::steady_clock::now() + patience));
   }
   // The types of the pgoutput messages up to the first commit.

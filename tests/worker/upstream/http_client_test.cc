@@ -130,7 +130,8 @@ TEST_F(HttpClientTest, ClassesFailures) {
                {"/bad-gzip", Code::kCorruption},
                {"/loop", Code::kCorruption}};
   for (const auto& c : cases) {
-    const auto answer = get(server.url() + c.target, milliseconds(500));
+    const bool silent = c.code == Code::kDeadlineExceeded;
+    const auto answer = get(server.url() + c.target, milliseconds(silent ? 500 : 60'000));
     ASSERT_FALSE(answer) << c.target;
     EXPECT_EQ(answer.code(), c.code) << c.target << ": " << answer.error().to_string();
     EXPECT_EQ(client_->in_flight(), 0u);
@@ -183,7 +184,9 @@ TEST_F(HttpClientTest, BoundsTheBody) {
 
 TEST_F(HttpClientTest, RunsFiveHundredAtOnce) {
   ScriptedHttpServer server([](const ScriptedRequest& request) {
-    return ScriptedAnswer{200, request.target, {}, milliseconds(200)};
+    ScriptedAnswer answer{200, request.target};
+    answer.held_until_in_flight = 500;
+    return answer;
   });
   for (int round = 0; round < 2; ++round) {
     int right = 0;
@@ -204,7 +207,7 @@ TEST_F(HttpClientTest, RunsFiveHundredAtOnce) {
     }
     EXPECT_EQ(right, 500);
   }
-  EXPECT_GT(server.in_flight_max(), 250u);
+  EXPECT_EQ(server.in_flight_max(), 500u);
   EXPECT_LE(server.connections(), 500u) << "the second round must use the first one's connections";
 }
 
@@ -223,7 +226,7 @@ TEST_F(HttpClientTest, CancelledRequestIsDropped) {
     done = true;
   };
   asio::co_spawn(io_, race, asio::detached);
-  while (!done && io_.run_one_for(seconds(5)) > 0) {
+  while (!done && io_.run_one_for(seconds(30)) > 0) {
   }
   EXPECT_TRUE(done);
   EXPECT_EQ(client_->in_flight(), 0u);
@@ -244,10 +247,10 @@ TEST_F(HttpClientTest, DestroyedClientEndsItsRequests) {
                      [&codes](Result<HttpAnswer> answer) { codes.push_back(answer.code()); }),
         asio::detached);
   }
-  while (server.requests() < 10 && io_.run_one_for(seconds(5)) > 0) {
+  while (server.requests() < 10 && io_.run_one_for(seconds(30)) > 0) {
   }
   client_.reset();
-  io_.run_for(seconds(5));
+  io_.run_for(seconds(30));
   EXPECT_EQ(codes, std::vector<Code>(10, Code::kUnavailable));
 }
 

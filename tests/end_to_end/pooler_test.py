@@ -42,7 +42,7 @@ class Pooler:
         assert program, "PgBouncer is missing: run tools/setup test"
         self._process = subprocess.Popen([program, "-q", config], stdin=subprocess.DEVNULL, cwd="/",
                                          stderr=subprocess.DEVNULL, **self._as_user)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()

@@ -19,7 +19,7 @@ from tools.replay.steps import DirectoryWatch, NodeWire, PostgresWire, Steps
 
 TICKS = 3  # known, the run that is killed, afterwards
 MOMENTS = (220, 260, 264)  # of UCSD's ticks: between them sections fill up, open, and get instructors
-RUN_SECONDS = 60
+RUN_SECONDS = 180
 FRESH = ("truncate public.class_states, public.notifications_sent, edged.mails, edged.cron_runs, "
          "edged.section_checks")
 # Its worker is dead: nobody need wait until the lease of a mail has run out.
@@ -174,8 +174,8 @@ class StepsTest(ReplayCase):
 
     def assert_all_kinds_of_steps(self):
         seen = " ".join(self.steps.seen)
-        for kind in ("with known as", "with input", "with confirmed", "with fresh", "with mine", "update edged.mails",
-                     "node opcode"):
+        for kind in ("monitor.begin_run", "monitor.apply_results", "monitor.finish_run", "mail.claim_due",
+                     "mail.renew_and_check", "mail.finish", "node opcode"):
             for place in ("before ", "after ", "before the answer to ", "after the answer to "):
                 self.assertIn(place + kind, seen)
         last = min(self.MOST, len(self.history.sections))

@@ -28,7 +28,7 @@ class ClientOperationsTest : public ServerFixture {
  protected:
   void SetUp() override {
     ServerFixture::SetUp();
-    net::ClientOptions options{address_, 1s, 20s};
+    net::ClientOptions options{address_, 30s, 60s};
     if (std::getenv("EDGED_TEST_TLS") != nullptr) {
       serve_with_tls();
       options.address = address_;
@@ -177,7 +177,7 @@ TEST_F(ClientOperationsTest, WatchesUntilTheNodeGoesAndGoesOnWhereItWas) {
       *store_, storage::Put{.ns = 1, .key = "w:2", .value = "x"}, storage::Durability::kWal);
   ASSERT_TRUE(missed);
   start({});
-  client_ = std::make_unique<BlockingClient>(net::ClientOptions{address_, 1s, 20s});
+  client_ = std::make_unique<BlockingClient>(net::ClientOptions{address_, 30s, 60s});
   auto resumed = client_->watch("default", "w:", changes[1].version);
   ASSERT_TRUE(resumed) << resumed.error().to_string();
   const auto next = client_->next(**resumed, 10s);

@@ -49,9 +49,9 @@ class ServerClientTest : public ::testing::Test {
     ASSERT_TRUE(started.ok()) << started.to_string();
   }
 
-  std::unique_ptr<BlockingClient> client(std::chrono::milliseconds timeout = 5s) {
+  std::unique_ptr<BlockingClient> client(std::chrono::milliseconds timeout = 60s) {
     return std::make_unique<BlockingClient>(
-        net::ClientOptions{server_->addresses().front(), 1s, timeout});
+        net::ClientOptions{server_->addresses().front(), 30s, timeout});
   }
 
   const std::string directory_ = temporary_path();

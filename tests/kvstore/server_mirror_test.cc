@@ -27,8 +27,9 @@ class ServerMirrorTest : public OperationsFixture {
   void SetUp() override {
     OperationsFixture::SetUp();
     net::ClientOptions options;
+    options.connect_timeout = std::chrono::seconds(30);
+    options.call_timeout = std::chrono::seconds(60);
     options.address = address_;
-    options.call_timeout = 20s;
     kv_ = std::make_unique<net::BlockingClient>(options);
   }
   // "m:" is owned, loaded and fresh as of now; "m:1" = "one".
@@ -171,6 +172,8 @@ TEST_F(ServerMirrorTest, WaitingReadsAskAgain) {
   std::thread later([this] {
     std::this_thread::sleep_for(30ms);
     net::ClientOptions options;
+    options.connect_timeout = std::chrono::seconds(30);
+    options.call_timeout = std::chrono::seconds(60);
     options.address = address_;
     net::BlockingClient client(options);
     const PutItem entry{.key = "m:1", .value = "two"};
@@ -276,6 +279,8 @@ TEST_F(ServerMirrorTest, OnlyAnAdminMaySpeakAsTheMirror) {
   };
   const std::string admin = create("mirror", "\"admin\",\"read\",\"write\",\"list\"");
   net::ClientOptions options;
+  options.connect_timeout = std::chrono::seconds(30);
+  options.call_timeout = std::chrono::seconds(60);
   options.address = address_;
   options.credential = admin;
   net::BlockingClient as_mirror(options);

@@ -34,10 +34,10 @@ class TlsTest : public ServerFixture {
 
   std::unique_ptr<BlockingClient> client(std::string trusted, std::string address = {}) {
     net::ClientOptions options;
+    options.connect_timeout = std::chrono::seconds(30);
+    options.call_timeout = std::chrono::seconds(60);
     options.address = address.empty() ? address_ : std::move(address);
     options.tls_ca_file = std::move(trusted);
-    options.connect_timeout = 5s;
-    options.call_timeout = 10s;
     return std::make_unique<BlockingClient>(options);
   }
   void expect_refused(BlockingClient& client, const std::string& why) {

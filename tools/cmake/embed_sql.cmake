@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Writes OUTPUT, a header with the text of SQL files as constants, run at build time by
 # edged_embed_sql(). Arguments: OUTPUT, NAMESPACE, FILES (separated by '|').
-# A file's blocks that begin with a line "-- name: claim_due" become kClaimDue; a file without such
+# A file's blocks that begin with a line "-- name: claim_due" become kClaimDue. Their text begins with
+# the comment "/* edged: mail.claim_due */", by which PostgreSQL's log, pg_stat_statements and
+# pg_stat_activity tell the statement. A file without such
 # lines becomes one constant named for the file. kFiles lists every file with its SHA-256.
 
 function(camel_case name result)
@@ -44,7 +46,7 @@ foreach(file IN LISTS files)
     string(SUBSTRING "${text}" 0 ${at} block)
     string(STRIP "${block}" block)
     camel_case("${name}" constant)
-    string(APPEND header "inline constexpr std::string_view ${constant} = R\"EDGED_SQL(${block})EDGED_SQL\";\n\n")
+    string(APPEND header "inline constexpr std::string_view ${constant} = R\"EDGED_SQL(/* edged: ${NAMESPACE}.${name} */\n${block})EDGED_SQL\";\n\n")
   endwhile()
 endforeach()
 if(table)

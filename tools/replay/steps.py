@@ -9,6 +9,7 @@ frontend/backend protocol, version 3; docs/protocol.md), `DirectoryWatch` is ino
 
 import ctypes
 import os
+import re
 import select
 import struct
 import threading
@@ -18,10 +19,13 @@ from pathlib import Path
 IN_CREATE, IN_MOVED_TO = 0x100, 0x80
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
 HELLO_BYTES, HEADER_BYTES = 16, 24
+# How the product names its statements (tools/cmake/embed_sql.cmake). What has no name, such as "begin", is its own.
+STATEMENT_NAME = re.compile(r"\s*/\* edged: (\S+) \*/")
 
 
 class Steps:
-    """Numbers the steps of each kind: "before with input as, 2" is the second of its kind.
+    """Numbers the steps of each kind: "before monitor.apply_results, 2" is the second of
+    its kind.
 
     `arm(step, kill)` begins to count; at `step`, if it comes, `kill` is called, once. `reach(kind)` may be called on
     any thread; True: the process is dead now, and a message that was held must not go on. Of each kind no more
@@ -116,8 +120,8 @@ class PostgresWire:
                 self._statement = self._prepared.get(fields[1], self._statement)
             else:
                 text = fields[1 if kind == b"P" else 0].decode(errors="replace")
-                lines = [line for line in text.splitlines() if not line.startswith("--")]
-                self._statement = " ".join(" ".join(lines).split()[:3]) or self._statement
+                named = STATEMENT_NAME.match(text)
+                self._statement = (named[1] if named else text.strip()) or self._statement
             if kind == b"P":
                 self._prepared[fields[0]] = self._statement
         self._parts += message

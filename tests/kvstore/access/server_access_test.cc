@@ -214,6 +214,8 @@ TEST_F(ServerAccessTest, ATokenSeesItsNamespacesOnly) {
 TEST_F(ServerAccessTest, TheClientShowsItsTokenOnEachConnection) {
   const access::NewToken made = token("a", {Scope::kWrite});
   net::ClientOptions options;
+  options.connect_timeout = std::chrono::seconds(30);
+  options.call_timeout = std::chrono::seconds(60);
   options.address = address_;
   net::BlockingClient without(options);
   net::PutItem item;

@@ -128,6 +128,7 @@ TEST_F(IdempotencyTest, AnswersDuringARunOfItsOwn) {
   const auto over = trigger(*monitor_, "over");
   ASSERT_TRUE(over && outcome_of(*monitor_, *over));
   Result<std::int64_t> same = std::int64_t{0}, other = same, past = same, none = same;
+  bool has_asked = false;
   const auto ask = [&]() -> boost::asio::awaitable<void> {
     worker::StartRequest request{clock_.wall_now(), worker::Cause::kManual, "k"};
     same = co_await monitor_->start(request);
@@ -137,6 +138,7 @@ TEST_F(IdempotencyTest, AnswersDuringARunOfItsOwn) {
     past = co_await monitor_->start(request);
     request.idempotency_key = "";
     none = co_await monitor_->start(request);
+    has_asked = true;
   };
   // The run goes on while its only section is asked for.
   std::optional<Result<std::int64_t>> running;
@@ -144,7 +146,7 @@ TEST_F(IdempotencyTest, AnswersDuringARunOfItsOwn) {
     source_.before_answer = nullptr;
     boost::asio::co_spawn(io_, ask(), boost::asio::detached);
   };
-  source_.delay = std::chrono::milliseconds(300);
+  source_.held = [&has_asked] { return !has_asked; };
   running = trigger(*monitor_, "k");
   ASSERT_TRUE(*running);
   ASSERT_TRUE(outcome_of(*monitor_, **running));

@@ -16,6 +16,11 @@ awaitable<Result<upstream::SectionObservation>> ScriptedSource::fetch(upstream::
                                                                       std::string) {
   asked.push_back(section.class_nbr);
   if (before_answer) before_answer(section.class_nbr);
+  while (held && held()) {
+    boost::asio::steady_timer pause(co_await boost::asio::this_coro::executor,
+                                    std::chrono::milliseconds(5));
+    co_await pause.async_wait(boost::asio::use_awaitable);
+  }
   if (delay.count() > 0) {
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, delay);
     co_await timer.async_wait(boost::asio::use_awaitable);

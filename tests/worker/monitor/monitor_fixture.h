@@ -39,6 +39,7 @@ class ScriptedSource final : public upstream::SectionSource {
 
   std::vector<std::string> asked;
   std::chrono::milliseconds delay{0};  // of each answer
+  std::function<bool()> held;          // no answer as long as it says so
   // Called before each answer, for tests that interfere in the middle of a run.
   std::function<void(const std::string& class_nbr)> before_answer;
 

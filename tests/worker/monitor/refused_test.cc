@@ -38,14 +38,15 @@ class RefusedTest : public MonitorTest {
   // The application's transaction: `statement`, then it waits for `end` (a condition) for at most
   // 30 s. Returns once the statement was executed; to be joined.
   std::thread hold(const std::string& statement, const std::string& end) {
-    const std::string script = "begin; " + statement +
+    const std::string script = "/* the application holds */ begin; " + statement +
                                "; do $$ begin for i in 1..3000 loop exit when " + end +
                                "; perform pg_sleep(0.01); perform pg_stat_clear_snapshot(); "
                                "end loop; end $$; commit";
     std::thread application(
         [this, script] { test::PostgresCluster::shared().query(database_, script); });
     while (query("select count(*) from pg_stat_activity where datname = current_database() and "
-                 "query like 'begin; %' and wait_event = 'PgSleep'") == Strings{"0"}) {
+                 "query like '/* the application holds */%' and wait_event = 'PgSleep'") ==
+           Strings{"0"}) {
     }
     return application;
   }
@@ -148,7 +149,7 @@ TEST_F(RefusedWithNodeTest, ManyRefusedSectionsOfAQuietRunKeepNoOpeningBack) {
 TEST_F(RefusedTest, ALockedRowKeepsNoOtherSectionFromBeingTold) {
   watch_all();
   see_all(0);
-  make_hasty(std::chrono::milliseconds(300));
+  make_hasty(std::chrono::milliseconds(1000));
   std::thread application =
       hold("select from class_states where class_nbr = '" + number(4) + "' for update",
            "exists (select from edged.cron_runs where status <> 'running' and worker = 'hasty')");
@@ -176,11 +177,11 @@ TEST_F(RefusedTest, ABatchThatTakesTooLongIsDoneInParts) {
   see_all(0);
   execute(
       "create function linger() returns trigger language plpgsql as $$ begin "
-      "perform pg_sleep(0.05); return new; end $$;");
+      "perform pg_sleep(0.15); return new; end $$;");
   execute(
       "create trigger linger before update of seats_available on class_states "
       "for each row execute function linger()");
-  make_hasty(std::chrono::milliseconds(700));
+  make_hasty(std::chrono::milliseconds(2000));
   say_all(3);
   const auto outcome = try_tick(*hasty_);
   EXPECT_TRUE(outcome) << outcome.error().to_string();

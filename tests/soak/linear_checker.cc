@@ -77,6 +77,7 @@ class Judge {
         return;
       }
       *slot = op;
+      slots_end_ = std::max(slots_end_, static_cast<std::size_t>(slot - slots_.begin()) + 1);
       for (Configuration& one : current_) explain_what_fits(one);
     } else if (role(op) == Role::kMaybePut || role(op) == Role::kMaybeDelete) {
       join_pool(op);
@@ -215,7 +216,7 @@ class Judge {
   // Whatever is pending and fits the content has found it: to wait would win nothing. An answered
   // delete of an absent key changes nothing, and from then on it is free to do so once.
   void explain_what_fits(Configuration& one) const {
-    for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    for (std::size_t slot = 0; slot < slots_end_; ++slot) {
       const std::size_t op = slots_[slot];
       if (op == kNoOp) continue;
       const Role kind = role(op);
@@ -316,7 +317,7 @@ class Judge {
     Configuration to = from;
     to.content = Content::kAbsent;
     std::optional<std::size_t> first_slot;
-    for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    for (std::size_t slot = 0; slot < slots_end_; ++slot) {
       const std::size_t op = slots_[slot];
       if (op == kNoOp) continue;
       if (role(op) == Role::kDeletesEntry && position(op) + 1 == from.next) {
@@ -350,6 +351,7 @@ class Judge {
   const LinearTimeline timeline_;
   std::vector<bool> pending_;
   std::array<std::size_t, kSlots> slots_{};
+  std::size_t slots_end_ = 0;  // all above were never used
   std::vector<Pool> pools_;
   std::vector<std::uint32_t> replacers_, removers_;  // pending, of each write
   std::vector<Configuration> current_;

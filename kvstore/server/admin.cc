@@ -150,8 +150,7 @@ Code answer_namespace_list(const storage::Store& store,
   std::vector<storage::Namespace> all = store.list_namespaces();
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   const std::string_view after = request.fields.cursor.value_or("");
-  const std::size_t limit = std::clamp<std::size_t>(
-      request.fields.limit.value_or(wire::kListLimitMax), 1, wire::kListLimitMax);
+  const std::size_t limit = request.fields.limit.value_or(wire::kListLimitMax);
   const std::size_t room = to.body_bytes_max - (4 + wire::kNamespaceIdBytes);
   std::string items;
   std::string_view last;

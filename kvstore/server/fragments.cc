@@ -6,6 +6,7 @@
 
 #include "kvstore/server/operations.h"
 #include "proto/wire/limits.h"
+#include "proto/wire/operation_table.h"
 
 namespace edged::server {
 namespace {
@@ -91,9 +92,13 @@ Result<std::unique_ptr<Fragments::Whole>> Fragments::take(const wire::Request& r
     return assembly.error();
   }
   const Opcode opcode = (*assembly)->first.request().opcode;
-  if (continues && (request.opcode != opcode || !request.key.empty())) {
-    (*assembly)->refused = Status(Code::kInvalidArgument,
-                                  "could not take fragment: only the first one names what to do");
+  const bool names_more =
+      !request.key.empty() || !(wire::TlvSet::of(request.fields) == wire::TlvSet());
+  if (continues && (request.opcode != opcode || names_more)) {
+    (*assembly)->refused =
+        Status(Code::kInvalidArgument,
+               "could not take fragment: only the first one may have a key and TLVs, and all must "
+               "have the same opcode");
   }
   add(**assembly, request.value);
   if ((request.flags & wire::kFlagMore) != 0) {

@@ -23,22 +23,15 @@ Status stale(std::string why) {
 // A request that is the mirror's.
 Status check_marked(const wire::Request& request) {
   const wire::Fields& fields = request.fields;
-  const bool batch = request.opcode == Opcode::kBatch;
-  const bool read = request.opcode == Opcode::kGet || request.opcode == Opcode::kMultiGet ||
-                    request.opcode == Opcode::kList;
-  if (!batch && !read) {
-    return invalid("could not take source_position: it belongs to GET, MGET, LIST and BATCH only");
-  }
   if (fields.source_position->size() > wire::kPositionBytesMax) {
-    return invalid("could not take source_position: it is above 64 bytes");
-  }
-  if (fields.fresh_as_of_ms && !batch) {
-    return invalid("could not take fresh_as_of: it belongs to BATCH only");
+    return invalid("could not use the mirror's position: it is longer than 64 bytes");
   }
   if (fields.max_staleness_ms || fields.min_position) {
-    return invalid("could not read: a mirror reads its keys whatever their freshness");
+    return invalid(
+        "could not read: the TLVs max_staleness and min_position do not go with source_position, "
+        "because a mirror reads its keys whatever their freshness");
   }
-  if ((request.flags & wire::kFlagLease) != 0 && read) {
+  if ((request.flags & wire::kFlagLease) != 0) {
     return invalid("could not lease: a mirror takes no leases");
   }
   return {};
@@ -52,25 +45,11 @@ Status check_mirror_fields(const wire::Request& request) {
     return check_marked(request);
   }
   if (fields.fresh_as_of_ms) {
-    return invalid("could not take fresh_as_of: it belongs to a mirror's BATCH only");
-  }
-  if (!fields.max_staleness_ms && !fields.min_position) {
-    return {};
-  }
-  if (request.opcode != Opcode::kGet && request.opcode != Opcode::kMultiGet) {
-    return invalid("could not bound freshness: max_staleness and min_position belong to GET, MGET");
+    return invalid("could not do BATCH: the TLV fresh_as_of (0F) needs source_position (0E)");
   }
   if (fields.min_position &&
       (fields.min_position->empty() || fields.min_position->size() > wire::kPositionBytesMax)) {
-    return invalid("could not read: min_position has not 1 to 64 bytes");
-  }
-  return {};
-}
-
-Status check_no_mirror_fields(const wire::Fields& fields) {
-  if (fields.source_position || fields.fresh_as_of_ms || fields.max_staleness_ms ||
-      fields.min_position) {
-    return invalid("could not read items: what concerns mirrors belongs to the whole request");
+    return invalid("could not read: the TLV min_position (11) must have 1 to 64 bytes");
   }
   return {};
 }

@@ -11,10 +11,9 @@
 
 namespace edged::server {
 
-// kInvalidArgument: the request's fields about mirrors do not go together, or do not belong to it.
+// kInvalidArgument: the request's fields about mirrors do not go together. That they belong to its
+// operation was checked (wire::check_shape()).
 Status check_mirror_fields(const wire::Request& request);
-// Likewise of an item, to which none of them belong.
-Status check_no_mirror_fields(const wire::Fields& fields);
 
 storage::Reader reader_of(const wire::Request& request);
 

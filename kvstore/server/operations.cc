@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See operations.h. A field that an operation would ignore is refused if ignoring it could
-// surprise: conditions, leases, amounts.
+// See operations.h. That an item has the fields of its operation, and no others, was checked
+// (proto/wire/operation_table.h).
 #include "kvstore/server/operations.h"
 
 #include <chrono>
@@ -8,7 +8,6 @@
 #include <string>
 #include <utility>
 
-#include "kvstore/server/mirror_terms.h"
 #include "proto/wire/limits.h"
 
 namespace edged::server {
@@ -94,14 +93,11 @@ Result<Operation> to_touch(storage::Touch touch, const wire::Item& item) {
 }
 
 Result<Operation> to_add(storage::Add add, const wire::Item& item) {
-  if (!item.fields.delta) {
-    return invalid("could not add: the amount is missing");
-  }
   Status expiry = set_expiry(item.fields, add);
   if (!expiry.ok()) {
     return expiry;
   }
-  add.delta = *item.fields.delta;
+  add.delta = item.fields.delta.value_or(0);
   add.initial = item.fields.initial.value_or(0);
   return Operation(std::move(add));
 }
@@ -120,32 +116,6 @@ Operation to_check(storage::Check check, const wire::Item& item) {
                                                            : Condition::kPresent;
   check.version = item.fields.if_version.value_or(0);
   return check;
-}
-
-// A condition that would be ignored is worse than an error.
-Status check_fields(const wire::Item& item) {
-  const wire::Fields& fields = item.fields;
-  const bool needs_version = item.opcode == Opcode::kPutIfVersion ||
-                             item.opcode == Opcode::kDeleteIfVersion ||
-                             item.opcode == Opcode::kCheckVersion;
-  const bool may_have_version =
-      needs_version || item.opcode == Opcode::kTouch || item.opcode == Opcode::kGetAndTouch;
-  if (needs_version ? !fields.if_version : fields.if_version && !may_have_version) {
-    return invalid("could not write: if_version and the operation do not go together");
-  }
-  if (fields.lease.has_value() != (item.opcode == Opcode::kLeasePut)) {
-    return invalid("could not write: a lease and the operation do not go together");
-  }
-  if (fields.lease && *fields.lease == 0) {
-    return invalid("could not put: 0 is not a lease");
-  }
-  if ((fields.delta || fields.initial) && item.opcode != Opcode::kAdd) {
-    return invalid("could not write: an amount belongs to ADD only");
-  }
-  if (!item.value.empty() && !is_put(item.opcode)) {
-    return invalid("could not write: a value is given and the operation takes none");
-  }
-  return {};
 }
 
 // With the namespace and the key, which all operations have.
@@ -183,11 +153,8 @@ bool is_write(Opcode opcode) {
 
 Result<Operation> to_operation(storage::NamespaceNumber ns, const wire::Item& item) {
   Status checked = check_key(item.key);
-  if (checked.ok()) {
-    checked = check_fields(item);
-  }
-  if (checked.ok()) {
-    checked = check_no_mirror_fields(item.fields);
+  if (checked.ok() && item.fields.lease && *item.fields.lease == 0) {
+    checked = invalid("could not put: 0 is not a lease");
   }
   if (!checked.ok()) {
     return checked;

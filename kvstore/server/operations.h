@@ -15,8 +15,9 @@ bool is_check(wire::Opcode opcode);
 // Every opcode that changes entries, requests for several keys included.
 bool is_write(wire::Opcode opcode);
 
-// `ns` is the request's; an item may name its own.
-// Errors: kInvalidArgument, kTooLarge: a field is missing, out of range or does not belong there.
+// `ns` is the request's; an item may name its own. Its shape was checked: see
+// wire::check_item_shape().
+// Errors: kInvalidArgument, kTooLarge: a field is out of range.
 Result<storage::Operation> to_operation(storage::NamespaceNumber ns, const wire::Item& item);
 
 // kOk, or kInvalidArgument if a key of this size cannot exist.

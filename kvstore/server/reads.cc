@@ -8,6 +8,7 @@
 #include "kvstore/server/mirror_terms.h"
 #include "kvstore/server/operations.h"
 #include "proto/wire/limits.h"
+#include "proto/wire/operation_table.h"
 
 namespace edged::server {
 namespace {
@@ -52,9 +53,9 @@ Status check_multi_get(const wire::Request& request) {
     if (item.opcode != wire::Opcode::kGet) {
       return {Code::kInvalidArgument, "could not read items: an MGET holds GET items only"};
     }
-    Status fields = check_no_mirror_fields(item.fields);
-    if (!fields.ok()) {
-      return fields;
+    Status shape = wire::check_item_shape(item);
+    if (!shape.ok()) {
+      return shape;
     }
     if (++count > wire::kItemsMax) {
       return {Code::kTooLarge, "could not read items: more than 1000 in one request"};
@@ -98,9 +99,6 @@ Result<storage::ListRequest> list_request(const wire::Request& request) {
   list.reader = reader_of(request);
   list.prefix = request.key;
   list.limit = request.fields.limit.value_or(wire::kListLimitMax);
-  if (list.limit == 0 || list.limit > wire::kListLimitMax) {
-    return Status(Code::kInvalidArgument, "could not list keys: limit is not in 1..1000");
-  }
   if (request.key.size() > wire::kKeyBytesMax) {
     return Status(Code::kInvalidArgument, "could not list keys: prefix is longer than 512 bytes");
   }
@@ -220,7 +218,7 @@ bool is_plain_get(const wire::Frame& frame) {
   const wire::Header& header = frame.header;
   return header.opcode == static_cast<std::uint8_t>(wire::Opcode::kGet) &&
          (header.flags & ~kPlainFlags) == 0 && header.ext_bytes == 0 && header.key_bytes > 0 &&
-         header.key_bytes <= wire::kKeyBytesMax;
+         header.body_bytes == header.key_bytes && header.key_bytes <= wire::kKeyBytesMax;
 }
 
 std::optional<Code> answer_plain_get(const Store& store,

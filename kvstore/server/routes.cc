@@ -7,6 +7,7 @@
 
 #include "kvstore/server/mirror_terms.h"
 #include "kvstore/server/operations.h"
+#include "proto/wire/operation_table.h"
 
 namespace edged::server {
 namespace {
@@ -46,11 +47,6 @@ constexpr std::array kKnown{KnownOperation{Opcode::kGet, Route::kMemory},
                             KnownOperation{Opcode::kTokenCreate, Route::kPool},
                             KnownOperation{Opcode::kTokenList, Route::kPool},
                             KnownOperation{Opcode::kTokenRevoke, Route::kPool}};
-constexpr std::uint16_t kFlagsKnown = wire::kFlagCrc | wire::kFlagQuiet | wire::kFlagFence |
-                                      wire::kFlagMetadata | wire::kFlagInfo | wire::kFlagNoCache |
-                                      wire::kFlagSync | wire::kFlagStaleOk | wire::kFlagLease |
-                                      wire::kFlagWithValues | wire::kFlagCached;
-
 // By opcode: its place in kKnown, kKnown.size() if there is none.
 constexpr std::array<std::uint8_t, 256> kPlaces = [] {
   std::array<std::uint8_t, 256> places{};
@@ -89,18 +85,8 @@ bool goes_without_saying(Opcode opcode, Code status) {
 }
 
 Status check_request(const wire::Request& request) {
-  if (place_of(request.opcode) == kKnown.size()) {
-    return {Code::kUnsupported,
-            "could not do operation " + std::to_string(static_cast<int>(request.opcode)) + " (" +
-                std::string(wire::opcode_name(request.opcode)) +
-                "): this node does not implement it"};
-  }
-  if ((request.flags & ~kFlagsKnown) != 0) {
-    return {Code::kUnsupported,
-            "could not honour flags " + std::to_string(request.flags & ~kFlagsKnown) +
-                ": this node does not implement them"};
-  }
-  return check_mirror_fields(request);
+  const Status shape = wire::check_shape(request);
+  return shape.ok() ? check_mirror_fields(request) : shape;
 }
 
 }  // namespace edged::server

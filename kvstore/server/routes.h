@@ -27,8 +27,9 @@ std::size_t place_of(wire::Opcode opcode);
 // Of a known operation.
 Route route_of(wire::Opcode opcode);
 
-// kUnsupported: an operation or a flag that this node does not implement. kInvalidArgument: fields
-// about mirrors where they have no place.
+// Whether the request has what docs/protocol.md demands of its operation and nothing else.
+// Errors: those of wire::check_shape(); kInvalidArgument (fields about mirrors where they have no
+// place).
 Status check_request(const wire::Request& request);
 
 // What a client that set QUIET expects anyway: a write that succeeded, a key that is not there.

@@ -20,7 +20,6 @@
 #include "kvstore/server/peer.h"
 #include "kvstore/server/strangers.h"
 #include "proto/base/log.h"
-#include "proto/base/thread_priority.h"
 
 namespace edged::server {
 namespace {
@@ -124,10 +123,7 @@ class Server::Impl {
     }
     for (auto& reactor : reactors_) {
       schedule_sweep(*reactor);
-      reactor->thread = std::thread([&io = reactor->io] {
-        set_thread_slice(kReactorSlice);
-        io.run();
-      });
+      reactor->thread = std::thread([&io = reactor->io] { io.run(); });
     }
     return {};
   }

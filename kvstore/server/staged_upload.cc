@@ -10,12 +10,17 @@ StagedUpload::StagedUpload(storage::Store& store,
                            StoragePool& pool,
                            storage::NamespaceNumber ns,
                            std::weak_ptr<Completion> progress)
-    : store_(store), pool_(pool), ns_(ns), progress_(std::move(progress)) {}
+    : store_(store),
+      pool_(pool),
+      ns_(ns),
+      progress_(std::move(progress)),
+      owner_(progress_.lock().get()) {}
 
 StagedUpload::~StagedUpload() {
   if (upload_) {
     // Releasing it writes, which the writer thread must not wait for.
-    pool_.post_always([upload = std::shared_ptr<storage::ValueUpload>(std::move(upload_))] {});
+    pool_.post_always(owner_,
+                      [upload = std::shared_ptr<storage::ValueUpload>(std::move(upload_))] {});
   }
 }
 
@@ -55,7 +60,7 @@ void StagedUpload::schedule() {
     return;
   }
   scheduled_ =
-      pool_.post(this, StoragePool::Length::kLong, [self = shared_from_this()] { self->work(); });
+      pool_.post(owner_, StoragePool::Length::kLong, [self = shared_from_this()] { self->work(); });
   if (!scheduled_ && failure_.ok()) {
     failure_ = Status(Code::kBusy, "could not take value: too much work waits for the disk");
     pieces_.clear();
@@ -63,7 +68,7 @@ void StagedUpload::schedule() {
   }
 }
 
-// One piece, or the end. Then it queues again behind the other owners.
+// One piece, or the end. Then it queues again, behind the other connections.
 void StagedUpload::work() {
   std::string piece;
   Finished finished;
@@ -102,7 +107,7 @@ void StagedUpload::work() {
     if (!pieces_.empty() || finished_) {
       // A refusal now would strand finished_; a release task is never refused.
       scheduled_ = true;
-      pool_.post_always([self = shared_from_this()] { self->work(); });
+      pool_.post_always(owner_, [self = shared_from_this()] { self->work(); });
     }
   }
   if (const std::shared_ptr<Completion> progress = progress_.lock()) {

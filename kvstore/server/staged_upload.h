@@ -22,7 +22,8 @@ class StagedUpload : public std::enable_shared_from_this<StagedUpload> {
  public:
   using Finished = std::function<void(Result<storage::StagedValue>)>;
 
-  // `progress` is woken whenever pending_bytes() has gone down.
+  // `progress` is the connection: it is woken whenever pending_bytes() has gone down, and its work
+  // on the pool has the connection's turn, however many uploads the connection has.
   StagedUpload(storage::Store& store,
                StoragePool& pool,
                storage::NamespaceNumber ns,
@@ -46,6 +47,7 @@ class StagedUpload : public std::enable_shared_from_this<StagedUpload> {
   StoragePool& pool_;
   const storage::NamespaceNumber ns_;
   const std::weak_ptr<Completion> progress_;
+  const StoragePool::Owner owner_;
 
   mutable std::mutex mutex_;  // guards all below but upload_
   std::deque<std::string> pieces_;

@@ -59,10 +59,10 @@ bool StoragePool::post(Owner owner, Length length, Task task) {
   return true;
 }
 
-void StoragePool::post_always(Task task) {
+void StoragePool::post_always(Owner owner, Task task) {
   {
     const std::lock_guard lock(mutex_);
-    long_.queue.push(nullptr, std::move(task));
+    long_.queue.push(owner, std::move(task));
   }
   long_.changed.notify_one();
 }

@@ -32,8 +32,8 @@ class StoragePool {
   // False, and `task` is dropped, if the queue is full. An owner that has little queued is let in
   // beyond that.
   bool post(Owner owner, Length length, Task task);
-  // For the few tasks that finish or free what is under way: never refused.
-  void post_always(Task task);
+  // For the few tasks that continue, finish or free what is under way: long, and never refused.
+  void post_always(Owner owner, Task task);
 
  private:
   struct Lane {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kvstore/server/token_admin.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "kvstore/access/token_json.h"
@@ -44,8 +43,7 @@ Code answer_list(const access::AccessTable& table,
                  const wire::Request& request,
                  const ReplyTo& to,
                  std::string& out) {
-  const std::size_t limit = std::clamp<std::size_t>(
-      request.fields.limit.value_or(wire::kListLimitMax), 1, wire::kListLimitMax);
+  const std::size_t limit = request.fields.limit.value_or(wire::kListLimitMax);
   std::string more;
   const std::string list = access::render_list(table.snapshot()->tokens(),
                                                request.fields.cursor.value_or(""),

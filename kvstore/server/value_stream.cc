@@ -72,7 +72,8 @@ class ValueStream : public std::enable_shared_from_this<ValueStream> {
 
   std::function<void()> go_on() {
     return [self = shared_from_this()] {
-      self->delivery_.pool.post_always([self] { self->deliver_next(); });
+      const Delivery& delivery = self->delivery_;
+      delivery.pool.post_always(delivery.completion.get(), [self] { self->deliver_next(); });
     };
   }
 

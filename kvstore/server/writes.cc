@@ -9,6 +9,7 @@
 #include "kvstore/server/reads.h"
 #include "proto/base/check.h"
 #include "proto/wire/limits.h"
+#include "proto/wire/operation_table.h"
 
 namespace edged::server {
 namespace {
@@ -50,7 +51,9 @@ Status plan_item(const wire::Request& request, const wire::Item& item, PlannedWr
             "could not read items: more than " + std::to_string(items_max) + " in one request"};
   }
   plan.opcodes.push_back(item.opcode);
-  Result<storage::Operation> operation = to_operation(request.ns, item);
+  Status shape = wire::check_item_shape(item);
+  Result<storage::Operation> operation =
+      shape.ok() ? to_operation(request.ns, item) : Result<storage::Operation>(std::move(shape));
   if (operation) {
     add_operation(*std::move(operation), plan);
     return {};
@@ -165,9 +168,6 @@ Result<PlannedWrite> plan_write(const wire::Request& request, storage::Durabilit
       (request.flags & wire::kFlagSync) != 0 ? storage::Durability::kSync : durability;
   if (is_multi(request.opcode)) {
     return plan_multi(request, std::move(plan));
-  }
-  if (request.fields.ns) {
-    return Status(Code::kInvalidArgument, "could not write: the namespace belongs into the header");
   }
   const wire::Item item{request.opcode, Code::kOk, request.fields, request.key, request.value};
   Result<storage::Operation> operation = to_operation(request.ns, item);

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "kvstore/storage/bytes.h"
-#include "kvstore/storage/crc32c.h"
 #include "kvstore/storage/rocks_status.h"
+#include "proto/base/crc32c.h"
 #include "proto/base/log.h"
 
 namespace edged::storage {

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "kvstore/storage/bytes.h"
-#include "kvstore/storage/crc32c.h"
 #include "kvstore/storage/record.h"
 #include "kvstore/storage/rocks_status.h"
+#include "proto/base/crc32c.h"
 #include "proto/base/hex.h"
 #include "proto/base/printable.h"
 

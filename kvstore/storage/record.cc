@@ -3,7 +3,7 @@
 #include "kvstore/storage/record.h"
 
 #include "kvstore/storage/bytes.h"
-#include "kvstore/storage/crc32c.h"
+#include "proto/base/crc32c.h"
 
 namespace edged::storage {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "kvstore/storage/bytes.h"
-#include "kvstore/storage/crc32c.h"
 #include "kvstore/storage/rocks_status.h"
+#include "proto/base/crc32c.h"
 
 namespace edged::storage {
 namespace {

@@ -3,14 +3,8 @@
 // with a Status and never aborts.
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
-
 namespace edged::internal {
-[[noreturn]] inline void check_failed(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "%s:%d: broken invariant: %s\n", file, line, condition);
-  std::abort();
-}
+[[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }  // namespace edged::internal
 
 #define KV_CHECK(condition) \

@@ -3,6 +3,8 @@
 
 #include <sys/random.h>
 
+#include <cstring>
+
 #include "proto/base/check.h"
 
 namespace edged {
@@ -51,6 +53,13 @@ std::string random_bytes(std::size_t count) {
     filled += static_cast<std::size_t>(got);
   }
   return bytes;
+}
+
+std::uint64_t random_number() {
+  const std::string bytes = random_bytes(sizeof(std::uint64_t));
+  std::uint64_t number = 0;
+  std::memcpy(&number, bytes.data(), sizeof(number));
+  return number;
 }
 
 }  // namespace edged

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,5 +18,7 @@ std::optional<std::string> from_hex(std::string_view text);
 
 // `count` bytes of getrandom(2); aborts if the kernel has none, which does not happen after boot.
 std::string random_bytes(std::size_t count);
+// The same for a seed.
+std::uint64_t random_number();
 
 }  // namespace edged

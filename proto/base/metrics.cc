@@ -128,6 +128,16 @@ void MetricsRegistry::callback_gauge(std::string name,
                           }});
 }
 
+void MetricsRegistry::callback_counter(std::string name,
+                                       std::string help,
+                                       std::function<std::uint64_t()> read) {
+  const std::lock_guard lock(mutex_);
+  family(name, help, "counter")
+      .samples.push_back({"", [read = std::move(read)](const auto& n, const auto& l, auto& out) {
+                            out += n + l + " " + std::to_string(read()) + "\n";
+                          }});
+}
+
 void MetricsRegistry::callback_gauges(std::string name,
                                       std::string help,
                                       std::function<LabelledValues()> read) {

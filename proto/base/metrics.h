@@ -67,6 +67,9 @@ class MetricsRegistry {
                       std::function<double()> read,
                       MetricLabels labels = {});
 
+  // A counter that is kept elsewhere; likewise.
+  void callback_counter(std::string name, std::string help, std::function<std::uint64_t()> read);
+
   // Gauges of one name whose labels and values are asked for at each rendering; likewise.
   using LabelledValues = std::vector<std::pair<MetricLabels, double>>;
   void callback_gauges(std::string name, std::string help, std::function<LabelledValues()> read);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which threads give way, and which come soon, when there are fewer cores than work. Nothing but
-// speed depends on it: where the system refuses, it is without effect. Both are of the calling
-// thread.
+// Which threads give way when there are fewer cores than work. Only speed depends on it: where the
+// system refuses, it has no effect. For the calling thread.
 #pragma once
 
 #include <chrono>
@@ -11,11 +10,6 @@ namespace edged {
 
 // 0 is everybody's, 19 gives way most. Needs no rights to raise it.
 void set_thread_nice(int nice);
-
-// Asks for the core in slices of that length, 0.1 to 100 ms: a short one comes sooner after a
-// wake-up, before threads with longer ones, at no larger share of the core. For threads that many
-// wait for and that seldom work long. Linux before 6.12 does not heed it.
-void set_thread_slice(std::chrono::nanoseconds slice);
 
 // For a thread that has much to do in small pieces: after each 150 µs of work it offers its core to
 // a thread that may have none, since the kernel would only look at its next tick, milliseconds

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/base/utf8.h"
 
-#include <cstddef>
 #include <cstdint>
 
 namespace edged {
 
+// Unicode 15, table 3-7.
 std::size_t utf8_character_bytes(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const auto in = [&](std::size_t i, int low, int high) {

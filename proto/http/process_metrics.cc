@@ -9,6 +9,8 @@
 #include <limits>
 #include <system_error>
 
+#include "proto/base/log.h"
+
 namespace edged::http {
 namespace {
 
@@ -40,6 +42,10 @@ void add_process_metrics(MetricsRegistry& metrics, const Clock& clock) {
   metrics.callback_gauge("process_start_time_seconds",
                          "When the process started, in seconds since 1970.",
                          [started] { return started; });
+  metrics.callback_counter(
+      "edged_log_lines_lost_total",
+      "Log lines that could not be written to stderr, or for which its reader was too slow.",
+      log::lines_lost);
 }
 
 }  // namespace edged::http

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process's own figures under the names that every Prometheus client uses:
-// process_resident_memory_bytes, process_open_fds, process_start_time_seconds.
+// process_resident_memory_bytes, process_open_fds, process_start_time_seconds; and
+// edged_log_lines_lost_total.
 #pragma once
 
 #include "proto/base/clock.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/asio.hpp>
 #include <exception>
-#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -15,6 +14,7 @@
 #include "proto/http/host_port.h"
 #include "proto/http/request.h"
 #include "proto/http/router.h"
+#include "proto/net/condition.h"
 
 namespace edged::http {
 namespace asio = boost::asio;
@@ -32,7 +32,7 @@ constexpr std::size_t kHealthShare = 4;
 class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
  public:
   Impl(asio::any_io_executor executor, ServerOptions options)
-      : executor_(std::move(executor)), acceptor_(executor_) {
+      : executor_(std::move(executor)), acceptor_(executor_), emptied_(executor_) {
     service_.options = std::move(options);
     service_.answer = [this](Request request) { return answer(std::move(request)); };
     service_.is_health = [this](const std::string& path) { return health_paths.contains(path); };
@@ -84,7 +84,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   std::map<Connection*, bool> connections_;  // whether it is health-only
   std::set<Connection*> leaving_;            // of them, those closed to make room
   std::size_t ordinary_max_ = 0, health_max_ = 0;
-  std::list<asio::steady_timer*> drains_;  // each ends when the last connection does
+  net::AsyncCondition emptied_;  // notified when the last connection ends
 };
 
 Status Server::Impl::listen() {
@@ -204,8 +204,7 @@ bool Server::Impl::make_room(bool health_only) {
 void Server::Impl::forget(Connection& connection) {
   connections_.erase(&connection);
   leaving_.erase(&connection);
-  if (!connections_.empty()) return;
-  for (asio::steady_timer* drain : drains_) drain->cancel();
+  if (connections_.empty()) emptied_.notify_all();
 }
 
 void Server::Impl::close_connections(bool only_idle) {
@@ -219,12 +218,8 @@ asio::awaitable<void> Server::Impl::drain(std::chrono::milliseconds timeout) {
   error_code ignored;
   acceptor_.close(ignored);
   close_connections(true);
-  if (!connections_.empty()) {
-    asio::steady_timer timer(executor_, timeout);
-    const auto at = drains_.insert(drains_.end(), &timer);
-    co_await timer.async_wait(kToken);
-    drains_.erase(at);
-  }
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  (void)co_await emptied_.wait_until(deadline, [this] { return connections_.empty(); });
   close_connections(false);
 }
 

@@ -33,6 +33,10 @@ struct ClientOptions {
   std::string address{};
   std::chrono::milliseconds connect_timeout{1000};
   std::chrono::milliseconds call_timeout{2000};
+  // A node from which nothing arrives for this long, although an answer or a watch is awaited and
+  // it was asked for a sign of life, is given up: its calls and watches end with kUnavailable,
+  // writes with kUnknownOutcome. Hosts that vanish are noticed by this alone.
+  std::chrono::milliseconds silence_max{20'000};
   // A token, shown on each connection before anything else; empty: none. A node that does not take
   // it answers every call with kUnauthenticated, and is asked again only after seconds.
   std::string credential{};

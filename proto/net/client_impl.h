@@ -11,8 +11,10 @@
 #include <string>
 #include <utility>
 
+#include "proto/base/backoff.h"
 #include "proto/net/client.h"
 #include "proto/net/client_messages.h"
+#include "proto/net/condition.h"
 #include "proto/net/link_pool.h"
 
 namespace edged::net {
@@ -90,7 +92,7 @@ class Client::Impl {
 
   // After an answer kStale: pauses before a read is sent again, `attempt` being the number of the
   // answer from 0. False if `until` has passed.
-  static Awaitable<bool> pause_stale(Self self, int attempt, Deadline until);
+  static Awaitable<bool> pause_stale(Self self, Backoff& backoff, Deadline until);
 
   // For calls that answer nothing but their success.
   static Awaitable<Status> tell(

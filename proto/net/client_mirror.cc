@@ -13,18 +13,18 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::chrono::milliseconds kStalePauseMax{20};
-constexpr int kStalePauseDoublings = 5;  // 1, 2, 4, 8, 16, then the most
+constexpr Backoff::Options kStalePause{.first = std::chrono::milliseconds(1),
+                                       .max = std::chrono::milliseconds(20),
+                                       .jitter = Jitter::kNone};
 
 }  // namespace
 
-Client::Awaitable<bool> Client::Impl::pause_stale(Self self, int attempt, Deadline until) {
+Client::Awaitable<bool> Client::Impl::pause_stale(Self self, Backoff& backoff, Deadline until) {
   const Deadline now = std::chrono::steady_clock::now();
   if (now >= until) {
     co_return false;
   }
-  const std::chrono::milliseconds grown(std::int64_t{1} << std::min(attempt, kStalePauseDoublings));
-  asio::steady_timer timer(self->executor_, std::min(until, now + std::min(grown, kStalePauseMax)));
+  asio::steady_timer timer(self->executor_, std::min<Deadline>(until, now + backoff.next()));
   auto [ended] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
   (void)ended;
   co_return true;
@@ -41,7 +41,8 @@ Client::Awaitable<Result<KvEntry>> Client::get(std::string ns, std::string key, 
   }
   const wire::Fields fields = bounds_fields(bounds);
   const Deadline until = std::chrono::steady_clock::now() + bounds.wait;
-  for (int attempt = 0;; ++attempt) {
+  Backoff backoff(kStalePause);
+  while (true) {
     const Deadline deadline = impl->deadline();
     Result<std::optional<KvEntry>> read = co_await Impl::get_alone(impl, ns, key, fields, deadline);
     if (read && *read) {
@@ -53,7 +54,7 @@ Client::Awaitable<Result<KvEntry>> Client::get(std::string ns, std::string key, 
     if (read.code() != Code::kStale) {
       co_return read.error();
     }
-    const bool again = co_await Impl::pause_stale(impl, attempt, until);
+    const bool again = co_await Impl::pause_stale(impl, backoff, until);
     if (!again) {
       co_return read.error();
     }
@@ -69,13 +70,14 @@ Client::Awaitable<Result<std::vector<std::optional<KvEntry>>>> Client::multi_get
   }
   const wire::Fields fields = bounds_fields(bounds);
   const Deadline until = std::chrono::steady_clock::now() + bounds.wait;
-  for (int attempt = 0;; ++attempt) {
+  Backoff backoff(kStalePause);
+  while (true) {
     Result<std::vector<std::optional<KvEntry>>> read =
         co_await Impl::get_all(impl, ns, keys, fields);
     if (read || read.code() != Code::kStale) {
       co_return read;
     }
-    const bool again = co_await Impl::pause_stale(impl, attempt, until);
+    const bool again = co_await Impl::pause_stale(impl, backoff, until);
     if (!again) {
       co_return read;
     }

@@ -29,10 +29,10 @@ struct Inbox {
     } else {
       ended = got.error();
     }
-    arrived.cancel();
+    arrived.notify_all();
   }
 
-  asio::steady_timer arrived;  // cancelled when something arrives
+  AsyncCondition arrived;  // notified when something arrives
   std::vector<KvChange> changes;
   std::uint64_t seen = 0;
   Status ended;
@@ -56,11 +56,10 @@ class LinkWatch final : public KvWatch {
   boost::asio::awaitable<Result<std::vector<KvChange>>> next(
       std::chrono::milliseconds timeout) override {
     const std::shared_ptr<Inbox> inbox = inbox_;
-    if (inbox->changes.empty() && inbox->ended.ok()) {
-      inbox->arrived.expires_after(timeout);
-      auto [ended] = co_await inbox->arrived.async_wait(asio::as_tuple(asio::use_awaitable));
-      (void)ended;
-    }
+    const Inbox* const kept = inbox.get();
+    const auto until = std::chrono::steady_clock::now() + timeout;
+    (void)co_await inbox->arrived.wait_until(
+        until, [kept] { return !kept->changes.empty() || !kept->ended.ok(); });
     if (inbox->changes.empty() && !inbox->ended.ok()) {
       co_return inbox->ended;
     }

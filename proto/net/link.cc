@@ -19,8 +19,9 @@ using Error = boost::system::error_code;
 constexpr std::size_t kCallsMax = 10'000;
 // A response in fragments: the largest value there is, and what is said about it.
 constexpr std::size_t kResponseBytesMax = wire::kValueBytesMax + wire::kExtBytesMax;
-// Well within the time after which a node cuts a silent connection.
-constexpr std::chrono::seconds kPingPeriod{60};
+// After this many checks at which nothing had arrived. The PINGs also keep a watch well within the
+// time after which a node cuts a silent connection.
+constexpr int kChecksUntilPing = 2, kChecksUntilDead = 4;
 
 }  // namespace
 
@@ -29,6 +30,7 @@ struct Link::Waiter {
   Waiter(Link& owner, std::uint32_t number)
       : link(owner), id(number), timer(owner.stream_.get_executor()) {
     link.waiters_.emplace(id, this);
+    link.watch_peer();
   }
   ~Waiter() {
     link.waiters_.erase(id);
@@ -44,11 +46,12 @@ struct Link::Waiter {
   bool complete = false;
 };
 
-Link::Link(Connected connected)
+Link::Link(Connected connected, std::chrono::milliseconds silence_max)
     : stream_(std::move(connected.stream)),
       body_bytes_max_(std::min(connected.hello.body_bytes_max, wire::kBodyBytesMax)),
       reader_(wire::FrameReader::Peer::kServer, wire::kBodyBytesMax),
-      ping_timer_(stream_.get_executor()) {}
+      check_interval_(silence_max / kChecksUntilDead),
+      check_timer_(stream_.get_executor()) {}
 
 void Link::start() {
   read();
@@ -61,7 +64,7 @@ void Link::close(const Status& why) {
   alive_ = false;
   why_ = why;
   stream_.close();
-  ping_timer_.cancel();
+  check_timer_.cancel();
   for (auto& [id, waiter] : waiters_) {
     waiter->timer.cancel();
   }
@@ -86,21 +89,43 @@ std::uint32_t Link::new_id() {
 std::uint32_t Link::subscribe(OnPush on_push) {
   const std::uint32_t id = new_id();
   subscriptions_.emplace(id, std::move(on_push));
-  if (!pinging_) {
-    pinging_ = true;
-    ping_later();
-  }
+  watch_peer();
   return id;
 }
 
-void Link::ping_later() {
-  ping_timer_.expires_after(kPingPeriod);
-  ping_timer_.async_wait([self = shared_from_this()](Error cancelled) {
-    self->pinging_ = !cancelled && self->alive_ && !self->subscriptions_.empty();
-    if (self->pinging_) {
-      self->send_unanswered(wire::Request());
-      self->ping_later();
+// Begins to check whether the peer is there, unless that is under way.
+void Link::watch_peer() {
+  if (checking_ || !alive_) {
+    return;
+  }
+  checking_ = true;
+  silent_checks_ = 0;
+  checked_transfers_ = transfers_;
+  check_peer();
+}
+
+void Link::check_peer() {
+  check_timer_.expires_after(check_interval_);
+  check_timer_.async_wait([self = shared_from_this()](Error cancelled) {
+    self->checking_ = !cancelled && self->alive_ && self->is_awaiting();
+    if (!self->checking_) {
+      return;
     }
+    // The event loop of a blocking client stands still between its calls: what arrived meanwhile is
+    // not read yet.
+    Error ignored;
+    const bool heard = self->transfers_ != self->checked_transfers_ ||
+                       self->stream_.socket().available(ignored) > 0;
+    self->checked_transfers_ = self->transfers_;
+    self->silent_checks_ = heard ? 0 : self->silent_checks_ + 1;
+    if (self->silent_checks_ == kChecksUntilDead) {
+      self->close(Status(Code::kUnavailable, "could not reach the node: it stopped answering"));
+      return;
+    }
+    if (self->silent_checks_ == kChecksUntilPing) {
+      self->send_unanswered(wire::Request());
+    }
+    self->check_peer();
   });
 }
 
@@ -157,6 +182,7 @@ void Link::read() {
                              "could not reach the node: connection lost: " + error.message()));
           return;
         }
+        ++self->transfers_;
         self->reader_.commit(count);
         if (self->take_frames()) {
           self->read();
@@ -254,6 +280,9 @@ void Link::write_some() {
         }
         self->sent_ += count;
         if (self->sent_ < self->sending_.size()) {
+          // A large value over a slow path takes long, and nothing arrives meanwhile. A write that
+          // is taken whole (a PING) tells nothing: the system would take it for a dead peer too.
+          ++self->transfers_;
           self->write_some();
           return;
         }

@@ -43,7 +43,10 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 class Link : public std::enable_shared_from_this<Link> {
  public:
-  explicit Link(Connected connected);
+  // While an answer or a push is awaited and nothing arrives, the link sends a PING after half of
+  // `silence_max`, and breaks after all of it: a host that vanished, or a path that swallows
+  // packets, sends no end of the stream.
+  Link(Connected connected, std::chrono::milliseconds silence_max);
 
   void start();
   bool alive() const { return alive_; }
@@ -59,8 +62,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool going_away() const { return going_away_; }
 
   // Is called with each push of the request that is sent next, and with the reason when the
-  // connection breaks; until it is unsubscribed. While there are any, the connection is kept alive
-  // by pings.
+  // connection breaks; until it is unsubscribed.
   using OnPush = std::function<void(const Result<OwnedResponse>& push)>;
   std::uint32_t subscribe(OnPush on_push);
   void unsubscribe(std::uint32_t id) { subscriptions_.erase(id); }
@@ -85,7 +87,9 @@ class Link : public std::enable_shared_from_this<Link> {
   bool take_response(const wire::Frame& frame);
   void take_push(const wire::Frame& frame);
   void close_if_done();
-  void ping_later();
+  bool is_awaiting() const { return !waiters_.empty() || !subscriptions_.empty(); }
+  void watch_peer();
+  void check_peer();
   void flush();
   void write_some();
 
@@ -94,11 +98,16 @@ class Link : public std::enable_shared_from_this<Link> {
   wire::FrameReader reader_;
   std::unordered_map<std::uint32_t, Waiter*> waiters_;
   std::map<std::uint32_t, OnPush> subscriptions_;
-  boost::asio::steady_timer ping_timer_;
+  const std::chrono::milliseconds check_interval_;  // a quarter of the longest silence
+  boost::asio::steady_timer check_timer_;
+  bool checking_ = false;
+  int silent_checks_ = 0;  // in a row
+  // How often something was read or written: in all, and at the last check.
+  std::uint64_t transfers_ = 0, checked_transfers_ = 0;
   std::map<std::string, std::uint32_t> handles_;
   std::string out_, sending_;
   std::size_t sent_ = 0;
-  bool writing_ = false, alive_ = true, going_away_ = false, pinging_ = false;
+  bool writing_ = false, alive_ = true, going_away_ = false;
   Status why_;
   std::uint32_t next_id_ = 1;
   std::uint64_t frames_received_ = 0;

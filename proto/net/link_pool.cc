@@ -9,6 +9,7 @@
 
 #include "proto/net/client_messages.h"
 #include "proto/net/credential.h"
+#include "proto/net/spawn.h"
 #include "proto/wire/limits.h"
 
 namespace edged::net {
@@ -40,7 +41,7 @@ void LinkPool::close() {
       link->close(last_error_);
     }
   }
-  attempt_ended_.cancel();
+  attempt_ended_.notify_all();
 }
 
 bool LinkPool::usable() const {
@@ -61,20 +62,9 @@ asio::awaitable<Result<std::shared_ptr<Link>>> LinkPool::get(Deadline deadline) 
     }
     connecting_ = true;
     // Its own coroutine: a caller that is cancelled must not take the attempt with it.
-    attempt_ended_.expires_at(Deadline::max());
-    asio::co_spawn(executor_, connect_once(), asio::detached);
+    spawn(executor_, connect_once());
   }
-  asio::steady_timer limit(executor_, deadline);
-  limit.async_wait([self](boost::system::error_code cancelled) {
-    if (!cancelled) {
-      self->attempt_ended_.cancel();
-    }
-  });
-  while (connecting_ && !closed_ && std::chrono::steady_clock::now() < deadline) {
-    auto [ended] = co_await attempt_ended_.async_wait(asio::as_tuple(asio::use_awaitable));
-    (void)ended;
-  }
-  limit.cancel();
+  (void)co_await attempt_ended_.wait_until(deadline, [this] { return !connecting_ || closed_; });
   if (usable()) {
     co_return link_;
   }
@@ -128,7 +118,7 @@ asio::awaitable<void> LinkPool::connect_once() {
   std::shared_ptr<Link> link;
   Status failed = connected ? Status() : connected.error();
   if (connected && !closed_) {
-    link = std::make_shared<Link>(*std::move(connected));
+    link = std::make_shared<Link>(*std::move(connected), options_.silence_max);
     link->start();
     failed = co_await authenticate(link);
   }
@@ -143,7 +133,7 @@ asio::awaitable<void> LinkPool::connect_once() {
     const bool refused = failed.code() == Code::kUnauthenticated;
     next_attempt_ = std::chrono::steady_clock::now() + (refused ? kRefusedPause : backoff_.next());
   }
-  attempt_ended_.cancel();
+  attempt_ended_.notify_all();
 }
 
 }  // namespace edged::net

@@ -6,7 +6,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -15,6 +14,7 @@
 #include "proto/base/backoff.h"
 #include "proto/base/status.h"
 #include "proto/net/client.h"
+#include "proto/net/condition.h"
 #include "proto/net/link.h"
 
 namespace edged::net {
@@ -39,7 +39,7 @@ class LinkPool : public std::enable_shared_from_this<LinkPool> {
   const ClientOptions options_;
   std::shared_ptr<Link> link_;
   std::vector<std::weak_ptr<Link>> retired_;  // told to go, with calls still under way
-  boost::asio::steady_timer attempt_ended_;   // cancelled when an attempt to connect ends
+  AsyncCondition attempt_ended_;              // notified when an attempt to connect ends
   bool connecting_ = false, closed_ = false;
   Status last_error_;
   Backoff backoff_;

@@ -8,6 +8,7 @@
 #include "proto/base/check.h"
 #include "proto/wire/codec.h"
 #include "proto/wire/limits.h"
+#include "proto/wire/operation_table.h"
 
 namespace edged::wire {
 namespace {
@@ -117,7 +118,51 @@ Status store_field(std::uint8_t type, bool critical, std::string_view data, Fiel
   return known ? stored : store_unknown(type, critical);
 }
 
+// As docs/protocol.md names them.
+constexpr std::pair<Tlv, std::string_view> kTlvNames[] = {
+    {Tlv::kExpiresAt, "expires_at"},
+    {Tlv::kTtl, "ttl"},
+    {Tlv::kVersion, "version"},
+    {Tlv::kIfVersion, "if_version"},
+    {Tlv::kMetadata, "metadata"},
+    {Tlv::kLimit, "limit"},
+    {Tlv::kCursor, "cursor"},
+    {Tlv::kLease, "lease"},
+    {Tlv::kRetryAfter, "retry_after"},
+    {Tlv::kMessage, "message"},
+    {Tlv::kNamespace, "namespace"},
+    {Tlv::kSourcePosition, "source_position"},
+    {Tlv::kFreshAsOf, "fresh_as_of"},
+    {Tlv::kMaxStaleness, "max_staleness"},
+    {Tlv::kMinPosition, "min_position"},
+    {Tlv::kValueBytes, "value_bytes"},
+    {Tlv::kNamespaceId, "namespace_id"},
+    {Tlv::kTitle, "title"},
+    {Tlv::kCreatedAt, "created_at"},
+    {Tlv::kServerTime, "server_time"},
+    {Tlv::kCredential, "credential"},
+    {Tlv::kScope, "scope"},
+    {Tlv::kDelta, "delta"},
+    {Tlv::kInitial, "initial"},
+    {Tlv::kCached, "cached"},
+};
+
 }  // namespace
+
+std::string_view tlv_name(Tlv tlv) {
+  for (const auto& [known, name] : kTlvNames) {
+    if (known == tlv) return name;
+  }
+  return "unknown";
+}
+
+TlvSet TlvSet::of(const Fields& fields) {
+  TlvSet present;
+  visit_fields(fields, [&present](Tlv type, const auto& field) {
+    if (field) present = present | TlvSet{type};
+  });
+  return present;
+}
 
 std::uint16_t append_fields(const Fields& fields, std::string& out) {
   const std::size_t start = out.size();

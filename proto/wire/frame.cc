@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hello, header, CRC-32C and FrameReader. See frame.h.
+// Hello, header and FrameReader. See frame.h.
 #include "proto/wire/frame.h"
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/base/check.h"
+#include "proto/base/crc32c.h"
 #include "proto/wire/codec.h"
 
 namespace edged::wire {
@@ -17,26 +18,6 @@ constexpr std::string_view kMagic = "KVB1";
 constexpr std::size_t kBodyBytesAt = 8, kExtBytesAt = 18, kCrcAt = 20;
 constexpr std::size_t kFirstBufferBytes = 4096, kFreeBytesMin = 1024,
                       kKeptBufferBytesMax = 64 * 1024;
-
-// Four tables for slicing by 4; the polynomial 0x82F63B78 is Castagnoli's, reflected.
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 4>;
-constexpr CrcTables make_crc_tables() {
-  CrcTables tables{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t crc = i;
-    for (int bit = 0; bit < 8; ++bit) {
-      crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78u : 0u);
-    }
-    tables[0][i] = crc;
-  }
-  for (std::size_t t = 1; t < 4; ++t) {
-    for (std::size_t i = 0; i < 256; ++i) {
-      tables[t][i] = (tables[t - 1][i] >> 8) ^ tables[0][tables[t - 1][i] & 0xFF];
-    }
-  }
-  return tables;
-}
-constexpr CrcTables kCrcTables = make_crc_tables();
 
 bool receives(FrameReader::Peer from, Kind kind) {
   return from == FrameReader::Peer::kClient ? kind == Kind::kRequest
@@ -64,31 +45,12 @@ void put_u32(char* at, std::uint32_t value) {
   at[3] = static_cast<char>(value >> 24);
 }
 
-std::uint32_t byte_at(std::string_view bytes, std::size_t i) {
-  return static_cast<unsigned char>(bytes[i]);
-}
-
 // The checksum covers the header without its last four bytes, and the body.
 std::uint32_t frame_crc(std::string_view header, std::string_view body) {
-  return crc32c(body, crc32c(header.substr(0, kCrcAt)));
+  return extend_crc32c(extend_crc32c(0, header.substr(0, kCrcAt)), body);
 }
 
 }  // namespace
-
-std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc) {
-  crc = ~crc;
-  std::size_t i = 0;
-  for (; i + 4 <= bytes.size(); i += 4) {
-    crc ^= byte_at(bytes, i) | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2) << 16 |
-           byte_at(bytes, i + 3) << 24;
-    crc = kCrcTables[3][crc & 0xFF] ^ kCrcTables[2][(crc >> 8) & 0xFF] ^
-          kCrcTables[1][(crc >> 16) & 0xFF] ^ kCrcTables[0][crc >> 24];
-  }
-  for (; i < bytes.size(); ++i) {
-    crc = (crc >> 8) ^ kCrcTables[0][(crc ^ byte_at(bytes, i)) & 0xFF];
-  }
-  return ~crc;
-}
 
 void append_hello(const Hello& hello, std::string& out) {
   out.append(kMagic);

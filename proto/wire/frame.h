@@ -34,10 +34,6 @@ inline constexpr std::uint16_t kFlagLease =
 inline constexpr std::uint16_t kFlagWithValues = 0x0400;  // LIST: answer with values
 inline constexpr std::uint16_t kFlagCached = 0x0800;      // LIST: tell which entries are cached
 
-// CRC-32C (Castagnoli), reflected, as in RFC 3720: of "123456789" it is 0xE3069283. `crc` continues
-// an earlier call.
-std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc = 0);
-
 struct Hello {
   std::uint8_t version_min = kProtocolVersion;  // server: the version chosen, 0 if none is common
   std::uint8_t version_max = kProtocolVersion;

@@ -9,8 +9,8 @@
 #include <fstream>
 
 #include "kvstore/storage/bytes.h"
-#include "kvstore/storage/crc32c.h"
 #include "kvstore/storage/log_survey.h"
+#include "proto/base/crc32c.h"
 #include "tests/support/temp_dir.h"
 
 namespace edged::storage {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "kvstore/server/server.h"
+#include "proto/wire/operation_table.h"
 #include "tests/kvstore/raw_client.h"
 #include "tests/support/memory_store.h"
 
@@ -42,7 +43,10 @@ class NodeFixture : public ::testing::Test {
     wire::Request request;
     request.opcode = opcode;
     request.id = id;
-    request.ns = 1;
+    // Requests that need no namespace must not name one.
+    const wire::OperationShape* shape = wire::find_operation(opcode);
+    const bool needs_none = shape && shape->ns == wire::OperationShape::Namespace::kNone;
+    request.ns = needs_none ? 0 : 1;
     request.key = key;
     request.value = value;
     return request;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kvstore/storage/bytes.h"
-#include "kvstore/storage/crc32c.h"
+#include "proto/base/crc32c.h"
 #include "proto/base/hex.h"
 
 namespace edged::storage {

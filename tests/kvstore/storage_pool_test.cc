@@ -63,6 +63,21 @@ TEST(StoragePoolTest, IsBoundedButForThoseWithLittle) {
   release.set_value();
 }
 
+TEST(StoragePoolTest, WhatIsNeverRefusedHasItsOwnersTurnToo) {
+  std::string order;
+  {
+    StoragePool pool(1, 100);
+    std::promise<void> release;
+    std::shared_future<void> released = release.get_future().share();
+    pool.post(&pool, Length::kLong, [released] { released.wait(); });
+    const int a = 0, b = 0;
+    for (int i = 0; i < 3; ++i) pool.post_always(&a, [&order] { order += 'a'; });
+    pool.post_always(&b, [&order] { order += 'b'; });
+    release.set_value();
+  }
+  EXPECT_EQ(order, "abaa");
+}
+
 TEST(StoragePoolTest, FinishesWhatIsQueued) {
   std::atomic<int> done{0};
   {
@@ -70,7 +85,7 @@ TEST(StoragePoolTest, FinishesWhatIsQueued) {
     for (int i = 0; i < 50; ++i) {
       pool.post(&pool, i % 2 == 0 ? Length::kShort : Length::kLong, [&done] { ++done; });
     }
-    for (int i = 0; i < 5; ++i) pool.post_always([&done] { ++done; });
+    for (int i = 0; i < 5; ++i) pool.post_always(&pool, [&done] { ++done; });
   }
   EXPECT_EQ(done.load(), 55);
 }

@@ -35,12 +35,6 @@ const std::string kReply = bytes(
     "b8 01 01 00 07 00 00 00 1a 00 00 00 00 00 00 00 00 00 18 00 b9 68 10 27"
     "01 00 08 00 60 92 db 76 9b 01 00 00 03 00 08 00 2a 00 00 00 00 00 00 00 68 69");
 
-TEST(Crc32cTest, MatchesTheCheckValue) {
-  EXPECT_EQ(crc32c("123456789"), 0xE3069283u);
-  EXPECT_EQ(crc32c("6789", crc32c("12345")), 0xE3069283u);
-  EXPECT_EQ(crc32c(""), 0u);
-}
-
 TEST(MessageTest, EncodesRequestsToTheKnownBytes) {
   Request get;
   get.opcode = Opcode::kGet;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "proto/base/check.h"
+#include "proto/net/spawn.h"
 #include "tests/support/postgres_cluster.h"
 #include "tests/support/run_awaitable.h"
 #include "worker/db/migrate.h"
@@ -17,10 +18,6 @@ using boost::asio::awaitable;
 namespace {
 
 constexpr std::size_t kConnections = 4;
-
-void rethrow(std::exception_ptr error) {
-  if (error) std::rethrow_exception(error);
-}
 
 }  // namespace
 
@@ -69,7 +66,7 @@ awaitable<void> CronDatabase::begin_one(Beginning* beginning, std::size_t* left)
 void CronDatabase::begin(std::vector<Beginning>& beginnings) {
   std::size_t left = beginnings.size();
   statements_ += left;
-  for (Beginning& one : beginnings) boost::asio::co_spawn(io_, begin_one(&one, &left), rethrow);
+  for (Beginning& one : beginnings) net::spawn(io_, begin_one(&one, &left));
   io_.restart();
   while (left > 0 && io_.run_one() > 0) {
   }

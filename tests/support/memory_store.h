@@ -22,7 +22,7 @@
 
 namespace edged::test {
 
-class MemoryStore final : public storage::Store {
+class MemoryStore : public storage::Store {
  public:
   explicit MemoryStore(const Clock& clock) : clock_(clock), writer_([this] { write_loop(); }) {}
   ~MemoryStore() override {

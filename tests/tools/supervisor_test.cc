@@ -4,6 +4,7 @@
 #include "tools/edged/supervisor.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,9 +49,12 @@ class SupervisorTest : public ::testing::Test {
         {"sh", "-c", "cd '" + directory_.path() + "'; echo $$ >> " + name + ".pids; " + script}};
   }
 
-  void start(std::vector<SupervisedProgram> programs, SupervisorOptions options = quick()) {
+  void start(std::vector<SupervisedProgram> programs,
+             SupervisorOptions options = quick(),
+             bool is_subreaper = false) {
     supervisor_ = ::fork();
     if (supervisor_ != 0) return;
+    if (is_subreaper) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     log::init("test", log::Level::kOff);
     ::_exit(Supervisor(std::move(programs), options).run());
   }
@@ -145,6 +149,31 @@ TEST_F(SupervisorTest, IsInNoHurryAfterAConfigurationError) {
   ASSERT_TRUE(wait_for([&] { return pids("other").size() >= 4; }));
   EXPECT_EQ(pids("wrong").size(), 1U);
   EXPECT_EQ(pids("damaged").size(), 1U);
+}
+
+// As process 1 of a container does: it is given the children of those that end before them.
+TEST_F(SupervisorTest, ReapsProcessesThatAreReparentedToIt) {
+  start({scripted("a", "(sh -c 'echo $$ > orphan; exec sleep 0.2' &); exec sleep 1000")},
+        quick(),
+        true);
+  ASSERT_TRUE(wait_for([&] { return std::ifstream(directory_.path() + "/orphan").peek() > 0; }));
+  pid_t orphan = 0;
+  std::ifstream(directory_.path() + "/orphan") >> orphan;
+  // A zombie still has its pid.
+  EXPECT_TRUE(wait_for([&] { return ::kill(orphan, 0) != 0; }));
+  EXPECT_EQ(pids("a").size(), 1U);
+  ::kill(supervisor_, SIGTERM);
+  EXPECT_EQ(exit_code(), 0);
+}
+
+TEST_F(SupervisorTest, ChildrenAreKilledByABrokenPipeAsUsual) {
+  ::signal(SIGPIPE, SIG_IGN);  // as edged does
+  start({scripted("a", "grep SigIgn /proc/self/status > ignored")});
+  ASSERT_TRUE(wait_for([&] { return std::ifstream(directory_.path() + "/ignored").peek() > 0; }));
+  std::string name, mask;
+  std::ifstream(directory_.path() + "/ignored") >> name >> mask;
+  EXPECT_EQ(std::stoull(mask, nullptr, 16) >> (SIGPIPE - 1) & 1, 0U);
+  ::signal(SIGPIPE, SIG_DFL);
 }
 
 TEST_F(SupervisorTest, TakesItsChildrenAlong) {

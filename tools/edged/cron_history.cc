@@ -3,14 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
-#include <exception>
 #include <vector>
 
+#include "proto/base/log.h"
 #include "proto/json/write_json.h"
+#include "proto/net/spawn.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/postgres_options.h"
 #include "tools/edged/worker_parts.h"
@@ -35,19 +35,15 @@ constexpr std::array<const char*, kColumns> kTitles{"ID",
 constexpr std::array<bool, kColumns> kRight{
     true, false, false, false, true, true, true, true, true, false};
 
-// co_spawn wants a result that can be made of nothing, which a Result cannot.
-boost::asio::awaitable<void> read_into(db::PgPool& pool,
-                                       monitor::RunStore& store,
-                                       int limit,
-                                       Result<std::vector<worker::RunRecord>>* runs) {
+boost::asio::awaitable<Result<std::vector<worker::RunRecord>>> read_runs(db::PgPool& pool,
+                                                                         monitor::RunStore& store,
+                                                                         int limit) {
   db::DatabaseUse use;
   use.history = true;
   const Result<db::DatabaseFindings> database = co_await db::check_database(pool, use);
-  if (!database) {
-    *runs = database.error();
-    co_return;
-  }
-  *runs = co_await store.newest_runs(limit);
+  if (!database) co_return database.error();
+  auto runs = co_await store.newest_runs(limit);
+  co_return runs;
 }
 
 std::string seconds_of(const worker::RunRecord& run) {
@@ -116,9 +112,7 @@ void print_table(const std::vector<worker::RunRecord>& runs) {
 
 int run_cron_history(const config::Config& config, const CronHistoryOptions& options) {
   if (options.job != "class-monitor") {
-    std::fprintf(stderr,
-                 "edged cron history: no such job: \"%s\". Jobs: class-monitor\n",
-                 options.job.c_str());
+    log::print("edged cron history: no such job: \"" + options.job + "\". Jobs: class-monitor");
     return kExitUsage;
   }
   boost::asio::io_context io(1);
@@ -127,15 +121,10 @@ int run_cron_history(const config::Config& config, const CronHistoryOptions& opt
   pool_of_one.size = 1;
   db::PgPool pool(io.get_executor(), std::move(pool_of_one), metrics);
   monitor::RunStore store(pool, run_store_options(config, "edged cron history"));
-  Result<std::vector<worker::RunRecord>> runs = Status(Code::kInternal, "did not end");
-  auto finish = [&io](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-    io.stop();
-  };
-  boost::asio::co_spawn(io, read_into(pool, store, options.limit, &runs), finish);
-  io.run();
+  const Result<std::vector<worker::RunRecord>> runs =
+      net::run_until_done(io, read_runs(pool, store, options.limit));
   if (!runs) {
-    std::fprintf(stderr, "edged cron history: %s\n", runs.error().message().c_str());
+    log::print("edged cron history: " + runs.error().message());
     return exit_code_of(runs.error().code());
   }
   if (options.json) {

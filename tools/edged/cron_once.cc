@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/cron_once.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
-#include <exception>
 #include <iostream>
 #include <utility>
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
 #include "proto/json/write_json.h"
+#include "proto/net/spawn.h"
 #include "tools/edged/duties.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/mirror_parts.h"
@@ -26,7 +25,7 @@ constexpr std::chrono::seconds kMailPatience{30};
 constexpr std::chrono::hours kDrainTimeout{1};
 
 int fail(const Status& status) {
-  std::cerr << "edged cron run: " << status.message() << "\n";
+  log::print("edged cron run: " + status.message());
   return exit_code_of(status.code());
 }
 
@@ -138,12 +137,8 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
     // one that takes over the key's run if its worker dies while it is waited for.
     co_await parts.class_monitor->take_over_once();
     co_await parts.class_monitor->rest();
-    auto rethrow = [](std::exception_ptr error) {
-      if (error) std::rethrow_exception(error);
-    };
-    boost::asio::co_spawn(co_await boost::asio::this_coro::executor,
-                          parts.class_monitor->take_over_abandoned(),
-                          rethrow);
+    const auto executor = co_await boost::asio::this_coro::executor;
+    net::spawn(executor, parts.class_monitor->take_over_abandoned());
   }
   request.due_at = parts.clock.wall_now();
   worker::StartRequest again = request;
@@ -167,16 +162,17 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
 
 int run_cron_once(const config::Config& config, const CronOnceOptions& given) {
   if (given.job != "class-monitor") {
-    std::cerr << "edged cron run: no such job: \"" << given.job << "\". Jobs: class-monitor\n";
+    log::print("edged cron run: no such job: \"" + given.job + "\". Jobs: class-monitor");
     return kExitUsage;
   }
   if (!given.idempotency_key.empty() && !worker::is_idempotency_key(given.idempotency_key)) {
-    std::cerr << "edged cron run: --idempotency-key is not 1 to 255 printable ASCII characters\n";
+    log::print("edged cron run: --idempotency-key is not 1 to 255 printable ASCII characters");
     return kExitUsage;
   }
   if (config.leaves_database_alone()) {
-    std::cerr << "edged cron run: --dev leaves the database alone. To run the job in it all the "
-                 "same, name the database that postgres.url leads to: --dev-database NAME\n";
+    log::print(
+        "edged cron run: --dev leaves the database alone. To run the job in it all the same, name "
+        "the database that postgres.url leads to: --dev-database NAME");
     return kExitUsage;
   }
   Duties duties;
@@ -193,15 +189,7 @@ int run_cron_once(const config::Config& config, const CronOnceOptions& given) {
   const Status maildir = parts.transport ? parts.transport->prepare() : Status();
   if (parts.transport) parts.transport->close_to_others();
   if (!maildir.ok()) return fail(maildir);
-  int code = kExitFailed;
-  auto finish = [&io, &code](std::exception_ptr error, int result) {
-    if (error) std::rethrow_exception(error);
-    code = result;
-    io.stop();
-  };
-  boost::asio::co_spawn(io, run_job(parts, config, options), finish);
-  io.run();
-  return code;
+  return net::run_until_done(io, run_job(parts, config, options));
 }
 
 }  // namespace edged

@@ -2,7 +2,6 @@
 #include "tools/edged/flags.h"
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "proto/base/log.h"
 #include "tools/edged/strict_options.h"
@@ -217,14 +216,10 @@ std::optional<config::Config> load_or_report(const Flags& flags,
   const config::Loaded loaded = config::load_config(load_request(flags, scope));
   if (!loaded.errors.empty()) {
     const std::size_t more = loaded.errors.size() - 1;
-    std::fprintf(
-        stderr,
-        "edged %s: %s%s\n",
-        command.c_str(),
-        loaded.errors.front().to_string().c_str(),
-        more == 0
-            ? ""
-            : ("\n  " + std::to_string(more) + " more: \"edged check-config\" lists all").c_str());
+    log::print("edged " + command + ": " + loaded.errors.front().to_string() +
+               (more == 0
+                    ? ""
+                    : "\n  " + std::to_string(more) + " more: \"edged check-config\" lists all"));
     return std::nullopt;
   }
   log::init(command, loaded.config.log_level);

@@ -3,12 +3,14 @@
 #include <CLI/CLI.hpp>
 
 #include "proto/base/private_files.h"
+#include "proto/base/standard_streams.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/parse_error.h"
 #include "worker/db/pg_target.h"
 
 int main(int argc, char** argv) {
+  edged::prepare_standard_streams();
   edged::use_private_umask();
   edged::db::ignore_session_environment();
   int exit_code = edged::kExitDone;
@@ -32,6 +34,8 @@ int main(int argc, char** argv) {
   edged::add_migrate_command(program, exit_code);
   edged::add_mirror_command(program, exit_code);
   edged::add_check_config_command(program, exit_code);
-  if (const auto refused = edged::parse_command_line(program, argc, argv)) return *refused;
-  return exit_code;
+  if (const auto refused = edged::parse_command_line(program, argc, argv)) {
+    return edged::finish_output("edged", *refused);
+  }
+  return edged::finish_output("edged", exit_code);
 }

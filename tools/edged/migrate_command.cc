@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "proto/base/log.h"
 #include "proto/json/write_json.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
@@ -61,7 +62,7 @@ int migrate_now(const MigrateArguments& arguments) {
     print(*report, arguments.json);
     return kExitDone;
   }
-  std::fprintf(stderr, "edged migrate: %s\n", report.error().message().c_str());
+  log::print("edged migrate: " + report.error().message());
   return exit_code_of(report.code());
 }
 

@@ -2,16 +2,16 @@
 // See mirror_admin.h.
 #include "tools/edged/mirror_admin.h"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
-#include <exception>
 #include <string>
 #include <utility>
 
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "proto/json/write_json.h"
+#include "proto/net/spawn.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/mirror_parts.h"
 #include "tools/edged/postgres_options.h"
@@ -30,17 +30,10 @@ class Session {
       : pool(io_.get_executor(), single(config), metrics_),
         client(io_.get_executor(), mirror_client_options(config)) {}
 
-  Status run(awaitable<void> task) {
-    auto finish = [this](std::exception_ptr error) {
-      if (error) std::rethrow_exception(error);
-      io_.stop();
-    };
-    boost::asio::co_spawn(io_, std::move(task), finish);
-    io_.run();
-    return failure;
+  template <typename T>
+  T run(awaitable<T> task) {
+    return net::run_until_done(io_, std::move(task));
   }
-
-  Status failure;
 
  private:
   static db::PgPoolOptions single(const config::Config& config) {
@@ -62,18 +55,17 @@ struct Report {
   mirror::MirrorStatus status;
 };
 
-awaitable<void> inspect(Session& session, const config::Config& config, Report* report) {
+awaitable<Result<Report>> inspect(Session& session, const config::Config& config) {
+  Report report;
   Result<MirrorChoice> choice = co_await choose_mirror(config, session.pool);
-  if (!choice) {
-    session.failure = choice.error();
-    co_return;
-  }
-  report->choice = *std::move(choice);
+  if (!choice) co_return choice.error();
+  report.choice = *std::move(choice);
   const mirror::MirrorOptions options = mirror_options(config, "");
   Result<mirror::MirrorStatus> status =
       co_await mirror::read_status(session.pool, session.client, options);
-  if (!status) session.failure = status.error();
-  if (status) report->status = *std::move(status);
+  if (!status) co_return status.error();
+  report.status = *std::move(status);
+  co_return report;
 }
 
 const char* name_of(Following following) {
@@ -203,25 +195,17 @@ void print_text(const Report& report,
 }
 
 int fail(const Status& status) {
-  std::fprintf(stderr, "edged mirror: %s\n", status.message().c_str());
+  log::print("edged mirror: " + status.message());
   return exit_code_of(status.code());
-}
-
-awaitable<void> drop_into(Session& session,
-                          const mirror::MirrorOptions& options,
-                          mirror::Dropped* dropped) {
-  Result<mirror::Dropped> done = co_await mirror::drop(session.pool, session.client, options);
-  if (!done) session.failure = done.error();
-  if (done) *dropped = *std::move(done);
 }
 
 }  // namespace
 
 int show_mirror_status(const config::Config& config, bool json) {
   Session session(config);
-  Report report;
-  const Status inspected = session.run(inspect(session, config, &report));
-  if (!inspected.ok()) return fail(inspected);
+  const Result<Report> inspected = session.run(inspect(session, config));
+  if (!inspected) return fail(inspected.error());
+  const Report& report = *inspected;
   const mirror::MirrorOptions options = mirror_options(config, "");
   const WallTime now = SystemClock().wall_now();
   const Following following = mirror::judge(report.status, options, now);
@@ -232,12 +216,13 @@ int show_mirror_status(const config::Config& config, bool json) {
 int drop_mirror(const config::Config& config) {
   Session session(config);
   const mirror::MirrorOptions options = mirror_options(config, "edged mirror drop");
-  mirror::Dropped dropped;
-  const Status done = session.run(drop_into(session, options, &dropped));
+  const Result<mirror::Dropped> done =
+      session.run(mirror::drop(session.pool, session.client, options));
   if (done.code() == Code::kBusy) {
-    return fail(Status(Code::kBusy, done.message() + ": stop the worker first"));
+    return fail(Status(Code::kBusy, done.error().message() + ": stop the worker first"));
   }
-  if (!done.ok()) return fail(done);
+  if (!done) return fail(done.error());
+  const mirror::Dropped& dropped = *done;
   std::printf("replication slot %s: %s\n", options.slot.c_str(), dropped.slot ? "dropped" : "none");
   std::printf("publication %s: %s\n",
               options.publication.c_str(),

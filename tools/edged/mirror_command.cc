@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // edged mirror check: whether the tables of mirror.rules are there, and whether PostgreSQL and the
 // role allow logical replication of them; edged mirror status and drop.
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
 
+#include "proto/base/log.h"
 #include "proto/json/write_json.h"
+#include "proto/net/spawn.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
@@ -70,14 +71,6 @@ boost::asio::awaitable<Result<MirrorReport>> inspect(db::PgPool& pool,
   co_return report;
 }
 
-// co_spawn wants a result that can be made of nothing, which a Result cannot.
-boost::asio::awaitable<void> inspect_into(db::PgPool& pool,
-                                          const config::Config& config,
-                                          const std::vector<mirror::Rule>& rules,
-                                          Result<MirrorReport>* report) {
-  *report = co_await inspect(pool, config, rules);
-}
-
 std::string identity_of(const mirror::Table& table) {
   if (table.identity == mirror::ReplicaIdentity::kFull) return "the whole row";
   std::string names;
@@ -137,15 +130,9 @@ int check_now(const MirrorArguments& arguments) {
   db::PgPoolOptions options = pool_options(*config, "edged mirror");
   options.size = 1;
   db::PgPool pool(io.get_executor(), options, metrics);
-  Result<MirrorReport> report = Status(Code::kInternal, "did not end");
-  auto finish = [&io](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-    io.stop();
-  };
-  boost::asio::co_spawn(io, inspect_into(pool, *config, rules, &report), finish);
-  io.run();
+  const Result<MirrorReport> report = net::run_until_done(io, inspect(pool, *config, rules));
   if (!report) {
-    std::fprintf(stderr, "edged mirror: %s\n", report.error().message().c_str());
+    log::print("edged mirror: " + report.error().message());
     return exit_code_of(report.code());
   }
   const auto doubts = mirror::doubts(report->facts);

@@ -2,14 +2,11 @@
 // See mirror_service.h.
 #include "tools/edged/mirror_service.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <utility>
 
 #include "proto/base/backoff.h"
 #include "proto/base/log.h"
+#include "proto/net/spawn.h"
 #include "worker/mirror/applier.h"
 
 namespace edged {
@@ -18,7 +15,6 @@ using boost::asio::awaitable;
 
 namespace {
 
-constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::seconds kWatchInterval{10};
 
 }  // namespace
@@ -31,26 +27,20 @@ MirrorService::MirrorService(boost::asio::any_io_executor executor,
       config_(config),
       parts_(parts),
       worker_name_(std::move(worker_name)),
-      pause_(executor) {}
-
-// A task's exception is a bug or exhausted memory: it ends the process, and the supervisor restarts
-// it.
-void MirrorService::spawn(awaitable<void> task) {
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
-  boost::asio::co_spawn(executor_, std::move(task), rethrow);
-}
+      changed_(executor) {}
 
 awaitable<void> MirrorService::pause(std::chrono::milliseconds duration) {
-  if (stopping_) co_return;
-  pause_.expires_after(duration);
-  co_await pause_.async_wait(kAwait);
+  const auto until = std::chrono::steady_clock::now() + duration;
+  (void)co_await changed_.wait_until(until, [this] { return stopping_; });
+}
+
+awaitable<bool> MirrorService::ended(std::chrono::steady_clock::time_point deadline) {
+  return changed_.wait_until(deadline, [this] { return !following_; });
 }
 
 void MirrorService::stop() {
   stopping_ = true;
-  pause_.cancel();
+  changed_.notify_all();
   if (mirror_) mirror_->stop();
 }
 
@@ -68,7 +58,7 @@ awaitable<bool> MirrorService::begin() {
   log::info("[mirror] mode " + mode_ + ": " + choice->why);
   client_ = std::make_unique<net::Client>(executor_, mirror_client_options(config_));
   if (!choice->logical) {
-    spawn(release_node());
+    net::spawn(executor_, release_node());
     co_return true;
   }
   mirror_ = std::make_unique<mirror::Mirror>(executor_,
@@ -78,7 +68,7 @@ awaitable<bool> MirrorService::begin() {
                                              parts_.metrics,
                                              mirror_options(config_, worker_name_));
   parts_.set_mirror({mirrored_keys(config_.mirror), true});
-  spawn(follow());
+  net::spawn(executor_, follow());
   co_return true;
 }
 
@@ -86,6 +76,7 @@ awaitable<void> MirrorService::follow() {
   following_ = true;
   co_await mirror_->run();
   following_ = false;
+  changed_.notify_all();
 }
 
 // The keys of a mirror that ran before belong to nobody now, and nobody would keep them fresh.
@@ -103,7 +94,7 @@ awaitable<void> MirrorService::release_node() {
 awaitable<void> MirrorService::begin_watching() {
   if (!parts_.kv_client) co_return;
   co_await ask_node();
-  spawn(watch_node());
+  net::spawn(executor_, watch_node());
 }
 
 awaitable<void> MirrorService::ask_node() {

@@ -5,10 +5,11 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 
+#include "proto/net/condition.h"
 #include "tools/edged/config.h"
 #include "tools/edged/mirror_parts.h"
 #include "tools/edged/worker_parts.h"
@@ -32,12 +33,11 @@ class MirrorService {
   boost::asio::awaitable<void> begin_watching();
 
   void stop();
-  // True until the stream has ended.
-  bool following() const { return following_; }
+  // Waits until the stream has ended. False if that takes until `deadline`.
+  boost::asio::awaitable<bool> ended(std::chrono::steady_clock::time_point deadline);
   const std::string& mode() const { return mode_; }  // "logical", "cache-aside", "off"
 
  private:
-  void spawn(boost::asio::awaitable<void> task);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds duration);
   boost::asio::awaitable<void> follow();
   boost::asio::awaitable<void> release_node();
@@ -48,7 +48,7 @@ class MirrorService {
   const config::Config& config_;
   WorkerParts& parts_;
   const std::string worker_name_;
-  boost::asio::steady_timer pause_;
+  net::AsyncCondition changed_;  // notified when following_ or stopping_ changes
   std::unique_ptr<net::Client> client_;
   std::unique_ptr<mirror::Mirror> mirror_;
   std::string mode_ = "off";

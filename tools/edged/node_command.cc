@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 
+#include "proto/base/log.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/dev_dir.h"
 #include "tools/edged/exit_code.h"
@@ -16,11 +16,8 @@ namespace {
 int node(Flags flags) {
   DevDir dev;
   if (!dev.prepare(flags)) {
-    std::fprintf(
-        stderr,
-        "edged node: could not create a directory for --dev in the temporary directory (TMPDIR): "
-        "%s\n",
-        std::strerror(errno));
+    log::print(std::string("edged node: could not create a directory for --dev in the temporary ") +
+               "directory (TMPDIR): " + std::strerror(errno));
     return kExitFailed;
   }
   const auto config = load_or_report(flags, "node", config::Scope::kNode);

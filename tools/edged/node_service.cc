@@ -11,7 +11,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -57,7 +56,7 @@ DescriptorPlan raise_descriptor_limit() {
 }
 
 int fail(const Status& status) {
-  std::fprintf(stderr, "edged node: %s\n", status.message().c_str());
+  log::print("edged node: " + status.message());
   switch (status.code()) {
     case Code::kCorruption:
       return kExitCorrupt;
@@ -294,7 +293,8 @@ int serve_store(const config::Config& config,
 }  // namespace
 
 int run_node(const config::Config& config, std::function<void()> reload) {
-  std::signal(SIGHUP, SIG_IGN);  // there is nothing to reload yet
+  std::signal(SIGHUP, SIG_IGN);   // there is nothing to reload yet
+  std::signal(SIGCHLD, SIG_IGN);  // process 1 of a container gets the children of others
   ::mallopt(M_ARENA_MAX,
             2);  // an arena per thread costs an idle node megabytes and gains it nothing
   const DescriptorPlan plan = raise_descriptor_limit();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 
+#include "proto/base/log.h"
 #include "tools/edged/commands.h"
 #include "tools/edged/dev_dir.h"
 #include "tools/edged/exit_code.h"
@@ -25,11 +25,9 @@ SupervisedProgram child(const std::string& command, const Flags& flags) {
 int serve(Flags flags) {
   DevDir dev;
   if (!dev.prepare(flags)) {
-    std::fprintf(
-        stderr,
-        "edged serve: could not create a directory for --dev in the temporary directory (TMPDIR): "
-        "%s\n",
-        std::strerror(errno));
+    log::print(
+        std::string("edged serve: could not create a directory for --dev in the temporary ") +
+        "directory (TMPDIR): " + std::strerror(errno));
     return kExitFailed;
   }
   const auto config = load_or_report(flags, "serve", config::Scope::kAll);

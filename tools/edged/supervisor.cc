@@ -42,9 +42,8 @@ bool is_lasting(int wait_status) {
 Supervisor::Supervisor(std::vector<SupervisedProgram> programs, SupervisorOptions options)
     : options_(options) {
   for (SupervisedProgram& program : programs) {
-    Child child;
-    child.program = std::move(program);
-    child.delay = options_.delay_first;
+    Child child{std::move(program),
+                Backoff({options_.delay_first, options_.delay_max, Jitter::kNone})};
     children_.push_back(std::move(child));
   }
 }
@@ -52,7 +51,7 @@ Supervisor::Supervisor(std::vector<SupervisedProgram> programs, SupervisorOption
 int Supervisor::run() {
   ::sigemptyset(&signals_);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&signals_, signal);
-  ::sigprocmask(SIG_BLOCK, &signals_, &signals_before_);
+  ::pthread_sigmask(SIG_BLOCK, &signals_, &signals_before_);
   while (!stopping_ || any_running()) {
     start_due();
     const auto wait = std::max(next_wake_up() - steady_clock::now(), steady_clock::duration(0));
@@ -63,7 +62,7 @@ int Supervisor::run() {
     handle(::sigtimedwait(&signals_, nullptr, &timeout));
     reap();  // several ends may have come as one SIGCHLD
   }
-  ::sigprocmask(SIG_SETMASK, &signals_before_, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &signals_before_, nullptr);
   return kExitDone;
 }
 
@@ -97,6 +96,7 @@ void Supervisor::start(Child& child) {
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) ::_exit(kExitFailed);  // it died before prctl
+    ::signal(SIGPIPE, SIG_DFL);  // an ignored signal stays ignored in the new program
     ::sigprocmask(SIG_SETMASK, &signals_before_, nullptr);
     ::execv(child.program.executable.c_str(), argv.data());
     ::_exit(127);
@@ -111,12 +111,16 @@ void Supervisor::start(Child& child) {
   log::info("started " + child.program.name + " (pid " + std::to_string(pid) + ")");
 }
 
+// As process 1 of a container it also gets the children of processes that have ended: they are
+// reaped too, and forgotten.
 void Supervisor::reap() {
-  for (Child& child : children_) {
-    int wait_status = 0;
-    if (child.pid == 0 || ::waitpid(child.pid, &wait_status, WNOHANG) != child.pid) continue;
-    schedule_restart(child, wait_status);
-    child.pid = 0;
+  int wait_status = 0;
+  for (pid_t pid = 0; (pid = ::waitpid(-1, &wait_status, WNOHANG)) > 0;) {
+    const auto child = std::find_if(
+        children_.begin(), children_.end(), [pid](const Child& one) { return one.pid == pid; });
+    if (child == children_.end()) continue;
+    schedule_restart(*child, wait_status);
+    child->pid = 0;
   }
 }
 
@@ -128,9 +132,9 @@ void Supervisor::schedule_restart(Child& child, int wait_status) {
     return;
   }
   const Time now = steady_clock::now();
-  if (now - child.started >= options_.stable_after) child.delay = options_.delay_first;
-  const auto delay = is_lasting(wait_status) ? options_.delay_max : child.delay;
-  child.delay = std::min(child.delay * 2, options_.delay_max);
+  if (now - child.started >= options_.stable_after) child.backoff.reset();
+  const auto next_delay = child.backoff.next();
+  const auto delay = is_lasting(wait_status) ? options_.delay_max : next_delay;
   child.start_at = now + delay;
   log::error(ended + "; next start in " + format_duration(delay));
 }

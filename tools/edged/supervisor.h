@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps child processes running: starts them, restarts with back-off the one that ended, forwards
 // SIGHUP, and ends all of them on SIGTERM or SIGINT. Children are independent of each other, and
-// get SIGTERM if the supervisor itself dies. The calling thread must be the process's only one.
+// get SIGTERM if the supervisor itself dies. Processes that are reparented to it (as process 1 of a
+// container) are reaped. Beside the calling thread only threads that block all signals, such as the
+// log's, may run.
 #pragma once
 
 #include <sys/types.h>
@@ -10,6 +12,8 @@
 #include <csignal>
 #include <string>
 #include <vector>
+
+#include "proto/base/backoff.h"
 
 namespace edged {
 
@@ -37,10 +41,10 @@ class Supervisor {
   using Time = std::chrono::steady_clock::time_point;
   struct Child {
     SupervisedProgram program;
+    Backoff backoff;
     pid_t pid = 0;  // 0: not running
     Time started{};
     Time start_at{};  // if not running
-    std::chrono::milliseconds delay{0};
   };
 
   void start(Child& child);

@@ -66,14 +66,14 @@ upstream::FetcherOptions fetcher_options(const config::Config& config) {
   upstream::FetcherOptions options;
   options.concurrency = config.upstream.concurrency;
   options.retries_max = config.upstream.retries;
-  options.seed = std::hash<std::string>()(random_bytes(8));
+  options.seed = random_number();
   return options;
 }
 
 mail::OutboxOptions outbox_options(const config::Config& config) {
   mail::OutboxOptions options;
   options.identity = {config.mail.from, config.worker.public_url};
-  options.seed = std::hash<std::string>()(random_bytes(8));
+  options.seed = random_number();
   return options;
 }
 

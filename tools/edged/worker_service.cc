@@ -2,17 +2,13 @@
 #include "tools/edged/worker_service.h"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <csignal>
-#include <exception>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,9 +16,13 @@
 #include "proto/base/backoff.h"
 #include "proto/base/log.h"
 #include "proto/http/health.h"
+#include "proto/http/process_metrics.h"
 #include "proto/http/server.h"
 #include "proto/json/write_json.h"
+#include "proto/net/condition.h"
+#include "proto/net/spawn.h"
 #include "tools/edged/duties.h"
+#include "tools/edged/exit_code.h"
 #include "tools/edged/http_hosts.h"
 #include "tools/edged/mirror_service.h"
 #include "tools/edged/node_access.h"
@@ -42,6 +42,7 @@ constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr const char* kJob = "class-monitor";
 constexpr const char* kPortsFile = "worker-ports.json";
 constexpr std::chrono::milliseconds kDrainTimeout{8'000};
+constexpr std::chrono::milliseconds kMirrorEndTimeout{1'000};
 
 // The database was reached, and must be changed before a worker can use it.
 bool is_unfit(const Status& status) {
@@ -94,7 +95,7 @@ class WorkerService {
   http::Server http_;
   boost::asio::signal_set end_;
   boost::asio::signal_set hangup_;
-  std::set<boost::asio::steady_timer*> pauses_;
+  net::AsyncCondition changed_{io_.get_executor()};  // notified when a flag below changes
   Status database_{Code::kUnavailable, "the database was not checked yet"};
   bool database_warned_ = false;
   std::vector<worker::Schedule> schedules_;
@@ -105,19 +106,13 @@ class WorkerService {
   bool stopping_ = false;
 };
 
-// A task's exception is a bug or exhausted memory: the process ends and is started again.
 void WorkerService::spawn(awaitable<void> task) {
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
-  boost::asio::co_spawn(io_, std::move(task), rethrow);
+  net::spawn(io_, std::move(task));
 }
 
 awaitable<void> WorkerService::pause(std::chrono::milliseconds duration) {
-  boost::asio::steady_timer timer(io_, duration);
-  pauses_.insert(&timer);
-  co_await timer.async_wait(kAwait);
-  pauses_.erase(&timer);
+  const auto until = std::chrono::steady_clock::now() + duration;
+  (void)co_await changed_.wait_until(until, [this] { return stopping_; });
 }
 
 Result<std::vector<worker::Schedule>> WorkerService::parse_schedules() const {
@@ -167,6 +162,7 @@ Status WorkerService::start() {
 }
 
 Status WorkerService::listen() {
+  http::add_process_metrics(parts_.metrics, parts_.clock);
   http::add_health_routes(http_, parts_.metrics, [this] { return readiness(); });
   worker::CronRoutes routes;
   routes.secret = current_cron_secret(config_.worker);
@@ -352,7 +348,7 @@ awaitable<void> WorkerService::wait_for_end() {
   co_await end_.async_wait(kAwait);
   log::info("stopping");
   stopping_ = true;
-  for (boost::asio::steady_timer* timer : pauses_) timer->cancel();
+  changed_.notify_all();
   hangup_.cancel();
   if (ticker_) ticker_->stop();
   if (status_) status_->stop();
@@ -364,9 +360,8 @@ awaitable<void> WorkerService::wait_for_end() {
   if (parts_.outbox) parts_.outbox->stop();
   if (parts_.history) parts_.history->stop();
   co_await http_.drain(std::chrono::milliseconds(1000));
-  for (int i = 0; mirror_.following() && i < 100; ++i) {
-    co_await pause(std::chrono::milliseconds(10));
-  }
+  const auto mirror_end = std::chrono::steady_clock::now() + kMirrorEndTimeout;
+  (void)co_await mirror_.ended(mirror_end);
   state_dir_.remove(kPortsFile);
   io_.stop();
 }
@@ -382,16 +377,17 @@ awaitable<void> WorkerService::wait_for_hangup() {
 }  // namespace
 
 int run_worker(const config::Config& config, std::function<void()> reload) {
+  std::signal(SIGCHLD, SIG_IGN);  // process 1 of a container gets the children of others
   auto state_dir = StateDir::open(config.worker.state_dir);
   if (!state_dir) {
     log::error(state_dir.error().message());
-    return 1;
+    return kExitFailed;
   }
   WorkerService service(config, std::move(*state_dir), std::move(reload));
   const Status status = service.start();
   if (!status.ok()) {
     log::error(status.message());
-    return 1;
+    return kExitFailed;
   }
   service.run();
   return 0;

@@ -11,8 +11,6 @@
 
 namespace edged::kvctl {
 
-std::string to_base64(std::string_view bytes);
-
 // object["value"] = text, or object["value_base64"] = base64.
 void add_bytes(boost::json::object& object, std::string_view name, std::string_view bytes);
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "proto/base/hex.h"
+#include "proto/base/standard_streams.h"
 #include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
@@ -68,6 +69,7 @@ int list(Context& context, const ListArguments& arguments) {
       print_item(item, context.json, arguments.values, first);
       first = false;
     }
+    if (!flush_output()) return kExitFailed;
     left -= std::min<std::uint64_t>(left, page->items.size());
     request.cursor = page->cursor;
   } while (left > 0 && !request.cursor.empty());

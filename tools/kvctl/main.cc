@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // kvctl: the table of its commands and the flags they share. docs/kvctl.md is the contract.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "proto/base/private_files.h"
+#include "proto/base/standard_streams.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/parse_error.h"
 #include "tools/edged/strict_options.h"
@@ -54,6 +54,7 @@ void add_shared_options(CLI::App& program, edged::kvctl::Context& context) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  edged::prepare_standard_streams();
   edged::use_private_umask();
   edged::kvctl::protect_terminal();
   int exit_code = edged::kExitDone;
@@ -78,10 +79,8 @@ int main(int argc, char** argv) {
   edged::kvctl::add_mirror_commands(program, context, exit_code);
   edged::kvctl::add_token_commands(program, context, exit_code);
   edged::kvctl::add_watch_command(program, context, exit_code);
-  if (const auto refused = edged::parse_command_line(program, argc, argv)) return *refused;
-  if (std::fflush(stdout) != 0 && exit_code == edged::kExitDone) {
-    std::fprintf(stderr, "kvctl: could not write to stdout\n");
-    return edged::kExitFailed;
+  if (const auto refused = edged::parse_command_line(program, argc, argv)) {
+    return edged::finish_output("kvctl", *refused);
   }
-  return exit_code;
+  return edged::finish_output("kvctl", exit_code);
 }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "proto/base/standard_streams.h"
 #include "proto/json/write_json.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
@@ -70,7 +71,7 @@ int watch(Context& context, const WatchArguments& arguments) {
                   "to continue: kvctl watch --after " + std::to_string(watch->seen()));
     }
     for (const net::KvChange& change : *changes) print_change(change, context.json);
-    if (std::fflush(stdout) != 0) return kExitFailed;
+    if (!flush_output()) return kExitFailed;
   }
   return kExitDone;
 }

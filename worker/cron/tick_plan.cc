@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/base/hash.h"
+
 namespace edged::worker {
 
 using std::chrono::milliseconds;
@@ -16,10 +18,9 @@ std::optional<Misfire> parse_misfire(std::string_view text) {
 
 milliseconds stable_jitter(std::string_view job, milliseconds jitter_max) {
   if (jitter_max.count() <= 0) return milliseconds(0);
-  // FNV-1a, 64 bits; finished as MurmurHash3 does, since names that differ in their last letter
-  // only would lie close together.
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : job) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  // Finished as MurmurHash3 does: FNV-1a alone puts names that differ in their last letter close
+  // together.
+  std::uint64_t hash = fnv1a_64(job);
   hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
   hash ^= hash >> 33;
   return milliseconds(

@@ -2,8 +2,10 @@
 #include "worker/mail/lease_keeper.h"
 
 #include <boost/asio.hpp>
-#include <exception>
 #include <utility>
+
+#include "proto/net/condition.h"
+#include "proto/net/spawn.h"
 
 namespace edged::mail {
 namespace {
@@ -17,7 +19,7 @@ struct LeaseKeeper::State {
       : pause(executor), ended(executor), store(outbox), lease(key) {}
 
   asio::steady_timer pause;
-  asio::steady_timer ended;
+  net::AsyncCondition ended;
   OutboxStore& store;
   LeaseKey lease;
   std::chrono::milliseconds interval{};
@@ -31,10 +33,7 @@ LeaseKeeper::LeaseKeeper(asio::any_io_executor executor,
                          std::chrono::milliseconds interval)
     : state_(std::make_shared<State>(executor, store, lease)) {
   state_->interval = interval;
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
-  asio::co_spawn(std::move(executor), renew(state_), rethrow);
+  net::spawn(executor, renew(state_));
 }
 
 asio::awaitable<void> LeaseKeeper::renew(std::shared_ptr<State> state) {
@@ -47,17 +46,15 @@ asio::awaitable<void> LeaseKeeper::renew(std::shared_ptr<State> state) {
     is_ours = !renewed || *renewed;
   }
   state->is_running = false;
-  state->ended.cancel();
+  state->ended.notify_all();
 }
 
 asio::awaitable<void> LeaseKeeper::stop() {
   const std::shared_ptr<State> state = state_;
   state->is_stopped = true;
   state->pause.cancel();
-  while (state->is_running) {
-    state->ended.expires_after(std::chrono::hours(1));
-    co_await state->ended.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
+  const State* const kept = state.get();
+  co_await state->ended.wait([kept] { return !kept->is_running; });
 }
 
 }  // namespace edged::mail

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "proto/base/base64.h"
+#include "proto/base/hash.h"
 #include "proto/base/utf8.h"
 
 namespace edged::mail {
@@ -28,22 +30,6 @@ bool is_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = static_cast<std::uint32_t>(byte_at(bytes, i)) << 16;
-    if (i + 1 < bytes.size()) group |= static_cast<std::uint32_t>(byte_at(bytes, i + 1)) << 8;
-    if (i + 2 < bytes.size()) group |= byte_at(bytes, i + 2);
-    out += kAlphabet[group >> 18];
-    out += kAlphabet[(group >> 12) & 63];
-    out += i + 1 < bytes.size() ? kAlphabet[(group >> 6) & 63] : '=';
-    out += i + 2 < bytes.size() ? kAlphabet[group & 63] : '=';
-  }
-  return out;
-}
-
 // How many bytes of text fit into an encoded-word that begins at `column`.
 std::size_t encoded_word_room(std::size_t column) {
   const std::size_t characters = std::min(kEncodedWordColumn, kEncodedLineColumn - column);
@@ -59,7 +45,7 @@ std::string encoded_words(std::string_view text, std::size_t column) {
     while (take < text.size() && is_continuation(text[take])) --take;
     if (!out.empty()) out += "\r\n ";
     out += kEncodedWordStart;
-    out += base64(text.substr(0, take));
+    out += to_base64(text.substr(0, take));
     out += kEncodedWordEnd;
     text.remove_prefix(take);
     column = 1;  // after the blank that continues the field
@@ -233,11 +219,7 @@ std::string address_field(std::string_view name, const Address& address) {
 }
 
 std::string stable_hash(std::string_view text) {
-  std::uint64_t hash = 0xCBF29CE484222325ULL;  // FNV-1a, 64 bits
-  for (const char c : text) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001B3ULL;
-  }
+  const std::uint64_t hash = fnv1a_64(text);
   std::array<char, 17> out{};
   std::snprintf(out.data(), out.size(), "%016llx", static_cast<unsigned long long>(hash));
   return out.data();

@@ -3,16 +3,17 @@
 // completion.
 #include "worker/mail/outbox.h"
 
-#include <algorithm>
 #include <boost/asio.hpp>
-#include <exception>
 #include <optional>
 #include <random>
 #include <utility>
 #include <vector>
 
+#include "proto/base/backoff.h"
 #include "proto/base/log.h"
 #include "proto/base/units.h"
+#include "proto/net/condition.h"
+#include "proto/net/spawn.h"
 #include "worker/mail/lease_keeper.h"
 #include "worker/mail/mime.h"
 #include "worker/mail/outbox_row.h"
@@ -91,14 +92,12 @@ class OutboxDelivery::Impl {
   asio::awaitable<Result<int>> deliver_run(std::int64_t run_id,
                                            std::chrono::milliseconds patience) {
     const auto effort = std::make_shared<Effort>(executor_);
-    effort->ended.expires_after(patience);
-    auto rethrow = [](std::exception_ptr error) {
-      if (error) std::rethrow_exception(error);
-    };
-    asio::co_spawn(executor_, deliver_until_sent(run_id, effort), rethrow);
-    // It may have failed at once.
-    if (!effort->is_over) co_await effort->ended.async_wait(asio::as_tuple(asio::use_awaitable));
-    if (!effort->is_over) stop();
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    net::spawn(executor_, deliver_until_sent(run_id, effort));
+    const Effort* const kept = effort.get();
+    const bool is_over =
+        co_await effort->ended.wait_until(deadline, [kept] { return kept->is_over; });
+    if (!is_over) stop();
     if (!effort->status.ok()) co_return effort->status;
     Result<int> pending = co_await store_.pending_of_run(run_id);
     co_return pending;
@@ -108,7 +107,7 @@ class OutboxDelivery::Impl {
   // Of deliver_run(), which does not wait for its end.
   struct Effort {
     explicit Effort(const asio::any_io_executor& executor) : ended(executor) {}
-    asio::steady_timer ended;
+    net::AsyncCondition ended;
     bool is_over = false;
     Status status;
   };
@@ -125,7 +124,7 @@ class OutboxDelivery::Impl {
       co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
     }
     effort->is_over = true;
-    effort->ended.cancel();
+    effort->ended.notify_all();
   }
 
   // False: nothing more is due.
@@ -310,13 +309,9 @@ class OutboxDelivery::Impl {
 
   static asio::awaitable<Result<bool>> answer_with(bool value) { co_return value; }
 
-  // Doubles with each attempt; the upper half is jitter.
   std::chrono::milliseconds retry_delay(int attempts) {
-    const int doublings = std::clamp(attempts - 1, 0, 20);
-    const std::int64_t ceiling = std::min<std::int64_t>(options_.retry_max.count(),
-                                                        options_.retry_first.count() << doublings);
-    return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(
-        ceiling / 2, std::max<std::int64_t>(ceiling, 1))(random_));
+    const Backoff::Options backoff{options_.retry_first, options_.retry_max, Jitter::kHalf};
+    return Backoff::delay(backoff, attempts - 1, random_);
   }
 
   // Says once that the loop fails, and once that it works again.

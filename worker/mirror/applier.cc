@@ -4,15 +4,14 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
-#include <exception>
 #include <iterator>
 #include <set>
 #include <utility>
 #include <variant>
 
+#include "proto/net/spawn.h"
 #include "worker/mirror/batch_plan.h"
 
 namespace edged::mirror {
@@ -193,10 +192,7 @@ asio::awaitable<Status> Applier::flush(Seal seal) {
 }
 
 asio::awaitable<Status> Applier::settle() {
-  while (under_way_) {
-    settled_.expires_at(std::chrono::steady_clock::time_point::max());
-    co_await settled_.async_wait(asio::as_tuple(asio::use_awaitable));
-  }
+  co_await settled_.wait([this] { return !under_way_; });
   co_return last_;
 }
 

@@ -17,6 +17,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
 #include "proto/net/client.h"
+#include "proto/net/condition.h"
 #include "worker/mirror/batch_plan.h"
 #include "worker/mirror/fetched_keys.h"
 #include "worker/mirror/hidden_keys.h"
@@ -135,7 +136,7 @@ class Applier {
   const std::size_t changes_max_;
   const RowFetcher* fetcher_ = nullptr;
   const Clock* clock_ = nullptr;
-  boost::asio::steady_timer settled_;  // cancelled when what is under way has ended
+  net::AsyncCondition settled_;  // notified when what is under way has ended
   bool under_way_ = false;
   Status last_;  // of what was under way
   std::uint64_t owner_version_ = 0;

@@ -2,13 +2,12 @@
 // See applier.h: from the changes that were collected to the items of a batch.
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <iterator>
 #include <set>
 #include <utility>
 
+#include "proto/net/spawn.h"
 #include "worker/mirror/applier.h"
 
 namespace edged::mirror {
@@ -231,13 +230,12 @@ asio::awaitable<Status> Applier::begin_flush(Seal seal) {
   }
   part_stored_ = seal.part.has_value();
   under_way_ = true;
-  auto ended = [this](std::exception_ptr error, Status sent) {
+  auto ended = [this](Status sent) {
     under_way_ = false;
     last_ = std::move(sent);
-    settled_.cancel();
-    if (error) std::rethrow_exception(error);
+    settled_.notify_all();
   };
-  asio::co_spawn(executor_, send(std::move(items), seal.mark), ended);
+  net::spawn(executor_, send(std::move(items), seal.mark), ended);
   co_return Status();
 }
 

@@ -4,14 +4,14 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <functional>
 #include <utility>
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
+#include "proto/net/condition.h"
+#include "proto/net/spawn.h"
 #include "worker/mirror/batch_plan.h"
 #include "worker/mirror/loader.h"
 #include "worker/mirror/publication.h"
@@ -106,8 +106,7 @@ Mirror::Mirror(asio::any_io_executor executor,
       metrics_(std::make_shared<Metrics>(metrics)),
       pause_(executor),
       slot_timer_(executor),
-      backoff_({milliseconds(200), milliseconds(10'000)},
-               std::hash<std::string>()(random_bytes(8))) {
+      backoff_({milliseconds(200), milliseconds(10'000)}, random_number()) {
   metrics.callback_gauge(
       "edged_mirror_lag_seconds",
       "Age of the copy as far as it is proven; -1: nothing is proven",
@@ -128,10 +127,7 @@ void Mirror::stop() {
 }
 
 asio::awaitable<void> Mirror::run() {
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
-  asio::co_spawn(executor_, watch_slot(), rethrow);
+  net::spawn(executor_, watch_slot());
   while (!stopping_) {
     const auto begun = clock_.boot_now();
     const Status ended = co_await run_session();
@@ -342,19 +338,17 @@ asio::awaitable<Status> Mirror::follow(Session* session) {
   metrics_->streaming.set(1);
   note_progress();
   session->beating = true;
-  auto ended = [session](std::exception_ptr error) {
+  net::AsyncCondition beat_ended(executor_);
+  auto ended = [session, &beat_ended] {
     session->beating = false;
-    if (error) std::rethrow_exception(error);
+    beat_ended.notify_all();
   };
   const std::int64_t first = std::max(session->situation.last_beat, session->start.beat) + 1;
-  asio::co_spawn(executor_, session->heartbeats->run(first), ended);
+  net::spawn(executor_, session->heartbeats->run(first), ended);
   const Status status = co_await session->stream->run();
   session->heartbeats->stop();
   // A statement of the heartbeat may be under way.
-  while (session->beating) {
-    pause_.expires_after(milliseconds(5));
-    co_await pause_.async_wait(kAwait);
-  }
+  co_await beat_ended.wait([session] { return !session->beating; });
   co_return status;
 }
 

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <utility>
 #include <variant>
 
+#include "proto/net/spawn.h"
 #include "worker/db/pg_quote.h"
 #include "worker/mirror/publication.h"
 
@@ -40,6 +39,7 @@ Stream::Stream(asio::any_io_executor executor,
       start_(std::move(start)),
       on_progress_(std::move(on_progress)),
       status_timer_(executor),
+      acknowledged_(executor),
       mark_(start_.mark),
       part_(start_.part),
       synced_(start_.synced),
@@ -62,17 +62,11 @@ asio::awaitable<Status> Stream::run() {
   const Status started = co_await parts_.connection.start_streaming(command);
   if (!started.ok()) co_return started.with_context("could not start the replication stream");
   acknowledging_ = true;
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
   const auto executor = co_await asio::this_coro::executor;
-  asio::co_spawn(executor, acknowledge(), rethrow);
+  net::spawn(executor, acknowledge());
   const Status failed = co_await follow();
   end(failed);
-  while (acknowledging_) {
-    status_timer_.cancel();
-    co_await asio::post(executor, asio::use_awaitable);
-  }
+  co_await acknowledged_.wait([this] { return !acknowledging_; });
   co_return why_;
 }
 
@@ -87,6 +81,7 @@ asio::awaitable<void> Stream::acknowledge() {
     co_await status_timer_.async_wait(kAwait);
   }
   acknowledging_ = false;
+  acknowledged_.notify_all();
 }
 
 asio::awaitable<Status> Stream::follow() {

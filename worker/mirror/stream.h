@@ -14,6 +14,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
+#include "proto/net/condition.h"
 #include "worker/db/pg_replication.h"
 #include "worker/mirror/applier.h"
 #include "worker/mirror/heartbeat.h"
@@ -97,6 +98,7 @@ class Stream {
   boost::asio::steady_timer status_timer_;
   bool ended_ = false;
   bool acknowledging_ = false;
+  net::AsyncCondition acknowledged_;  // notified when acknowledge() ends
   Status why_;
 
   Mark mark_;                 // of what was taken

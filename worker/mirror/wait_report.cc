@@ -4,14 +4,13 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <exception>
 #include <utility>
 
 #include "proto/base/log.h"
+#include "proto/net/spawn.h"
 #include "worker/mirror/sql.gen.h"
 
 namespace edged::mirror {
@@ -87,10 +86,7 @@ asio::awaitable<void> watch(std::shared_ptr<State> state, int pid, std::string w
 
 WaitReport::WaitReport(asio::any_io_executor executor, db::PgPool& pool, int pid, std::string what)
     : state_(std::make_shared<State>(executor, pool)) {
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
-  asio::co_spawn(executor, watch(state_, pid, std::move(what)), rethrow);
+  net::spawn(executor, watch(state_, pid, std::move(what)));
 }
 
 WaitReport::~WaitReport() {

@@ -2,13 +2,12 @@
 #include "worker/monitor/class_monitor.h"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <optional>
 #include <utility>
 
 #include "proto/base/log.h"
+#include "proto/net/spawn.h"
 
 namespace edged::monitor {
 namespace {
@@ -48,7 +47,7 @@ ClassMonitor::ClassMonitor(boost::asio::any_io_executor executor,
     : executor_(std::move(executor)),
       tools_(std::move(tools)),
       options_(options),
-      finished_(executor_, steady_clock::time_point::max()),
+      finished_(executor_),
       take_over_(executor_),
       succeeded_(metrics.counter("edged_job_runs_total",
                                  "Runs of a job by result",
@@ -81,7 +80,7 @@ awaitable<Result<std::int64_t>> ClassMonitor::begin(BeginRequest request) {
   ++beginning_;
   auto id = co_await begin_now(std::move(request));
   --beginning_;
-  finished_.cancel();
+  finished_.notify_all();
   co_return id;
 }
 
@@ -112,10 +111,7 @@ awaitable<Result<std::int64_t>> ClassMonitor::begin_now(BeginRequest request) {
   report_terms(**begun);
   current_ =
       std::make_shared<Run>(executor_, tools_, options_.run, std::move(**begun), counter, started);
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
-  boost::asio::co_spawn(executor_, execute(current_), rethrow);
+  net::spawn(executor_, execute(current_));
   if (!of_key) co_return already_running();
   co_return id;
 }
@@ -155,17 +151,14 @@ awaitable<void> ClassMonitor::execute(std::shared_ptr<Run> run) {
   report_absent(*run);
   if (current_ == run) current_.reset();  // the next run may have begun meanwhile
   if (tools_.on_end) tools_.on_end();
-  finished_.cancel();
+  finished_.notify_all();
 }
 
 // Callers that waited for a run whose end could not be written get that error. Later callers get
 // what PostgreSQL has, because another worker may have ended the run.
 awaitable<Result<std::string>> ClassMonitor::wait(std::int64_t run_id) {
-  bool was_here = false;
-  while (current_ && current_->id() == run_id) {
-    was_here = true;
-    co_await finished_.async_wait(kAwait);
-  }
+  const bool was_here = current_ && current_->id() == run_id;
+  co_await finished_.wait([this, run_id] { return !current_ || current_->id() != run_id; });
   if (const auto known = outcomes_.find(run_id); known != outcomes_.end()) co_return known->second;
   const auto failed = unrecorded_.find(run_id);
   if (was_here && failed != unrecorded_.end()) co_return failed->second;
@@ -207,23 +200,16 @@ awaitable<void> ClassMonitor::take_over_abandoned() {
 }
 
 awaitable<void> ClassMonitor::rest() {
-  while (current_ || beginning_ > 0) {
-    co_await finished_.async_wait(kAwait);
-  }
+  co_await finished_.wait([this] { return !current_ && beginning_ == 0; });
 }
 
 awaitable<bool> ClassMonitor::drain(std::chrono::milliseconds timeout) {
   stopping_ = true;
   take_over_.cancel();
   const auto deadline = steady_clock::now() + timeout;
-  boost::asio::steady_timer limit(executor_, deadline);
-  limit.async_wait([this](const boost::system::error_code& error) {
-    if (!error) finished_.cancel();
-  });
-  while ((current_ || beginning_ > 0) && steady_clock::now() < deadline) {
-    co_await finished_.async_wait(kAwait);
-  }
-  co_return !current_ && beginning_ == 0;
+  const bool rests =
+      co_await finished_.wait_until(deadline, [this] { return !current_ && beginning_ == 0; });
+  co_return rests;
 }
 
 void ClassMonitor::report_terms(const BegunRun& begun) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "proto/base/metrics.h"
+#include "proto/net/condition.h"
 #include "worker/cron/job_runner.h"
 #include "worker/monitor/run.h"
 
@@ -72,8 +73,7 @@ class ClassMonitor final : public worker::JobRunner {
   bool stopping_ = false;
   int beginning_ = 0;  // begin statements under way
   std::shared_ptr<Run> current_;
-  // Never expires. It is cancelled when current_ or a begin ends, which wakes all who wait.
-  boost::asio::steady_timer finished_;
+  net::AsyncCondition finished_;  // notified when current_ ends, and when a begin ends
   boost::asio::steady_timer take_over_;
   std::map<std::int64_t, Result<std::string>> outcomes_;  // of this process's last runs
   std::map<std::int64_t, Status> unrecorded_;             // of runs whose end could not be written

@@ -3,15 +3,14 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <exception>
 #include <iterator>
 #include <set>
 #include <utility>
 
 #include "proto/base/log.h"
 #include "proto/base/utf8.h"
+#include "proto/net/spawn.h"
 
 namespace edged::monitor {
 namespace {
@@ -81,29 +80,17 @@ Run::Run(boost::asio::any_io_executor executor,
   if (tools_.upstream_figures) asked_before_ = tools_.upstream_figures();
 }
 
-// An exception of a task is a bug or exhausted memory: it leaves the event loop and ends the
-// process.
-void Run::spawn(awaitable<void> task) {
-  auto rethrow = [](std::exception_ptr error) {
-    if (error) std::rethrow_exception(error);
-  };
-  boost::asio::co_spawn(executor_, std::move(task), rethrow);
-}
-
 awaitable<Result<std::string>> Run::execute() {
   const auto self = shared_from_this();
-  spawn(renew_lease());
+  net::spawn(executor_, renew_lease());
   pullers_ = std::min(options_.concurrency, begun_.sections.size());
   const std::size_t pullers = pullers_;
-  for (std::size_t i = 0; i < pullers; ++i) spawn(check_sections());
+  for (std::size_t i = 0; i < pullers; ++i) net::spawn(executor_, check_sections());
   co_await read_states();
 
   Status outcome = co_await apply_pending();
   stopped_ = true;
-  while (pullers_ > 0) {
-    progress_.expires_after(std::chrono::hours(1));
-    co_await progress_.async_wait(kAwait);
-  }
+  co_await progress_.wait([this] { return pullers_ == 0; });
   if (outcome.ok() && summary_.failed > 0 && summary_.fetched + summary_.absent == 0) {
     outcome =
         Status(Code::kUnavailable, "no section could be checked; first failure: " + first_failure_);
@@ -144,7 +131,7 @@ awaitable<void> Run::check_sections() {
     co_await check_section(begun_.sections[index]);
   }
   --pullers_;
-  progress_.cancel();
+  progress_.notify_all();
 }
 
 awaitable<void> Run::check_section(WatchedSection watched) {
@@ -188,7 +175,7 @@ void Run::classify_observation(CheckedSection checked) {
   }
   if (pending_.empty()) oldest_pending_ = steady_clock::now();
   pending_.push_back(std::move(checked));
-  progress_.cancel();
+  progress_.notify_all();
 }
 
 bool Run::batch_is_due() const {
@@ -201,9 +188,12 @@ bool Run::batch_is_due() const {
 awaitable<Status> Run::apply_pending() {
   while (pullers_ > 0 || !pending_.empty()) {
     if (!batch_is_due()) {
-      progress_.expires_at(pending_.empty() ? steady_clock::now() + std::chrono::hours(1)
-                                            : oldest_pending_ + options_.apply_delay);
-      co_await progress_.async_wait(kAwait);
+      const auto due = pending_.empty() ? steady_clock::time_point::max()
+                                        : oldest_pending_ + options_.apply_delay;
+      const bool was_empty = pending_.empty();
+      (void)co_await progress_.wait_until(due, [this, was_empty] {
+        return batch_is_due() || pending_.empty() != was_empty || pullers_ == 0;
+      });
       continue;
     }
     const auto count = static_cast<std::ptrdiff_t>(std::min(options_.batch, pending_.size()));

@@ -19,6 +19,7 @@
 
 #include "proto/base/backoff.h"
 #include "proto/base/clock.h"
+#include "proto/net/condition.h"
 #include "worker/monitor/kv_states.h"
 #include "worker/monitor/run_store.h"
 #include "worker/monitor/run_summary.h"
@@ -101,7 +102,6 @@ class Run : public std::enable_shared_from_this<Run> {
   // False: the failure is not worth repeating, or patience is at an end. `retry` outlives the call.
   Awaitable<bool> pause_before_retry(Status status, Retry& retry);
   RunEnd describe_end(const Status& outcome);
-  void spawn(boost::asio::awaitable<void> task);
 
   boost::asio::any_io_executor executor_;
   RunTools tools_;
@@ -125,7 +125,7 @@ class Run : public std::enable_shared_from_this<Run> {
 
   std::vector<CheckedSection> pending_;
   std::chrono::steady_clock::time_point oldest_pending_{};
-  boost::asio::steady_timer progress_;  // cancelled whenever pending_ or pullers_ changes
+  net::AsyncCondition progress_;  // notified whenever pending_ or pullers_ changes
   boost::asio::steady_timer renewal_;
   std::vector<CheckedSection> confirmed_;
   std::vector<std::pair<std::string, WallTime>> checked_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // CRC-32C by the SSE 4.2 instruction, or by a table of 256 entries.
-#include "kvstore/storage/crc32c.h"
+#include "proto/base/crc32c.h"
 
 #include <array>
 #include <cstddef>
@@ -10,7 +10,7 @@
 #include <nmmintrin.h>
 #endif
 
-namespace edged::storage {
+namespace edged {
 namespace {
 
 constexpr std::array<std::uint32_t, 256> make_table() {
@@ -57,4 +57,4 @@ std::uint32_t extend_crc32c(std::uint32_t crc, std::string_view bytes) {
   return ~extend_by_table(~crc, bytes);
 }
 
-}  // namespace edged::storage
+}  // namespace edged

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Base64 text of bytes (RFC 4648, section 4), with padding and without line breaks. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace edged {
+
+std::string to_base64(std::string_view bytes);
+
+}  // namespace edged

@@ -21,6 +21,7 @@ class NodeTest(ProgramsCase):
     def configure(self, text):
         path = self.directory / "edged.jsonc"
         path.write_text(text)
+        path.chmod(0o600)  # secrets that everybody can read are warned of
         return path
 
     def test_writes_the_addresses_in_use(self):

@@ -85,12 +85,15 @@ class LogStreamTest(ProgramsCase):
         reader, writer = self.stalled_pipe()
         node = self.start(writer)
         os.close(writer)
-        node.send_signal(signal.SIGTERM)
         read = b""
+        while b"ready: " not in read:  # these lines waited while the reader stalled
+            block = os.read(reader, 4096)
+            self.assertTrue(block, read)
+            read += block
+        node.send_signal(signal.SIGTERM)
         while block := os.read(reader, 4096):
             read += block
         self.assertEqual(node.wait(PATIENCE_SECONDS), 0)
-        self.assertIn(b"ready: ", read)
         self.assertIn(b"stopping", read)  # the last lines too
 
     def test_a_start_that_fails_ends_although_stderr_stalls(self):

@@ -15,7 +15,7 @@ Status unauthenticated() {
 }
 
 Status no_file() {
-  return {Code::kUnsupported, "could not change tokens: this node keeps none"};
+  return {Code::kUnsupported, "could not change tokens: this node has no token file"};
 }
 
 }  // namespace

@@ -117,8 +117,7 @@ Result<std::vector<Token>> read_token_file(const std::string& path) {
                     Code::kDenied);
   }
   if ((facts.st_mode & 077) != 0) {
-    return unusable(
-        path, "others than its owner may open it. Run: chmod 600 " + path, Code::kDenied);
+    return unusable(path, "other users may open it. Run: chmod 600 " + path, Code::kDenied);
   }
   const auto text = read_all(file.get(), path);
   if (!text) return text.error();

@@ -82,7 +82,7 @@ class Members {
     if (object_ == nullptr || !status_.ok()) return status_;
     for (const auto& member : *object_) {
       if (!taken_.contains(member.key())) {
-        return invalid("\"" + std::string(member.key()) + "\" is not a member it may have");
+        return invalid("\"" + std::string(member.key()) + "\" is not a known member");
       }
     }
     return {};

@@ -378,7 +378,7 @@ void Dispatcher::post_to_pool(const wire::Request& request,
   if (!posted) {
     std::string response;
     append_failure(
-        to, Status(Code::kBusy, "could not read: too many reads wait for the disk"), response);
+        to, Status(Code::kBusy, "could not read: the queue of reads from disk is full"), response);
     metrics_->count(to.opcode, Code::kBusy, start);
     under_way_->fetch_sub(1);
     completion->complete(ticket, std::move(response));

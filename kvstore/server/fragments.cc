@@ -45,7 +45,7 @@ bool Fragments::drops(std::uint32_t id, std::uint16_t flags) {
 Result<Fragments::Assembly*> Fragments::begin(const wire::Request& request) {
   if (!is_put(request.opcode) && !is_several(request.opcode)) {
     return Status(Code::kUnsupported,
-                  "could not take fragment: this operation does not come in fragments");
+                  "could not take fragment: this operation may not be sent in fragments");
   }
   if (open_.size() >= wire::kFragmentedMax) {
     return Status(Code::kBusy,
@@ -75,8 +75,9 @@ void Fragments::add(Assembly& assembly, std::string_view value) {
     assembly.refused =
         Status(Code::kTooLarge, "could not take items: together they are above 9 MiB");
   } else if (memory_bytes() + value.size() > wire::kInFlightBytesMax) {
-    assembly.refused =
-        Status(Code::kBusy, "could not take items: too many are on their way on this connection");
+    assembly.refused = Status(
+        Code::kBusy,
+        "could not take items: the unfinished requests of this connection together exceed 32 MiB");
   } else {
     assembly.value.append(value);
     return;

@@ -229,7 +229,7 @@ Code Gate::authenticate(const wire::Request& request, const ReplyTo& to, std::st
   if (context_.table == nullptr) {
     return append_failure(
         to,
-        Status(Code::kUnauthenticated, "could not authenticate: this node keeps no tokens"),
+        Status(Code::kUnauthenticated, "could not authenticate: this node has no token file"),
         out);
   }
   const auto snapshot = context_.table->snapshot();

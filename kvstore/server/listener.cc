@@ -61,7 +61,7 @@ struct AcceptLoop : std::enable_shared_from_this<AcceptLoop<Protocol>> {
     if (!said || now - *said >= kSayPeriod) {
       said = now;
       log::warn("could not accept a connection: " + error.message() +
-                "; tried again every 100 ms, said once a minute");
+                "; trying again every 100 ms (logged at most once a minute)");
     }
     pause.expires_after(kAcceptPause);
     pause.async_wait([self = this->shared_from_this()](Error cancelled) {
@@ -192,8 +192,9 @@ Result<std::unique_ptr<Listener>> listen_tcp(asio::io_context& io, const std::st
 
 Result<std::unique_ptr<Listener>> listen_unix(asio::io_context& io, const std::string& path) {
   if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return Status(Code::kInvalidArgument,
-                  "could not listen on \"" + path + "\": a unix socket's path has 1 to 107 bytes");
+    return Status(
+        Code::kInvalidArgument,
+        "could not listen on \"" + path + "\": the path of a unix socket must have 1 to 107 bytes");
   }
   const Unix::endpoint endpoint(path);
   struct stat existing {};

@@ -83,7 +83,7 @@ Status MirrorTerms::judge(const wire::Fields& asked) const {
     return stale("the key's mirror has not loaded it completely");
   }
   if (!mirror_->fresh_as_of) {
-    return stale("the key's mirror has not said of when its entries are");
+    return stale("the key's mirror has not reported how fresh its entries are");
   }
   if (asked.max_staleness_ms && mirror_->age.count() > 0 &&
       static_cast<std::uint64_t>(mirror_->age.count()) > *asked.max_staleness_ms) {

@@ -39,7 +39,7 @@ Status set_expiry(const wire::Fields& fields, Expiring& operation) {
   }
   if (fields.expires_at_ms) {
     if (*fields.expires_at_ms > kExpiresAtMsMax) {
-      return invalid("could not write: expiry is behind the year 9999");
+      return invalid("could not write: the expiry is after the year 9999");
     }
     operation.expires_at = from_unix_ms(static_cast<std::int64_t>(*fields.expires_at_ms));
   }
@@ -154,7 +154,7 @@ bool is_write(Opcode opcode) {
 Result<Operation> to_operation(storage::NamespaceNumber ns, const wire::Item& item) {
   Status checked = check_key(item.key);
   if (checked.ok() && item.fields.lease && *item.fields.lease == 0) {
-    checked = invalid("could not put: 0 is not a lease");
+    checked = invalid("could not put: the lease must not be 0");
   }
   if (!checked.ok()) {
     return checked;

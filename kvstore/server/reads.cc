@@ -51,7 +51,7 @@ Status check_multi_get(const wire::Request& request) {
   std::size_t count = 0;
   while (reader.next(item)) {
     if (item.opcode != wire::Opcode::kGet) {
-      return {Code::kInvalidArgument, "could not read items: an MGET holds GET items only"};
+      return {Code::kInvalidArgument, "could not read items: an MGET may only hold GET items"};
     }
     Status shape = wire::check_item_shape(item);
     if (!shape.ok()) {
@@ -62,7 +62,7 @@ Status check_multi_get(const wire::Request& request) {
     }
   }
   if (reader.status().ok() && count == 0) {
-    return {Code::kInvalidArgument, "could not read items: there are none"};
+    return {Code::kInvalidArgument, "could not read items: the request has none"};
   }
   return reader.status();
 }

@@ -205,7 +205,10 @@ void Session::execute(const wire::Request& request,
   }
   if (in_flight_.size() >= kFairShare && dispatcher_.overloaded()) {
     dispatcher_.refuse_busy(
-        request, to, "the node is overloaded and this connection has the most under way", out);
+        request,
+        to,
+        "the node is overloaded, and this connection has more than its share under way",
+        out);
     return;
   }
   Load load;
@@ -219,7 +222,7 @@ void Session::execute(const wire::Request& request,
   if (dispatcher_.memory().used_up() &&
       held_bytes() + load.request_bytes + load.answer_bytes > MemoryShare::kFreeBytes) {
     dispatcher_.refuse_busy(
-        request, to, "the connections of this node hold all the memory they may", out);
+        request, to, "the memory limit of all connections together is reached", out);
     return;
   }
   const std::size_t request_bytes = load.request_bytes, answer_bytes = load.answer_bytes;

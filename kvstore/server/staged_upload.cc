@@ -62,7 +62,7 @@ void StagedUpload::schedule() {
   scheduled_ =
       pool_.post(owner_, StoragePool::Length::kLong, [self = shared_from_this()] { self->work(); });
   if (!scheduled_ && failure_.ok()) {
-    failure_ = Status(Code::kBusy, "could not take value: too much work waits for the disk");
+    failure_ = Status(Code::kBusy, "could not store value: the queue of work for the disk is full");
     pieces_.clear();
     pending_bytes_ = 0;
   }

@@ -75,7 +75,9 @@ Code answer_token_operation(access::AccessTable* table,
                             std::string& out) {
   if (table == nullptr) {
     return append_failure(
-        to, Status(Code::kUnsupported, "could not manage tokens: this node keeps none"), out);
+        to,
+        Status(Code::kUnsupported, "could not manage tokens: this node has no token file"),
+        out);
   }
   switch (request.opcode) {
     case wire::Opcode::kTokenCreate:

@@ -44,11 +44,16 @@ std::string encode(const std::vector<storage::Change>& changes) {
 Code Watches::start(const wire::Request& request, const ReplyTo& to, std::string& out) {
   if (watches_.contains(request.id)) {
     return append_failure(
-        to, Status(Code::kInvalidArgument, "could not watch: the id is a watch already"), out);
+        to,
+        Status(Code::kInvalidArgument, "could not watch: a watch with this id is running"),
+        out);
   }
   if (watches_.size() >= wire::kWatchesMax) {
     return append_failure(
-        to, Status(Code::kBusy, "could not watch: this connection has 1000 watches"), out);
+        to,
+        Status(Code::kBusy,
+               "could not watch: this connection has 1000 watches, and more are not allowed"),
+        out);
   }
   storage::WatchRequest wanted;
   wanted.ns = request.ns;

@@ -43,7 +43,7 @@ void add_operation(storage::Operation operation, PlannedWrite& plan) {
 Status plan_item(const wire::Request& request, const wire::Item& item, PlannedWrite& plan) {
   if (!belongs(item.opcode, request.opcode)) {
     return {Code::kInvalidArgument,
-            "could not read items: an operation does not belong into this request"};
+            "could not read items: the operation of an item is not allowed in this request"};
   }
   const std::size_t items_max = plan.write.mirror ? wire::kMirrorItemsMax : wire::kItemsMax;
   if (plan.outcomes.size() == items_max) {
@@ -97,7 +97,7 @@ Result<PlannedWrite> plan_multi(const wire::Request& request, PlannedWrite plan)
     return reader.status();
   }
   if (plan.outcomes.empty()) {
-    return Status(Code::kInvalidArgument, "could not read items: there are none");
+    return Status(Code::kInvalidArgument, "could not read items: the request has none");
   }
   return plan;
 }

@@ -78,7 +78,7 @@ void DiskGuard::check() {
   std::string reason = verdict(*free);
   if (reason.empty() != reason_.empty()) {
     if (reason.empty()) {
-      log::info("storage: there is space again, writes are taken");
+      log::info("storage: there is disk space again, writes are accepted");
     } else {
       log::error("storage: writes are refused: " + reason);
     }

@@ -120,7 +120,7 @@ Result<Entry> EntryReader::to_result(const rocksdb::ReadOptions& options,
   Entry entry = to_entry(*record, true);
   if (!record->body) return entry;
   if (options.read_tier == rocksdb::kBlockCacheTier && record->body->bytes > kMemoryBodyBytesMax) {
-    return Status(Code::kBusy, "the value is too large to be read in passing");
+    return Status(Code::kBusy, "the value is too large for this operation: read it with GET");
   }
   auto body = read_body(database_, options, prefix, *record->body);
   if (!body) return body.error();

@@ -47,7 +47,7 @@ Status MirrorState::judge(const MirrorRule& rule, WallTime now) const {
   if (!fresh) {
     return {Code::kStale,
             "stale: the mirror of " + shown_prefix(rule.prefix) +
-                " has not said of when its entries are"};
+                " has not reported how fresh its entries are"};
   }
   const auto age = age_of(*fresh, now);
   if (rule.ttl.count() > 0 && age > rule.ttl) {

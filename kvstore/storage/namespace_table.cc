@@ -86,7 +86,7 @@ Status NamespaceTable::load_row(std::string_view key, std::string_view value) {
   if (load_le<std::uint8_t>(value, 0) != kRowFormat) {
     return Status(
         Code::kUnsupported,
-        "stored namespace " + std::to_string(number) + " has a layout of another release");
+        "stored namespace " + std::to_string(number) + " has the layout of another release");
   }
   Row row;
   row.prefix = load_le<std::uint32_t>(value, 1);

@@ -28,7 +28,8 @@ Status drop_range(Database& database, rocksdb::ColumnFamilyHandle* family, const
   options.exclusive_manual_compaction = false;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
   status = database.db().CompactRange(options, family, &first, &bound);
-  return status.ok() ? Status() : from_rocksdb(status, "could not compact a namespace away");
+  return status.ok() ? Status()
+                     : from_rocksdb(status, "could not compact the keys of a removed namespace");
 }
 
 Result<bool> holds_any(const Database& database,
@@ -40,7 +41,8 @@ Result<bool> holds_any(const Database& database,
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> it(database.db().NewIterator(options, family));
   it->Seek(range.first);
-  if (!it->status().ok()) return from_rocksdb(it->status(), "could not look into a namespace");
+  if (!it->status().ok())
+    return from_rocksdb(it->status(), "could not read the keys of a removed namespace");
   return it->Valid();
 }
 

@@ -77,7 +77,8 @@ void Reclaimer::run_round() {
   drop_ended_counts();
   drop_prefixes();
   const Status status = expired_bodies_.reclaim(cutoff_ms, idle);
-  if (!status.ok() && !stopping()) log::warn("storage: large values: " + status.message());
+  if (!status.ok() && !stopping())
+    log::warn("storage: could not expire large values: " + status.message());
   flush_expired(cutoff_ms);
   for (int i = 0; i < kFilesPerRoundMax && !stopping(); ++i) {
     const auto file = worst_file(cutoff_ms, idle);
@@ -95,7 +96,8 @@ void Reclaimer::drop_ended_counts() {
         return Status();
       },
       0);
-  if (!status.ok() && !stopping()) log::warn("storage: dropping old counts: " + status.message());
+  if (!status.ok() && !stopping())
+    log::warn("storage: could not remove old counts: " + status.message());
 }
 
 void Reclaimer::drop_prefixes() {

@@ -99,7 +99,7 @@ Result<RecordView> decode_record(std::string_view stored_key, std::string_view b
   }
   const auto header = decode_header(bytes);
   if (!header) {
-    return Status(Code::kUnsupported, "stored record has a layout of another release");
+    return Status(Code::kUnsupported, "stored record has the layout of another release");
   }
   RecordView view;
   view.header = *header;
@@ -110,7 +110,7 @@ Result<RecordView> decode_record(std::string_view stored_key, std::string_view b
   } else {
     view.body = BodyRef{load_le<std::uint64_t>(rest, 0), load_le<std::uint64_t>(rest, 8)};
     if (view.body->bytes > kValueBytesMax) {
-      return Status(Code::kUnsupported, "stored record has a layout of another release");
+      return Status(Code::kUnsupported, "stored record has the layout of another release");
     }
   }
   return view;

@@ -107,7 +107,7 @@ void StoreClock::tick() {
     return;
   }
   if (pending_ms_ != 0) {
-    log::info("clock: the wall clock is back; its step was not followed");
+    log::info("clock: the wall clock agrees with node time again; its step was not followed");
     pending_ms_ = 0;
     steady_since_boot_ms_ = boot_ms;
   }

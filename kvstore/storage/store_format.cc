@@ -40,8 +40,9 @@ Status check_format(Database& database, const RocksStoreOptions& options) {
     if (Status counted = UsageTable::rebuild(database); !counted.ok()) return counted;
     return store_format(database);
   }
-  return Status(Code::kUnsupported,
-                opening(options.data_dir) + ": its format is of another release");
+  return Status(
+      Code::kUnsupported,
+      opening(options.data_dir) + ": another release of edged wrote it, in another format");
 }
 
 Result<Version> stored_version(const Database& database) {

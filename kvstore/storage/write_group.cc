@@ -172,7 +172,8 @@ WriteOutcome WriteGroup::apply(const Touch& touch, const Target& target) {
   const auto record = decode_record(target.stored_key, old->record);
   if (!record) return refusal(record.error());
   if (touch.want_entry && record->body) {
-    return refusal(Code::kTooLarge, "value is too large to be answered by a touch: get it");
+    return refusal(Code::kTooLarge,
+                   "the value is too large for the answer to a touch: read it with GET");
   }
   if (is_expired(*expiry_ms, now_ms_)) {
     outcome.version = erase(target, *old);

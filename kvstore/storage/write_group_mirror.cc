@@ -21,7 +21,9 @@ WriteOutcome check_reserved(const Operation& operation, std::string_view key) {
     return {};
   }
   if (key == kMirrorPositionKey) {
-    return invalid("the mirror's position is stored by the node with what the mirror writes");
+    return invalid(
+        "the key of the mirror's position cannot be written: the node stores it with each batch of "
+        "the mirror");
   }
   if (key != kMirrorRulesKey) return {};
   const Put* const put = std::get_if<Put>(&operation);

@@ -34,7 +34,8 @@ class BlockingClient::Impl {
     }
     if (!result) {
       // The coroutine ended with an exception.
-      return Status(Code::kInternal, "could not call the node: out of resources");
+      return Status(Code::kInternal,
+                    "could not call the node: an unexpected exception ended the call");
     }
     return *std::move(result);
   }

@@ -87,7 +87,8 @@ Client::Awaitable<Result<OwnedResponse>> Client::Impl::exchange_ok(
   }
   Result<wire::Response> response = answered->response();
   co_return response ? to_status(response->status, response->fields)
-                     : Status(answered->status(), "the node's message is unreadable");
+                     : Status(answered->status(),
+                              "the node refused the request, and its message could not be decoded");
 }
 
 Client::Awaitable<Status> Client::Impl::tell(

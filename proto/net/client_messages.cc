@@ -202,7 +202,8 @@ wire::Fields mark_fields(const MirrorMark& mark) {
 
 Status check_batch(const std::vector<BatchItem>& items, std::size_t items_max) {
   if (items.empty() || items.size() > items_max) {
-    return invalid("could not do batch: it has not 1 to " + std::to_string(items_max) + " items");
+    return invalid("could not do batch: its number of items is not 1 to " +
+                   std::to_string(items_max) + " items");
   }
   struct Check {
     Status operator()(const PutItem& item) const { return check_put(item); }

@@ -97,7 +97,7 @@ Client::Awaitable<Result<std::vector<Result<std::uint64_t>>>> Client::multi_put(
     if (checked.ok() && items[i].value.size() > wire::kFrameValueBytesMax) {
       checked = Status(Code::kTooLarge,
                        "could not put \"" + items[i].key +
-                           "\" with others: its value is above 1 MiB and has to go alone");
+                           "\" with others: its value is above 1 MiB and must be put alone");
     }
     if (!checked.ok()) {
       refused[i] = true;
@@ -128,7 +128,7 @@ Client::Awaitable<Result<std::vector<Result<std::uint64_t>>>> Client::multi_put(
     wire::Item item;
     for (const std::size_t place : places) {
       if (!reader.next(item)) {
-        results[place] = Status(Code::kInternal, "could not put: the node left the item out");
+        results[place] = Status(Code::kInternal, "could not put: the node's answer lacks the item");
       } else if (item.status == Code::kOk) {
         results[place] = item.fields.version.value_or(0);
       } else {

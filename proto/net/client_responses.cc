@@ -75,7 +75,8 @@ KvNamespace to_namespace(const wire::Fields& fields) {
 Result<std::int64_t> to_number(const wire::Response& response) {
   const std::optional<std::int64_t> number = parse_number(response.value);
   return number ? Result<std::int64_t>(*number)
-                : Status(Code::kInternal, "could not add: the node answered no number");
+                : Status(Code::kInternal,
+                         "could not read the answer to an ADD: its value is not a number");
 }
 
 Result<BatchResult> to_batch_result(const wire::Response& response) {

@@ -45,7 +45,8 @@ asio::awaitable<Result<std::vector<Endpoint>>> resolve(std::shared_ptr<Attempt> 
     const std::string path = address.substr(kUnix.size());
     if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
       co_return Status(Code::kInvalidArgument,
-                       "could not connect to \"" + address + "\": the path has not 1 to 107 bytes");
+                       "could not connect to \"" + address +
+                           "\": the path of a unix socket must have 1 to 107 bytes");
     }
     co_return std::vector<Endpoint>{Endpoint(asio::local::stream_protocol::endpoint(path))};
   }
@@ -54,7 +55,7 @@ asio::awaitable<Result<std::vector<Endpoint>>> resolve(std::shared_ptr<Attempt> 
   if (colon == std::string::npos || colon == 0 || colon + 1 == host_port.size()) {
     co_return Status(Code::kInvalidArgument,
                      "could not connect to \"" + address +
-                         "\": it is neither unix:PATH nor HOST:PORT nor tls:HOST:PORT");
+                         "\": the address must be unix:PATH, HOST:PORT or tls:HOST:PORT");
   }
   auto [error, found] = co_await attempt->resolver.async_resolve(
       host_of(host_port), host_port.substr(colon + 1), kAwait);
@@ -126,11 +127,11 @@ asio::awaitable<Result<wire::Hello>> exchange_hello(std::shared_ptr<Attempt> att
   if (read_error) {
     co_return failed(address,
                      attempt->timed_out
-                         ? "no hello came in time"
-                         : "no hello came: " + read_error.message() +
+                         ? "the node did not answer the hello in time"
+                         : "the node did not answer the hello: " + read_error.message() +
                                (attempt->stream.is_tls()
                                     ? ""
-                                    : " (perhaps it speaks TLS: write tls: before the address)"));
+                                    : " (if the node speaks TLS, write tls: before the address)"));
   }
   // A server that shares no version answers 0 in both places or its own as the highest.
   Result<wire::Hello> decoded = wire::decode_hello({answer.data(), answer.size()});
@@ -138,8 +139,9 @@ asio::awaitable<Result<wire::Hello>> exchange_hello(std::shared_ptr<Attempt> att
     co_return failed(address, decoded.error().message());
   }
   if (decoded->version_min != wire::kProtocolVersion) {
-    co_return Status(Code::kUnsupported,
-                     "could not connect to \"" + address + "\": it does not speak version 1");
+    co_return Status(
+        Code::kUnsupported,
+        "could not connect to \"" + address + "\": it does not speak version 1 of the protocol");
   }
   co_return *decoded;
 }

@@ -24,7 +24,7 @@ Result<std::string> read_credential_file(const std::string& path) {
     return unusable(file.error().message());
   }
   if ((file->mode & S_IROTH) != 0) {
-    return unusable("everybody can read it; take that away with chmod o-rwx");
+    return unusable("every user can read it. Run: chmod o-rwx");
   }
   if (file->bytes.empty()) {
     return unusable("it is empty");
@@ -37,7 +37,7 @@ Result<std::string> read_credential_file(const std::string& path) {
     return unusable("its first line is empty");
   }
   if (token.size() > wire::kCredentialBytesMax) {
-    return unusable("its first line is longer than any token");
+    return unusable("its first line is longer than 1024 bytes");
   }
   return token;
 }

@@ -147,7 +147,8 @@ asio::awaitable<Result<OwnedResponse>> Link::call_as(std::uint32_t id,
     co_return why_;
   }
   if (waiters_.size() >= kCallsMax) {
-    co_return Status(Code::kBusy, "could not call the node: 10000 calls are under way");
+    co_return Status(Code::kBusy,
+                     "could not call the node: 10000 calls of this client are unanswered");
   }
   Waiter waiter(*this, id);
   frames.set_id(id);

@@ -87,7 +87,7 @@ asio::awaitable<Status> LinkPool::authenticate(std::shared_ptr<Link> link) {
   }
   if (credential->size() > wire::kCredentialBytesMax) {
     co_return Status(Code::kUnauthenticated,
-                     "could not authenticate: the token is longer than any token");
+                     "could not authenticate: the token is longer than 1024 bytes");
   }
   wire::Fields fields;
   fields.credential = *credential;

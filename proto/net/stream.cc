@@ -84,7 +84,7 @@ Status Stream::use_client_tls(std::shared_ptr<TlsContext> context, const std::st
                                   : X509_VERIFY_PARAM_set1_ip_asc(checks, host.c_str()) == 1;
   layer_ = std::move(layer);
   if (!set) {
-    return {Code::kInvalidArgument, "\"" + host + "\" is neither a host's name nor an address"};
+    return {Code::kInvalidArgument, "\"" + host + "\" is neither a host name nor an IP address"};
   }
   return {};
 }

@@ -96,9 +96,9 @@ Result<ServerTls::Loaded> ServerTls::read(const Files& files) {
     return status;
   }
   if ((found.st_mode & S_IROTH) != 0) {
-    return Status(Code::kDenied,
-                  "could not use the key \"" + files.key +
-                      "\": everybody can read it; take that away with chmod o-rwx");
+    return Status(
+        Code::kDenied,
+        "could not use the key \"" + files.key + "\": every user can read it. Run: chmod o-rwx");
   }
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
   Error error;

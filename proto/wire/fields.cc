@@ -206,7 +206,7 @@ Result<Fields> decode_fields(std::string_view bytes) {
     const std::string_view data = reader.bytes(length);
     const std::string_view zeros = reader.bytes(padding(length));
     if (reader.failed()) {
-      return bad(type, "it ends behind the TLV area");
+      return bad(type, "it extends beyond the TLV area");
     }
     if ((tlv_flags & ~kCritical) != 0 || zeros.find_first_not_of('\0') != std::string_view::npos) {
       return bad(type, "reserved bits or padding are not zero");

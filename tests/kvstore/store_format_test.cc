@@ -61,7 +61,8 @@ TEST_F(StoreFormatTest, ALaterFormatIsNotOpened) {
   write_format(3, false);
   const auto opened = open_rocks_store(options_);
   EXPECT_EQ(opened.code(), Code::kUnsupported);
-  EXPECT_THAT(opened.error().message(), HasSubstr("its format is of another release"));
+  EXPECT_THAT(opened.error().message(),
+              HasSubstr("another release of edged wrote it, in another format"));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ TEST_F(TlsTest, RefusesACertificateForAnotherName) {
 }
 
 TEST_F(TlsTest, TellsAPlainClientAndAPlainServer) {
-  expect_refused(*client("", address_.substr(4)), "perhaps it speaks TLS");
+  expect_refused(*client("", address_.substr(4)), "if the node speaks TLS");
   start({});
   expect_refused(*client(files_.certificate, "tls:" + address_), "TLS handshake failed");
 }

@@ -98,7 +98,8 @@ class ClientLivenessTest : public server::ServerFixture {
     ServerFixture::TearDown();
   }
 
-  // Long enough for a machine that is busy elsewhere: a node that works is not taken for a dead one.
+  // Long enough for a machine that is busy elsewhere: a node that works is not taken for a dead
+  // one.
   ClientOptions options(milliseconds silence_max = std::chrono::seconds(3)) const {
     ClientOptions options;
     options.address = proxy_->address();

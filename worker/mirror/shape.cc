@@ -41,7 +41,8 @@ constexpr char kByWhom[] =
     "Its owner may have done that, or another worker whose mirror.publication has the same name";
 
 constexpr char kChanged[] = "a table or the publication has changed";
-constexpr char kUnknown[] = ", or another version of edged loaded the rows";
+constexpr char kChangedOrUpgraded[] =
+    "a table or the publication has changed, or another version of edged loaded the rows";
 
 void append(std::string& all, const std::string& one) {
   all += (all.empty() ? "" : "; ") + one;
@@ -102,7 +103,7 @@ std::string describe_shape_change(const std::string& before, const std::string& 
   } catch (const std::exception&) {
     // Another version's text.
   }
-  return std::string(kChanged) + kUnknown;
+  return kChangedOrUpgraded;
 }
 
 }  // namespace edged::mirror

@@ -150,8 +150,8 @@ json::parse_options lenient() {
   return options;
 }
 
-// What the author of the file reads; `found` is the byte that was refused, absent at the end.
-std::string explain(json::error_code code, std::optional<char> found) {
+// What the author of the file reads; `found` is the byte that was refused, empty at the end.
+std::string explain(json::error_code code, std::string_view found) {
   if (code == json::error::incomplete)
     return "the file ends too early: a closing }, ] or \" is missing";
   if (code == json::error::extra_data) return "unexpected text behind the end of the object";
@@ -159,18 +159,19 @@ std::string explain(json::error_code code, std::optional<char> found) {
     return "nested too deep: more than " + std::to_string(kDepthMax) + " levels";
   }
   if (code == json::error::expected_hex_digit) return "a \\u escape needs four hexadecimal digits";
-  if (code != json::error::syntax || !found) return code.message();
-  if (*found == '\n' || *found == '\r') return "syntax error: unexpected end of the line";
-  if (static_cast<unsigned char>(*found) < 0x20)
-    return "syntax error: unexpected control character";
-  if (static_cast<unsigned char>(*found) >= 0x80) {
+  if (code != json::error::syntax || found.empty()) return code.message();
+  const char byte = found.front();
+  if (byte == '\n' || byte == '\r') return "syntax error: unexpected end of the line";
+  if (static_cast<unsigned char>(byte) < 0x20) return "syntax error: unexpected control character";
+  if (static_cast<unsigned char>(byte) >= 0x80) {
     return "syntax error: unexpected character outside a string";
   }
-  const std::string text = std::string("syntax error: unexpected ") + *found;
-  if (std::isalpha(static_cast<unsigned char>(*found)) != 0 || *found == '\'') {
+  std::string text = "syntax error: unexpected ";
+  text += byte;
+  if (std::isalpha(static_cast<unsigned char>(byte)) != 0 || byte == '\'') {
     return text + ". Keys and texts stand in double quotes";
   }
-  return *found == '#' ? text + ". Comments begin with // or /*" : text;
+  return byte == '#' ? text + ". Comments begin with // or /*" : text;
 }
 
 }  // namespace
@@ -218,7 +219,7 @@ bool parse_jsonc(std::string_view file, Json& document, JsonError& error) {
     // A parser that is done takes no more.
     if (more && taken == 0 && !code) code = json::error::extra_data;
     if (!code) continue;
-    const std::optional<char> found = more ? std::optional<char>(text[i]) : std::nullopt;
+    const std::string_view found = std::string_view(text).substr(i, 1);
     error = parser.handler().error.value_or(JsonError{position_of(text, i), explain(code, found)});
     return false;
   }

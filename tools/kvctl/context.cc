@@ -89,14 +89,14 @@ Status explain(const std::vector<Failure>& failures) {
   }
   if (failures.size() == 1) {
     return {failures.front().status.code(),
-            std::string(kNoNode) + " at \"" + failures.front().address +
+            kNoNode + (" at \"" + failures.front().address) +
                 "\": " + failures.front().status.message()};
   }
   std::string tried;
   for (const Failure& one : failures) {
     tried += (tried.empty() ? "" : "; ") + one.address + ": " + one.status.message();
   }
-  return {Code::kUnavailable, std::string(kNoNode) + ": tried " + tried};
+  return {Code::kUnavailable, kNoNode + (": tried " + tried)};
 }
 
 // Tries the addresses in order until one answers. True: the search is over.

@@ -3,6 +3,7 @@
 #include "kvstore/storage/mark_file.h"
 
 #include <rocksdb/file_system.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <optional>
@@ -134,6 +135,9 @@ Status MarkFile::create(rocksdb::FileSystem& files, const std::string& path, con
   // Under another name first: a file half written is as bad as none.
   const std::string fresh = path + ".new";
   auto status = write_file(files, fresh, bytes);
+  // RocksDB creates files with mode 0644 and offers no other. On a file system that exists in
+  // memory only there is nothing to change.
+  static_cast<void>(::chmod(fresh.c_str(), S_IRUSR | S_IWUSR));
   if (status.ok()) status = files.RenameFile(fresh, path, rocksdb::IOOptions(), nullptr);
   if (!status.ok()) return from_rocksdb(status, "could not write \"" + path + "\"");
   return sync_directory(files, directory_of(path));

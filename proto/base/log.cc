@@ -102,10 +102,14 @@ void flush_on_abort(int) {
 void flush_at_end() {
   static const bool done = [] {
     std::atexit([] { flush(kFlushTimeout); });
-    struct sigaction action {};
-    action.sa_handler = flush_on_abort;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    ::sigaction(SIGABRT, &action, nullptr);
+    struct sigaction before {};
+    ::sigaction(SIGABRT, nullptr, &before);
+    if (before.sa_handler == SIG_DFL) {  // a program's own handler stays
+      struct sigaction action {};
+      action.sa_handler = flush_on_abort;
+      action.sa_flags = static_cast<int>(SA_RESETHAND);
+      ::sigaction(SIGABRT, &action, nullptr);
+    }
     std::set_terminate(end_on_terminate);
     return true;
   }();

@@ -221,8 +221,9 @@ class Server::Impl {
     const auto now = std::chrono::steady_clock::now();
     if (said_full_ && now - *said_full_ < kSayPeriod) return;
     said_full_ = now;
-    log::warn("connections are closed at once: " + std::to_string(options_.limits.connections_max) +
-              " are open, and no more are taken; said once a minute");
+    log::warn("closing new connections at once: " + std::to_string(open_.load()) + " of " +
+              std::to_string(options_.limits.connections_max) +
+              " are open, and the rest is kept for the unix socket (logged at most once a minute)");
   }
 
   void adopt(Reactor& reactor, net::Stream stream) {

@@ -280,7 +280,7 @@ void check_mirror(const Config& config, ReadContext& context) {
     context.complain(
         "mirror.url",
         "is missing: postgres.session_state is false, which means a pooler, and a pooler "
-        "passes no replication on. Write the URL of PostgreSQL itself");
+        "does not pass replication on. Write the URL of PostgreSQL itself");
   }
   if (mirror.mode == "logical" && !mirror.rules.empty() && config.worker_namespace_id().empty()) {
     context.complain("mirror", "needs an entry of kv_namespaces");

@@ -79,7 +79,7 @@ boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config&
   if (!config.postgres.session_state && mirror.url.empty()) {
     co_return MirrorChoice{
         false,
-        "postgres.session_state is false, and a pooler passes no replication on: "
+        "postgres.session_state is false, and a pooler does not pass replication on: "
         "set mirror.url to the URL of PostgreSQL itself"};
   }
   const std::vector<mirror::Rule> rules = rules_of(mirror);

@@ -211,7 +211,7 @@ class MirrorTest(MirrorCase):
 
     def test_postgres_is_answered_while_the_node_is_not(self):
         self.set_wal_level("logical")
-        self.cluster.sql("postgres", "alter system set wal_sender_timeout = '5s'")
+        self.cluster.sql("postgres", "alter system set wal_sender_timeout = '3s'")
         self.cluster.sql("postgres", "select pg_reload_conf()")
         self.addCleanup(self.cluster.sql, "postgres", "alter system reset wal_sender_timeout")
         self.start()
@@ -219,7 +219,7 @@ class MirrorTest(MirrorCase):
         os.kill(self.node.popen.pid, signal.SIGSTOP)
         self.addCleanup(os.kill, self.node.popen.pid, signal.SIGCONT)
         self.sql("update public.items set body = 'late' where id = 1")
-        time.sleep(11)
+        time.sleep(7)  # above wal_sender_timeout, below the 10 s after which the worker gives a write up
         os.kill(self.node.popen.pid, signal.SIGCONT)
         self.wait_for_key("item:1", "late")
         self.assertEqual(self.log().count("[mirror] following"), 1, self.log())

@@ -10,6 +10,7 @@
 #include "kvstore/server/peer.h"
 #include "kvstore/server/server.h"
 #include "proto/net/blocking_client.h"
+#include "proto/wire/operation_table.h"
 #include "tests/kvstore/raw_client.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/temp_dir.h"
@@ -48,7 +49,8 @@ class Peer {
   Answer ask(Opcode opcode, std::string_view key = "", std::string_view value = "") {
     wire::Request request;
     request.opcode = opcode;
-    request.ns = 1;
+    const wire::OperationShape* shape = wire::find_operation(opcode);
+    request.ns = shape != nullptr && shape->ns == wire::OperationShape::Namespace::kNone ? 0 : 1;
     request.key = key;
     request.value = value;
     return ask(request);

@@ -69,7 +69,7 @@ TEST(TokenJsonTest, FileIsRefusedWithTheReason) {
       {R"({"version":2,"tokens":[]})", "\"version\" is not 1"},
       {R"({"version":1})", "\"tokens\" is missing"},
       {R"({"version":1,"tokens":{}})", "\"tokens\" is not an array"},
-      {R"({"version":1,"tokens":[],"more":1})", "\"more\" is not a member"},
+      {R"({"version":1,"tokens":[],"more":1})", "\"more\" is not a known member"},
       {file("1"), "token 1: it is not a JSON object"},
       {file(good + "," + good), "two tokens have the id"},
       {with("0123456789abcdef", "0123456789abcde"), "\"id\" is not 16"},

@@ -78,8 +78,11 @@ class PoolerTest(ReplayCase):
         summaries = [self.settle() for _ in range(TICKS)]
         self.assert_told_as_expected(TICKS)
         # Each statement takes its settings along: two messages instead of one.
-        self.assertEqual({one["sql_statements"] for one in summaries if one["changed"] == 0}, {4})
-        self.assertEqual({one["sql_statements"] for one in summaries[1:] if one["changed"] > 0}, {6})
+        # The first runs fill the node, the second one too if the node came up after the worker.
+        warm = [one for one in summaries if one["kv_hits"] > 0]
+        self.assertGreaterEqual(len(warm), TICKS - 3)
+        self.assertEqual({one["sql_statements"] for one in warm if one["changed"] == 0}, {4})
+        self.assertEqual({one["sql_statements"] for one in warm if one["changed"] > 0}, {6})
         sessions = self.cluster.sql(DATABASE, "select count(*) from pg_stat_activity "
                                     "where datname = '%s' and pid <> pg_backend_pid()" % DATABASE)
         self.assertLessEqual(int(sessions[0][0]), SERVER_CONNECTIONS)

@@ -170,6 +170,7 @@ TEST_F(ServerStrangersTest, ARunningGetEndsWithItsToken) {
     net::ClientOptions options;
     options.address = address_;
     options.credential = secret_;
+    options.call_timeout = std::chrono::minutes(10);  // 20 MiB take their time under a sanitizer
     net::BlockingClient writer(options);
     net::PutItem item;
     item.key = "large";

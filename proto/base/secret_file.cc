@@ -68,7 +68,7 @@ bool SecretFile::has_changed() {
       now.st_mtim.tv_nsec == seen_.st_mtim.tv_nsec && now.st_ctim.tv_sec == seen_.st_ctim.tv_sec &&
       now.st_ctim.tv_nsec == seen_.st_ctim.tv_nsec;
   seen_ = now;
-  // What was just written may be written again without another time stamp.
+  // A file that is written twice in a row may keep the same time stamp.
   const bool settled = std::time(nullptr) - now.st_ctim.tv_sec > 2;
   return !same || !settled;
 }

@@ -211,7 +211,7 @@ TEST_F(ServerClientTest, ClientReconnectsAfterARestart) {
   for (int i = 0; i < 100; ++i) {
     EXPECT_EQ(kv->get("default", "a").code(), Code::kUnavailable);
   }
-  // One that waited for its deadline each time would take minutes.
+  // If each request waited for its deadline, the run would take minutes.
   EXPECT_LT(std::chrono::steady_clock::now() - before, 60s) << "a dead node must cost no time";
   start({address});
   Result<net::KvEntry> entry = kv->get("default", "a");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who gets a connection when all are in use, and the bounds of what a client may send as a header.
+// Which client gets a connection when all are in use, and how large a request header may be.
 #include "tests/proto/http/server_fixture.h"
 
 namespace edged::http {

@@ -197,7 +197,7 @@ TEST_F(SchemaCheckTest, AcceptsARoleThatSeesEverything) {
   sql("drop policy group_policy on public.class_watches; drop role checkers");
 }
 
-// Who names the role in a policy with a condition may mean it.
+// A policy with a condition that names the role may be the owner's intention.
 TEST_F(SchemaCheckTest, WarnsOfAPolicyThatNamesTheRoleAndRestrictsIt) {
   grant_all();
   sql("alter table public.class_watches enable row level security;"

@@ -90,7 +90,7 @@ TEST(KeyReaderTest, ReadsColumnsBack) {
   EXPECT_FALSE(reader("k:{u}").read("k:short"));
 }
 
-// What is said to be readable is read back, whatever the texts are.
+// Columns of a template that counts as readable are read back from any key.
 TEST(KeyReaderTest, ReadsBackWhatWasWritten) {
   const unsigned seed = std::random_device{}();
   std::mt19937 random(seed);

@@ -82,7 +82,8 @@ TEST_F(MissingRowsTest, AKeyThatWasNullComes) {
   EXPECT_EQ(loads(), 1U);
 }
 
-// What is read is newer than the stream, which then tells of changes that it has already seen.
+// The fetched row is newer than the stream. The stream later sends changes that it already
+// contains.
 TEST_F(MissingRowsTest, WhatChangedMeanwhileIsNotSetBack) {
   notes("n:{name}");
   EXPECT_EQ(entries("n:"), rows("name"));

@@ -94,10 +94,8 @@ awaitable<std::map<std::string, StoredState>> KvStates::read(std::vector<Watched
   } else {
     entries = co_await client_->multi_get(options_.ns, std::move(keys));
   }
-  const bool was_available = read_ok_;
   note(Call::kRead, entries ? Status() : entries.error());
-  if (was_available && entries.code() == Code::kNamespaceNotFound)
-    co_await log_namespaces(*client_);
+  co_await explain_unknown_namespace(entries.code());
   if (!entries) co_return fresh;
   seen_.clear();
   for (std::size_t i = 0; i < sections.size() && i < entries->size(); ++i) {
@@ -230,6 +228,13 @@ awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
     }
   }
   note(Call::kWrite, worst);
+}
+
+// Once, until the namespace is found: also if the node could not be reached before.
+awaitable<void> KvStates::explain_unknown_namespace(Code answer) {
+  const bool is_unknown = answer == Code::kNamespaceNotFound;
+  if (is_unknown && !namespace_explained_) co_await log_namespaces(*client_);
+  if (is_unknown || answer == Code::kOk) namespace_explained_ = is_unknown;
 }
 
 bool KvStates::is_fit(const std::string& key) {

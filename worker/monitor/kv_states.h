@@ -81,6 +81,8 @@ class KvStates {
   // False: a call timed out a moment ago, and the node is not asked again yet.
   bool worth_asking() const;
   void note(Call call, const Status& status);
+  // After a read that was answered with this code.
+  boost::asio::awaitable<void> explain_unknown_namespace(Code answer);
 
   net::Client* client_;
   KvStatesOptions options_;
@@ -88,6 +90,7 @@ class KvStates {
   std::map<std::string, Seen> seen_;       // by key; of the sections of the last runs
   std::set<std::string> unfit_;            // keys that were named in the log as going without
   bool read_ok_ = true, write_ok_ = true;  // the last of each
+  bool namespace_explained_ = false;       // and not found since
   std::chrono::steady_clock::time_point slow_until_{};
   Gauge& available_gauge_;
   Counter& failures_;

@@ -33,7 +33,7 @@ EDGES = {
     "worker/mail": ["worker/db", "proto/json", "proto/net/condition.h", "proto/net/spawn.h",
                     "proto/base"],
     "worker/mirror": ["worker/db", "proto/json", "proto/net", "proto/base"],
-    "worker/monitor": [*WORKER, "proto"],
+    "worker/class_monitor": [*WORKER, "proto"],
     "worker/status": ["proto/net", "proto/base"],
     "tools": ["proto", "kvstore", "worker", "tools"],
     "tests": ["proto", "kvstore", "worker", "tools", "tests"],

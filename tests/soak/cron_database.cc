@@ -42,14 +42,14 @@ CronDatabase::CronDatabase(std::string database, std::string jobs_of)
   pool_ = std::make_unique<db::PgPool>(io_.get_executor(), pool, metrics_);
 }
 
-std::unique_ptr<monitor::RunStore> CronDatabase::make_store(const std::string& job,
-                                                            const std::string& worker,
-                                                            const std::string& process) {
-  monitor::RunStoreOptions options;
+std::unique_ptr<class_monitor::RunStore> CronDatabase::make_store(const std::string& job,
+                                                                  const std::string& worker,
+                                                                  const std::string& process) {
+  class_monitor::RunStoreOptions options;
   options.job = job_name(job);
   options.worker = worker;
   options.process = process;
-  return std::make_unique<monitor::RunStore>(*pool_, options);
+  return std::make_unique<class_monitor::RunStore>(*pool_, options);
 }
 
 awaitable<void> CronDatabase::begin_one(Beginning* beginning, std::size_t* left) {
@@ -72,21 +72,26 @@ void CronDatabase::begin(std::vector<Beginning>& beginnings) {
   }
 }
 
-Result<bool> CronDatabase::renew(monitor::RunStore& store, monitor::RunHold run, WallTime now) {
+Result<bool> CronDatabase::renew(class_monitor::RunStore& store,
+                                 class_monitor::RunHold run,
+                                 WallTime now) {
   ++statements_;
   return test::run_awaitable(io_, store.renew_lease(run, now));
 }
 
-Result<bool> CronDatabase::finish(monitor::RunStore& store, monitor::RunHold run, WallTime now) {
+Result<bool> CronDatabase::finish(class_monitor::RunStore& store,
+                                  class_monitor::RunHold run,
+                                  WallTime now) {
   ++statements_;
-  monitor::RunEnd end;
+  class_monitor::RunEnd end;
   end.summary = R"({"sections":0})";
   const auto closed = test::run_awaitable(io_, store.finish(end, run, now, nullptr));
   if (!closed) return closed.error();
   return closed->summary.has_value();
 }
 
-Result<std::optional<WallTime>> CronDatabase::last_tick(monitor::RunStore& store, WallTime now) {
+Result<std::optional<WallTime>> CronDatabase::last_tick(class_monitor::RunStore& store,
+                                                        WallTime now) {
   ++statements_;
   return test::run_awaitable(io_, store.last_tick(now));
 }

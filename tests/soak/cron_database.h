@@ -10,18 +10,18 @@
 #include <vector>
 
 #include "proto/base/metrics.h"
+#include "worker/class_monitor/run_store.h"
 #include "worker/db/pg_pool.h"
-#include "worker/monitor/run_store.h"
 
 namespace edged::soak {
 
 struct Beginning {
-  monitor::RunStore* store = nullptr;
-  monitor::BeginRequest request;
+  class_monitor::RunStore* store = nullptr;
+  class_monitor::BeginRequest request;
   WallTime now{};
   // The answer.
   Status status;
-  std::optional<monitor::BegunRun> run;
+  std::optional<class_monitor::BegunRun> run;
 };
 
 // A fresh database with the schema, in the program's cluster. Its name.
@@ -33,16 +33,16 @@ class CronDatabase {
   // `jobs_of` is added to the names of jobs: fleets on one database have jobs of their own.
   CronDatabase(std::string database, std::string jobs_of);
 
-  std::unique_ptr<monitor::RunStore> make_store(const std::string& job,
-                                                const std::string& worker,
-                                                const std::string& process);
+  std::unique_ptr<class_monitor::RunStore> make_store(const std::string& job,
+                                                      const std::string& worker,
+                                                      const std::string& process);
 
   // All at once, over several connections.
   void begin(std::vector<Beginning>& beginnings);
-  Result<bool> renew(monitor::RunStore& store, monitor::RunHold run, WallTime now);
+  Result<bool> renew(class_monitor::RunStore& store, class_monitor::RunHold run, WallTime now);
   // True if the run was ended by this call.
-  Result<bool> finish(monitor::RunStore& store, monitor::RunHold run, WallTime now);
-  Result<std::optional<WallTime>> last_tick(monitor::RunStore& store, WallTime now);
+  Result<bool> finish(class_monitor::RunStore& store, class_monitor::RunHold run, WallTime now);
+  Result<std::optional<WallTime>> last_tick(class_monitor::RunStore& store, WallTime now);
 
   std::string job_name(const std::string& job) const { return job + jobs_of_; }
   std::uint64_t statements() const { return statements_; }

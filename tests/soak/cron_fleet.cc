@@ -235,7 +235,7 @@ void CronFleet::settle_asks() {
 }
 
 // A tick got a run: its own, or one that was left by a dead worker.
-void CronFleet::take_run(const Ask& ask, const monitor::BegunRun& run, UnixMs not_before) {
+void CronFleet::take_run(const Ask& ask, const class_monitor::BegunRun& run, UnixMs not_before) {
   CronWorker& worker = workers_[ask.worker];
   const UnixMs reading = worker.reading(ask.at);
   UnixMs due = ask.due;
@@ -328,7 +328,7 @@ bool CronFleet::try_take_over(std::size_t worker, std::size_t job, UnixMs at) {
                       (expected ? " could not be taken over" : " was taken over unasked"));
   }
   if (!beginnings[0].run) return false;
-  const monitor::BegunRun& run = *beginnings[0].run;
+  const class_monitor::BegunRun& run = *beginnings[0].run;
   ledger_.taken_over(job, run.hold.id, run.hold.epoch, workers_[worker].holder(), reading);
   const UnixMs due = ledger_.running(job) ? ledger_.running(job)->due : 0;
   post.current = CronPost::Current{run.hold.id, run.hold.epoch, due, at, false};

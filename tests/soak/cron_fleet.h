@@ -99,7 +99,7 @@ class CronFleet {
   void wake_soon(std::size_t worker, std::size_t job, UnixMs at);
   void gather_asks();
   void settle_asks();
-  void take_run(const Ask& ask, const monitor::BegunRun& run, UnixMs not_before);
+  void take_run(const Ask& ask, const class_monitor::BegunRun& run, UnixMs not_before);
   void plan_run(std::size_t worker, std::size_t job, UnixMs at, UnixMs not_before);
   void start_polling(std::size_t job, UnixMs at);
   void poll(const Event& event);

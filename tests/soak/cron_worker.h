@@ -12,8 +12,8 @@
 
 #include "tests/soak/cron_ledger.h"
 #include "tests/soak/cron_oracle.h"
+#include "worker/class_monitor/run_store.h"
 #include "worker/cron/tick_plan.h"
-#include "worker/monitor/run_store.h"
 
 namespace edged::soak {
 
@@ -27,7 +27,7 @@ struct CronPost {
     bool ticked = false;  // the ticker waits for it; otherwise it was taken over beside
   };
 
-  std::unique_ptr<monitor::RunStore> store;
+  std::unique_ptr<class_monitor::RunStore> store;
   std::optional<worker::TickPlan> plan;
   std::optional<PlanOracle> oracle;
   std::optional<Current> current;         // the run that this worker has, as far as it knows

@@ -35,9 +35,8 @@ constexpr std::array<const char*, kColumns> kTitles{"ID",
 constexpr std::array<bool, kColumns> kRight{
     true, false, false, false, true, true, true, true, true, false};
 
-boost::asio::awaitable<Result<std::vector<worker::RunRecord>>> read_runs(db::PgPool& pool,
-                                                                         monitor::RunStore& store,
-                                                                         int limit) {
+boost::asio::awaitable<Result<std::vector<worker::RunRecord>>> read_runs(
+    db::PgPool& pool, class_monitor::RunStore& store, int limit) {
   db::DatabaseUse use;
   use.history = true;
   const Result<db::DatabaseFindings> database = co_await db::check_database(pool, use);
@@ -120,7 +119,7 @@ int run_cron_history(const config::Config& config, const CronHistoryOptions& opt
   db::PgPoolOptions pool_of_one = pool_options(config, "edged cron history");
   pool_of_one.size = 1;
   db::PgPool pool(io.get_executor(), std::move(pool_of_one), metrics);
-  monitor::RunStore store(pool, run_store_options(config, "edged cron history"));
+  class_monitor::RunStore store(pool, run_store_options(config, "edged cron history"));
   const Result<std::vector<worker::RunRecord>> runs =
       net::run_until_done(io, read_runs(pool, store, options.limit));
   if (!runs) {

@@ -140,8 +140,8 @@ boost::asio::awaitable<NodeMirror> ask_node_for_mirror(net::Client& client,
   co_return mirror;
 }
 
-monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror) {
-  monitor::MirroredKeys keys;
+class_monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror) {
+  class_monitor::MirroredKeys keys;
   for (const config::MirrorRule& rule : mirror.rules) {
     const auto table = mirror::parse_table_name(rule.table);
     if (!table) continue;

@@ -10,11 +10,11 @@
 #include "proto/base/clock.h"
 #include "proto/net/client.h"
 #include "tools/edged/config.h"
+#include "worker/class_monitor/kv_states.h"
 #include "worker/db/pg_pool.h"
 #include "worker/mirror/catalogue.h"
 #include "worker/mirror/mirror.h"
 #include "worker/mirror/rule.h"
-#include "worker/monitor/kv_states.h"
 
 namespace edged {
 
@@ -46,7 +46,7 @@ boost::asio::awaitable<Result<MirrorChoice>> choose_mirror(const config::Config&
 
 // What a mirror does with the job's keys in the node.
 struct NodeMirror {
-  monitor::MirroredKeys keys;  // they belong to it
+  class_monitor::MirroredKeys keys;  // they belong to it
   // It follows PostgreSQL: what is not there yet is worth waiting for.
   bool followed = false;
 
@@ -59,6 +59,6 @@ boost::asio::awaitable<NodeMirror> ask_node_for_mirror(net::Client& client,
                                                        WallTime now);
 
 // Which of the job's keys the mirror's rules keep.
-monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror);
+class_monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror);
 
 }  // namespace edged

@@ -9,8 +9,8 @@
 #include "proto/base/hex.h"
 #include "proto/base/secret_file.h"
 #include "tools/edged/postgres_options.h"
+#include "worker/class_monitor/section_state.h"
 #include "worker/cron/schedule.h"
-#include "worker/monitor/section_state.h"
 
 namespace edged {
 namespace {
@@ -84,22 +84,23 @@ std::string lower(std::string text) {
   return text;
 }
 
-monitor::ClassMonitorOptions monitor_options(const config::Config& config) {
-  monitor::ClassMonitorOptions options;
+class_monitor::ClassMonitorOptions monitor_options(const config::Config& config) {
+  class_monitor::ClassMonitorOptions options;
   options.run.concurrency = static_cast<std::size_t>(config.upstream.concurrency);
   options.run.touch_last_checked = config.class_monitor.touch_last_checked;
   return options;
 }
 
-std::unique_ptr<monitor::HistoryKeeper> make_history_keeper(boost::asio::any_io_executor executor,
-                                                            db::PgPool& pool,
-                                                            const Clock& clock,
-                                                            const config::Config& config,
-                                                            MetricsRegistry& metrics) {
+std::unique_ptr<class_monitor::HistoryKeeper> make_history_keeper(
+    boost::asio::any_io_executor executor,
+    db::PgPool& pool,
+    const Clock& clock,
+    const config::Config& config,
+    MetricsRegistry& metrics) {
   if (!config.class_monitor.history) return nullptr;
-  monitor::HistoryKeeperOptions options;
+  class_monitor::HistoryKeeperOptions options;
   options.history = *config.class_monitor.history;
-  return std::make_unique<monitor::HistoryKeeper>(
+  return std::make_unique<class_monitor::HistoryKeeper>(
       std::move(executor), pool, clock, std::move(options), metrics);
 }
 
@@ -108,7 +109,7 @@ awaitable<Result<mail::Seats>> ask_seats(upstream::SectionSource* source,
   upstream::SectionKey key{std::move(question.class_nbr), std::move(question.term)};
   auto answer = co_await source->fetch(std::move(key), "recheck");
   if (!answer) co_return answer.error();
-  const upstream::SectionObservation seen = monitor::normalize(std::move(*answer));
+  const upstream::SectionObservation seen = class_monitor::normalize(std::move(*answer));
   co_return mail::Seats{seen.seats_available, seen.non_reserved_seats};
 }
 
@@ -130,8 +131,9 @@ std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now) 
   return ttl;
 }
 
-monitor::RunStoreOptions run_store_options(const config::Config& config, std::string worker_name) {
-  monitor::RunStoreOptions options;
+class_monitor::RunStoreOptions run_store_options(const config::Config& config,
+                                                 std::string worker_name) {
+  class_monitor::RunStoreOptions options;
   options.worker = std::move(worker_name);
   options.process = to_hex(random_bytes(8));
   options.mail_valid_for = std::chrono::duration_cast<std::chrono::seconds>(config.mail.valid_for);
@@ -179,25 +181,25 @@ void WorkerParts::make_mail(boost::asio::any_io_executor executor, const config:
 void WorkerParts::make_jobs(boost::asio::any_io_executor executor,
                             const config::Config& config,
                             std::string worker_name) {
-  kv = std::make_unique<monitor::KvStates>(
+  kv = std::make_unique<class_monitor::KvStates>(
       kv_client.get(),
-      monitor::KvStatesOptions{.ns = config.worker_namespace_id(),
-                               .state_ttl = state_ttl(config, clock.wall_now())},
+      class_monitor::KvStatesOptions{.ns = config.worker_namespace_id(),
+                                     .state_ttl = state_ttl(config, clock.wall_now())},
       metrics);
-  run_store =
-      std::make_unique<monitor::RunStore>(pool, run_store_options(config, std::move(worker_name)));
-  monitor::RunTools tools{*run_store,
-                          *kv,
-                          *fetcher,
-                          clock,
-                          [this] {
-                            if (outbox) outbox->wake();
-                          },
-                          [this] { return fetcher->figures(); },
-                          [this] {
-                            if (on_run_end) on_run_end();
-                          }};
-  class_monitor = std::make_unique<monitor::ClassMonitor>(
+  run_store = std::make_unique<class_monitor::RunStore>(
+      pool, run_store_options(config, std::move(worker_name)));
+  class_monitor::RunTools tools{*run_store,
+                                *kv,
+                                *fetcher,
+                                clock,
+                                [this] {
+                                  if (outbox) outbox->wake();
+                                },
+                                [this] { return fetcher->figures(); },
+                                [this] {
+                                  if (on_run_end) on_run_end();
+                                }};
+  class_monitor = std::make_unique<class_monitor::ClassMonitor>(
       executor, std::move(tools), monitor_options(config), metrics);
   history = make_history_keeper(executor, pool, clock, config, metrics);
 }

@@ -16,11 +16,11 @@
 #include "tools/edged/config.h"
 #include "tools/edged/duties.h"
 #include "tools/edged/mirror_parts.h"
+#include "worker/class_monitor/class_monitor.h"
+#include "worker/class_monitor/history_keeper.h"
 #include "worker/db/pg_pool.h"
 #include "worker/mail/maildir.h"
 #include "worker/mail/outbox.h"
-#include "worker/monitor/class_monitor.h"
-#include "worker/monitor/history_keeper.h"
 #include "worker/upstream/fetcher.h"
 #include "worker/upstream/http_client.h"
 #include "worker/upstream/json_source.h"
@@ -58,11 +58,11 @@ class WorkerParts {
   std::unique_ptr<mail::MaildirTransport> transport;
   std::unique_ptr<mail::OutboxDelivery> outbox;
   // Null: jobs are not run here.
-  std::unique_ptr<monitor::KvStates> kv;
-  std::unique_ptr<monitor::RunStore> run_store;
-  std::unique_ptr<monitor::ClassMonitor> class_monitor;
-  std::unique_ptr<monitor::HistoryKeeper> history;  // also null: it is kept forever
-  std::function<void()> on_run_end;                 // may be set at any time
+  std::unique_ptr<class_monitor::KvStates> kv;
+  std::unique_ptr<class_monitor::RunStore> run_store;
+  std::unique_ptr<class_monitor::ClassMonitor> class_monitor;
+  std::unique_ptr<class_monitor::HistoryKeeper> history;  // also null: it is kept forever
+  std::function<void()> on_run_end;                       // may be set at any time
 
  private:
   void make_upstream(boost::asio::any_io_executor executor, const config::Config& config);
@@ -73,6 +73,7 @@ class WorkerParts {
 };
 
 // Of `edged cron history`, which needs nothing else.
-monitor::RunStoreOptions run_store_options(const config::Config& config, std::string worker_name);
+class_monitor::RunStoreOptions run_store_options(const config::Config& config,
+                                                 std::string worker_name);
 
 }  // namespace edged

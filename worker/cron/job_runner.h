@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the scheduler and the HTTP trigger need of a job: start a run, wait for its summary, tell
-// the last ones. The job itself implements it (worker/monitor) and makes a tick run once in the
-// fleet with SQL: unique (job, due_at) in edged.cron_runs. Calls are made on the executor's thread.
+// the last ones. The job itself implements it (worker/class_monitor) and makes a tick run once in
+// the fleet with SQL: unique (job, due_at) in edged.cron_runs. Calls are made on the executor's
+// thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -3,14 +3,14 @@
 // opening from anybody. With a KV node and without.
 #include <gmock/gmock.h>
 
-#include "tests/worker/monitor/monitor_fixture.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
 #include "worker/mail/outbox.h"
 
 namespace edged::mail {
 namespace {
 
 using namespace std::chrono_literals;
-using monitor::MonitorTest;
+using class_monitor::MonitorTest;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 

@@ -3,9 +3,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "tests/worker/monitor/monitor_fixture.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -246,4 +246,4 @@ TEST_F(IdempotencyTest, AKeyCostsNoStatement) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -13,7 +13,7 @@
 #include "proto/base/status.h"
 #include "worker/upstream/section_source.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 struct SectionState {
   std::string class_nbr;
@@ -50,4 +50,4 @@ Result<StoredState> decode_state(std::string_view text);
 // kCorruption.
 Result<SectionState> decode_row(std::string_view text);
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

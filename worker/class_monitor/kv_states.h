@@ -20,10 +20,10 @@
 
 #include "proto/base/metrics.h"
 #include "proto/net/client.h"
-#include "worker/monitor/run_store.h"
-#include "worker/monitor/section_state.h"
+#include "worker/class_monitor/run_store.h"
+#include "worker/class_monitor/section_state.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 struct KvStatesOptions {
   std::string ns;  // id of the namespace; empty: no KV is configured
@@ -96,4 +96,4 @@ class KvStates {
   Counter& failures_;
 };
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

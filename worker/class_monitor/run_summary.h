@@ -9,7 +9,7 @@
 
 #include "worker/upstream/fetcher_figures.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 struct RunSummary {
   std::int64_t run_id = 0;
@@ -33,4 +33,4 @@ struct RunSummary {
 // An object without "notifications", which finish_run adds from the database.
 std::string to_json(const RunSummary& summary);
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -20,13 +20,13 @@
 #include "proto/base/backoff.h"
 #include "proto/base/clock.h"
 #include "proto/net/condition.h"
-#include "worker/monitor/kv_states.h"
-#include "worker/monitor/run_store.h"
-#include "worker/monitor/run_summary.h"
+#include "worker/class_monitor/kv_states.h"
+#include "worker/class_monitor/run_store.h"
+#include "worker/class_monitor/run_summary.h"
 #include "worker/upstream/fetcher_figures.h"
 #include "worker/upstream/section_source.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 struct RunOptions {
   std::size_t concurrency = 10;
@@ -132,4 +132,4 @@ class Run : public std::enable_shared_from_this<Run> {
   std::vector<AbsentSection> absent_;
 };
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/monitor/class_monitor.h"
+#include "worker/class_monitor/class_monitor.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -9,7 +9,7 @@
 #include "proto/base/log.h"
 #include "proto/net/spawn.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using boost::asio::awaitable;
@@ -243,4 +243,4 @@ void ClassMonitor::report_absent(const Run& run) {
             "; the last known state stands: " + named);
 }
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

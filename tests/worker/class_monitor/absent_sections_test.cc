@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Watched sections that the upstream does not have: what the log and the summary say of them.
-#include "tests/worker/monitor/monitor_fixture.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 class AbsentSectionsTest : public MonitorTest {};
@@ -46,4 +46,4 @@ TEST_F(AbsentSectionsTest, AreNamedOnceUntilTheyAreFound) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/monitor/history_keeper.h"
+#include "worker/class_monitor/history_keeper.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "proto/base/log.h"
-#include "worker/monitor/sql.gen.h"
+#include "worker/class_monitor/sql.gen.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 using boost::asio::awaitable;
 
@@ -65,13 +65,13 @@ awaitable<Result<DeletedHistory>> HistoryKeeper::delete_old() {
   // Mails first: those of a run that is under way are kept because its row says so.
   db::PgParameters of_mails{now, seconds, batch};
   const auto mails =
-      co_await delete_all(std::string(sql::monitor::kDeleteOldMails), std::move(of_mails));
+      co_await delete_all(std::string(sql::class_monitor::kDeleteOldMails), std::move(of_mails));
   if (!mails) co_return mails.error().with_context("could not delete old mails");
   deleted.mails = *mails;
   mails_deleted_.add(static_cast<std::uint64_t>(*mails));
   db::PgParameters of_runs{now, seconds, batch, options_.job};
   const auto runs =
-      co_await delete_all(std::string(sql::monitor::kDeleteOldRuns), std::move(of_runs));
+      co_await delete_all(std::string(sql::class_monitor::kDeleteOldRuns), std::move(of_runs));
   if (!runs) co_return runs.error().with_context("could not delete old runs");
   deleted.runs = *runs;
   runs_deleted_.add(static_cast<std::uint64_t>(*runs));
@@ -94,4 +94,4 @@ awaitable<Result<std::int64_t>> HistoryKeeper::delete_all(std::string statement,
   }
 }
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

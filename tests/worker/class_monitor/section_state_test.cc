@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of an observation laid over a known state, and the KV value's text.
-#include "worker/monitor/section_state.h"
+#include "worker/class_monitor/section_state.h"
 
 #include <gtest/gtest.h>
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 SectionState known_state() {
@@ -118,4 +118,4 @@ TEST(StateValueTest, RefusesWhatItDidNotWrite) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -16,7 +16,7 @@
 #include "proto/base/status.h"
 #include "worker/db/pg_pool.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 struct HistoryKeeperOptions {
   std::string job = "class-monitor";
@@ -63,4 +63,4 @@ class HistoryKeeper {
   Counter& mails_deleted_;
 };
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/monitor/kv_states.h"
+#include "worker/class_monitor/kv_states.h"
 
 #include <optional>
 #include <utility>
@@ -10,7 +10,7 @@
 #include "proto/wire/limits.h"
 #include "worker/mirror/hidden_keys.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using boost::asio::awaitable;
@@ -280,4 +280,4 @@ void KvStates::note(Call call, const Status& status) {
             (status.code() == Code::kUnauthenticated ? ". Set worker.token_file" : ""));
 }
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -12,11 +12,11 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
+#include "worker/class_monitor/section_state.h"
 #include "worker/cron/job_runner.h"
 #include "worker/db/pg_pool.h"
-#include "worker/monitor/section_state.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 struct WatchedSection {
   std::string class_nbr;
@@ -147,4 +147,4 @@ class RunStore {
   bool mirrored_ = false;
 };
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

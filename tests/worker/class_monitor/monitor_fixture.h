@@ -20,11 +20,11 @@
 #include "tests/support/postgres_cluster.h"
 #include "tests/support/run_awaitable.h"
 #include "tests/support/test_node.h"
+#include "worker/class_monitor/class_monitor.h"
 #include "worker/db/migrate.h"
 #include "worker/db/pg_pool.h"
-#include "worker/monitor/class_monitor.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 // Answers from a table; a section that is not in it is not found.
 class ScriptedSource final : public upstream::SectionSource {
@@ -104,4 +104,4 @@ class MonitorTest : public ::testing::Test {
   RunStoreOptions store_options_;
 };
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/monitor/run_summary.h"
+#include "worker/class_monitor/run_summary.h"
 
 #include <boost/json.hpp>
 #include <cmath>
 
 #include "proto/json/write_json.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 std::string to_json(const RunSummary& summary) {
   boost::json::object object;
@@ -31,4 +31,4 @@ std::string to_json(const RunSummary& summary) {
   return write_json(object);
 }
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/monitor/run_store.h"
+#include "worker/class_monitor/run_store.h"
 
 #include <boost/json.hpp>
 #include <charconv>
 #include <utility>
 
 #include "proto/json/write_json.h"
-#include "worker/monitor/sql.gen.h"
+#include "worker/class_monitor/sql.gen.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 namespace json = boost::json;
@@ -162,8 +162,8 @@ awaitable<Result<std::optional<BegunRun>>> RunStore::begin(BeginRequest request,
                               mirrored_ ? "true" : "false",
                               key,
                               std::to_string(options_.past_term_after.count())};
-  const auto result =
-      co_await pool_.execute(std::string(sql::monitor::kBeginRun), std::move(parameters), counter);
+  const auto result = co_await pool_.execute(
+      std::string(sql::class_monitor::kBeginRun), std::move(parameters), counter);
   if (!result) co_return result.error().with_context("could not begin the run");
   if (result->rows() == 0) co_return std::optional<BegunRun>();
 
@@ -195,7 +195,7 @@ awaitable<Result<bool>> RunStore::renew_lease(RunHold run, WallTime now) {
                               format_rfc3339(now),
                               std::to_string(options_.lease.count())};
   const auto result =
-      co_await pool_.execute(std::string(sql::monitor::kRenewLease), std::move(parameters));
+      co_await pool_.execute(std::string(sql::class_monitor::kRenewLease), std::move(parameters));
   if (!result) co_return result.error().with_context("could not renew the run's lease");
   co_return result->rows() > 0;
 }
@@ -209,9 +209,9 @@ awaitable<Result<std::vector<AppliedSection>>> RunStore::apply(std::vector<Check
   const std::string observations = write_json(rows);
   std::vector<db::PgStatement> statements;
   if (run.resumed) {
-    statements.push_back({std::string(sql::monitor::kLockSections), {observations}});
+    statements.push_back({std::string(sql::class_monitor::kLockSections), {observations}});
   }
-  statements.push_back({std::string(sql::monitor::kApplyResults),
+  statements.push_back({std::string(sql::class_monitor::kApplyResults),
                         {observations,
                          std::to_string(run.id),
                          std::to_string(run.epoch),
@@ -251,8 +251,8 @@ awaitable<Result<ClosedRun>> RunStore::finish(RunEnd end,
                               end.succeeded ? "succeeded" : "failed",
                               end.summary,
                               error};
-  const auto result =
-      co_await pool_.execute(std::string(sql::monitor::kFinishRun), std::move(parameters), counter);
+  const auto result = co_await pool_.execute(
+      std::string(sql::class_monitor::kFinishRun), std::move(parameters), counter);
   if (!result) co_return result.error().with_context("could not finish the run");
   ClosedRun closed;
   for (int i = 0; i < result->rows(); ++i) {
@@ -269,7 +269,7 @@ awaitable<Result<ClosedRun>> RunStore::finish(RunEnd end,
 awaitable<Result<worker::RunRecord>> RunStore::record(std::int64_t run_id) {
   db::PgParameters parameters{std::to_string(run_id)};
   const auto result =
-      co_await pool_.execute(std::string(sql::monitor::kRunRecord), std::move(parameters));
+      co_await pool_.execute(std::string(sql::class_monitor::kRunRecord), std::move(parameters));
   if (!result) co_return result.error();
   if (result->rows() == 0) {
     co_return Status(Code::kNotFound, "there is no run " + std::to_string(run_id));
@@ -280,7 +280,7 @@ awaitable<Result<worker::RunRecord>> RunStore::record(std::int64_t run_id) {
 awaitable<Result<std::optional<std::int64_t>>> RunStore::run_of_key(std::string idempotency_key) {
   db::PgParameters parameters{options_.job, std::move(idempotency_key)};
   const auto result =
-      co_await pool_.execute(std::string(sql::monitor::kRunOfKey), std::move(parameters));
+      co_await pool_.execute(std::string(sql::class_monitor::kRunOfKey), std::move(parameters));
   if (!result)
     co_return result.error().with_context("could not look for the run of the idempotency key");
   if (result->rows() == 0) co_return std::optional<std::int64_t>();
@@ -290,7 +290,7 @@ awaitable<Result<std::optional<std::int64_t>>> RunStore::run_of_key(std::string 
 awaitable<Result<std::optional<WallTime>>> RunStore::last_tick(WallTime now) {
   db::PgParameters parameters{options_.job, format_rfc3339(now)};
   const auto result =
-      co_await pool_.execute(std::string(sql::monitor::kLastTick), std::move(parameters));
+      co_await pool_.execute(std::string(sql::class_monitor::kLastTick), std::move(parameters));
   if (!result) co_return result.error().with_context("could not read the last tick");
   if (result->rows() == 0) co_return std::optional<WallTime>();
   co_return std::optional<WallTime>(from_unix_ms(Row(*result, 0).integer("due_at_ms")));
@@ -299,11 +299,11 @@ awaitable<Result<std::optional<WallTime>>> RunStore::last_tick(WallTime now) {
 awaitable<Result<std::vector<worker::RunRecord>>> RunStore::newest_runs(int limit) {
   db::PgParameters parameters{options_.job, std::to_string(limit)};
   const auto result =
-      co_await pool_.execute(std::string(sql::monitor::kNewestRuns), std::move(parameters));
+      co_await pool_.execute(std::string(sql::class_monitor::kNewestRuns), std::move(parameters));
   if (!result) co_return result.error();
   std::vector<worker::RunRecord> runs;
   for (int i = 0; i < result->rows(); ++i) runs.push_back(read_record(Row(*result, i)));
   co_return runs;
 }
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

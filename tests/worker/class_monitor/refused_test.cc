@@ -7,9 +7,9 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <thread>
 
-#include "tests/worker/monitor/monitor_fixture.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -282,4 +282,4 @@ TEST_F(TakenOverTest, AClaimThatIsMadeMeanwhileIsResetByTheFillingUp) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/monitor/run.h"
+#include "worker/class_monitor/run.h"
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
@@ -12,7 +12,7 @@
 #include "proto/base/utf8.h"
 #include "proto/net/spawn.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using boost::asio::awaitable;
@@ -368,4 +368,4 @@ awaitable<void> Run::settle_confirmed(ClosedRun closed) {
   if (!status.ok()) log::warn("run " + std::to_string(begun_.hold.id) + ": " + status.message());
 }
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

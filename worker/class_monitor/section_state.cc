@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/monitor/section_state.h"
+#include "worker/class_monitor/section_state.h"
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -8,7 +8,7 @@
 
 #include "proto/json/write_json.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 namespace json = boost::json;
@@ -161,4 +161,4 @@ Result<SectionState> decode_row(std::string_view text) {
   return read_state(*object);
 }
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -5,9 +5,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <random>
 
-#include "tests/worker/monitor/monitor_fixture.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -372,4 +372,4 @@ TEST_F(RunWithoutNodeTest, MergeAgreesWithTheStatement) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What single watches ask for: reserved seats too; and those that are left alone, of past terms.
-#include "tests/worker/monitor/monitor_fixture.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -155,4 +155,4 @@ TEST_F(PastTermsTest, ZeroLeavesNothingAlone) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -17,10 +17,10 @@
 
 #include "proto/base/metrics.h"
 #include "proto/net/condition.h"
+#include "worker/class_monitor/run.h"
 #include "worker/cron/job_runner.h"
-#include "worker/monitor/run.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 struct ClassMonitorOptions {
   RunOptions run;
@@ -89,4 +89,4 @@ class ClassMonitor final : public worker::JobRunner {
   Histogram& run_seconds_;
 };
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

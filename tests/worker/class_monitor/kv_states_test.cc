@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // States in the node in the classic flow, where runs of several workers meet.
-#include "worker/monitor/kv_states.h"
+#include "worker/class_monitor/kv_states.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include "tests/support/run_awaitable.h"
 #include "tests/support/test_node.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using test::run_awaitable;
@@ -201,4 +201,4 @@ TEST_F(KvStatesTest, RowsOfAReadThatBeganBeforeTheMirrorAreNoStates) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

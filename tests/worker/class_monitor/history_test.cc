@@ -3,10 +3,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "tests/worker/monitor/monitor_fixture.h"
-#include "worker/monitor/history_keeper.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
+#include "worker/class_monitor/history_keeper.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -213,4 +213,4 @@ TEST_F(HistoryTest, RunsOnItsOwnUntilStopped) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The truth table of docs/class-monitor.md, row by row, against PostgreSQL, with the KV node and
 // without.
-#include "tests/worker/monitor/monitor_fixture.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
 #include "worker/upstream/json_source.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -370,4 +370,4 @@ TEST_P(CancelledSectionTest, Row14TheReservedDetailOfACancelledSectionIsNone) {
 }
 
 }  // namespace
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/worker/monitor/monitor_fixture.h"
+#include "tests/worker/class_monitor/monitor_fixture.h"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -8,7 +8,7 @@
 
 #include "proto/base/check.h"
 
-namespace edged::monitor {
+namespace edged::class_monitor {
 
 using boost::asio::awaitable;
 
@@ -128,4 +128,4 @@ std::vector<std::string> MonitorTest::mails() {
       "from edged.mails order by run_id, recipient, notification_type");
 }
 
-}  // namespace edged::monitor
+}  // namespace edged::class_monitor

@@ -174,8 +174,8 @@ class StepsTest(ReplayCase):
 
     def assert_all_kinds_of_steps(self):
         seen = " ".join(self.steps.seen)
-        for kind in ("monitor.begin_run", "monitor.apply_results", "monitor.finish_run", "mail.claim_due",
-                     "mail.renew_and_check", "mail.finish", "node opcode"):
+        statements = ("begin_run", "apply_results", "finish_run", "claim_due", "renew_and_check", "finish")
+        for kind in [*("class_monitor." + name for name in statements), "node opcode"]:
             for place in ("before ", "after ", "before the answer to ", "after the answer to "):
                 self.assertIn(place + kind, seen)
         last = min(self.MOST, len(self.history.sections))

@@ -90,7 +90,7 @@ class WireTest(unittest.TestCase):
         ssl = struct.pack(">ii", 8, 80877103)
         start = struct.pack(">ii", 13, 196608) + b"user\0"
         password, ready = message(b"p", b"secret\0"), message(b"Z", b"I")
-        statement = (message(b"P", b"\0/* edged: monitor.apply_results */\n-- a note\nwith input as (select 1)\0\0\0") + message(b"B", b"\0" * 8) +
+        statement = (message(b"P", b"\0/* edged: class_monitor.apply_results */\n-- a note\nwith input as (select 1)\0\0\0") + message(b"B", b"\0" * 8) +
                      message(b"E", b"\0" * 5) + message(b"S"))
         query = message(b"Q", b"begin\0")
         rows = message(b"1") + message(b"2") + message(b"D", b"x") + ready
@@ -102,8 +102,8 @@ class WireTest(unittest.TestCase):
                 self.assertEqual(cut(wire.requests, start + password, size), [(start, None), (password, None)])
                 self.assertEqual(cut(wire.answers, message(b"R", b"\0" * 4) + ready, size),
                                  [(message(b"R", b"\0" * 4), None), (ready, None)])
-                self.assertEqual(cut(wire.requests, statement, size), [(statement, "monitor.apply_results")])
-                self.assertEqual(cut(wire.answers, rows, size), [(rows, "monitor.apply_results")])
+                self.assertEqual(cut(wire.requests, statement, size), [(statement, "class_monitor.apply_results")])
+                self.assertEqual(cut(wire.answers, rows, size), [(rows, "class_monitor.apply_results")])
                 self.assertEqual(cut(wire.requests, query + message(b"X"), size),
                                  [(query, "begin"), (message(b"X"), None)])
                 self.assertEqual(cut(wire.answers, ready, size), [(ready, "begin")])

@@ -2,7 +2,7 @@
 # Writes OUTPUT, a header with the text of SQL files as constants, run at build time by
 # edged_embed_sql(). Arguments: OUTPUT, NAMESPACE, FILES (separated by '|').
 # A file's blocks that begin with a line "-- name: claim_due" become kClaimDue. Their text begins with
-# the comment "/* edged: mail.claim_due */", by which PostgreSQL's log, pg_stat_statements and
+# the comment "/* edged: class_monitor.begin_run */", by which PostgreSQL's log, pg_stat_statements and
 # pg_stat_activity tell the statement. A file without such
 # lines becomes one constant named for the file. kFiles lists every file with its SHA-256.
 

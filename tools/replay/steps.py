@@ -24,7 +24,7 @@ STATEMENT_NAME = re.compile(r"\s*/\* edged: (\S+) \*/")
 
 
 class Steps:
-    """Numbers the steps of each kind: "before monitor.apply_results, 2" is the second of
+    """Numbers the steps of each kind: "before class_monitor.apply_results, 2" is the second of
     its kind.
 
     `arm(step, kill)` begins to count; at `step`, if it comes, `kill` is called, once. `reach(kind)` may be called on

@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "tests/support/run_awaitable.h"
-#include "tests/worker/mail/sample_facts.h"
 
 namespace edged::mail {
 namespace {
@@ -43,9 +42,11 @@ class MaildirTransportTest : public ::testing::Test {
   void TearDown() override { fs::remove_all(root_); }
 
   Message message(const std::string& id = "") {
-    MailFacts facts = sample_facts();
-    if (!id.empty()) facts.notification_id = id;
-    return render_message(facts, sample_identity()).value();
+    const std::string message_id = (id.empty() ? "watch.seat_available.42" : id) + "@example.org";
+    return {message_id,
+            "notify@example.org",
+            "student@example.edu",
+            "Subject: Seat open\r\nMessage-ID: <" + message_id + ">\r\n\r\nA seat is open.\r\n"};
   }
 
   Status deliver(const Message& mail, Attempt attempt = Attempt::kFirst) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What render_message promises beyond what a parser sees: stable bytes, and refusals.
-#include "worker/mail/message.h"
+#include "worker/class_monitor/notification.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/worker/mail/sample_facts.h"
+#include "tests/worker/class_monitor/sample_facts.h"
 
 namespace edged::mail {
 namespace {

@@ -10,7 +10,7 @@
 #include <chrono>
 #include <memory>
 
-#include "worker/mail/outbox_store.h"
+#include "worker/class_monitor/outbox_store.h"
 
 namespace edged::mail {
 

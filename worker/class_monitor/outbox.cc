@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The delivery loop. Each mail costs two statements: the last look, which renews the lease, and the
 // completion.
-#include "worker/mail/outbox.h"
+#include "worker/class_monitor/outbox.h"
 
 #include <boost/asio.hpp>
 #include <optional>
@@ -14,11 +14,11 @@
 #include "proto/base/units.h"
 #include "proto/net/condition.h"
 #include "proto/net/spawn.h"
-#include "worker/mail/lease_keeper.h"
+#include "worker/class_monitor/lease_keeper.h"
+#include "worker/class_monitor/outbox_row.h"
+#include "worker/class_monitor/outbox_store.h"
+#include "worker/class_monitor/verdict.h"
 #include "worker/mail/mime.h"
-#include "worker/mail/outbox_row.h"
-#include "worker/mail/outbox_store.h"
-#include "worker/mail/verdict.h"
 
 namespace edged::mail {
 namespace {

@@ -12,9 +12,9 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
+#include "worker/class_monitor/outbox_row.h"
+#include "worker/class_monitor/seats.h"
 #include "worker/db/pg_pool.h"
-#include "worker/mail/outbox_row.h"
-#include "worker/mail/seats.h"
 
 namespace edged::mail {
 

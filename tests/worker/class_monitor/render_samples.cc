@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/worker/mail/sample_facts.h"
+#include "tests/worker/class_monitor/sample_facts.h"
 
 namespace edged::mail {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/mail/verdict.h"
+#include "worker/class_monitor/verdict.h"
 
 #include <string_view>
 

@@ -19,11 +19,11 @@
 #include "proto/base/clock.h"
 #include "proto/base/metrics.h"
 #include "proto/base/status.h"
+#include "worker/class_monitor/notification.h"
+#include "worker/class_monitor/seat_inquiry.h"
+#include "worker/class_monitor/verdict.h"
 #include "worker/db/pg_pool.h"
-#include "worker/mail/message.h"
-#include "worker/mail/seat_inquiry.h"
 #include "worker/mail/transport.h"
-#include "worker/mail/verdict.h"
 
 namespace edged::mail {
 

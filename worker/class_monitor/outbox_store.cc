@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/mail/outbox_store.h"
+#include "worker/class_monitor/outbox_store.h"
 
 #include <charconv>
 #include <string_view>
 #include <utility>
 
-#include "worker/mail/sql.gen.h"
+#include "worker/class_monitor/sql.gen.h"
 
 namespace edged::mail {
 namespace {
@@ -41,7 +41,7 @@ awaitable<Result<std::vector<OutboxRow>>> OutboxStore::claim(bool only_late) {
                               now_text(options_.lease),
                               only_late ? "false" : "true"};
   Result<db::PgResult> claimed =
-      co_await pool_.execute(std::string(sql::mail::kClaimDue), std::move(parameters));
+      co_await pool_.execute(std::string(sql::class_monitor::kClaimDue), std::move(parameters));
   if (!claimed) co_return claimed.error().with_context("could not claim mails");
   co_return read_claimed_rows(*claimed);
 }
@@ -52,8 +52,8 @@ awaitable<Result<LastLook>> OutboxStore::look(LeaseKey lease, int new_attempts) 
   parameters.emplace_back(now_text(options_.lease));
   parameters.emplace_back(now_text(-options_.state_age_max));
   parameters.emplace_back(std::to_string(new_attempts));
-  Result<db::PgResult> found =
-      co_await pool_.execute(std::string(sql::mail::kRenewAndCheck), std::move(parameters));
+  Result<db::PgResult> found = co_await pool_.execute(
+      std::string(sql::class_monitor::kRenewAndCheck), std::move(parameters));
   if (!found) co_return found.error().with_context("could not check a mail before sending it");
   LastLook look;
   look.lease_lost = found->rows() == 0;
@@ -69,13 +69,13 @@ awaitable<Result<LastLook>> OutboxStore::look(LeaseKey lease, int new_attempts) 
 awaitable<Result<bool>> OutboxStore::renew(LeaseKey lease) {
   db::PgParameters parameters = parameters_of(lease);
   parameters.emplace_back(now_text(options_.lease));
-  return change(std::string(sql::mail::kRenew), std::move(parameters));
+  return change(std::string(sql::class_monitor::kRenew), std::move(parameters));
 }
 
 awaitable<Result<std::int64_t>> OutboxStore::next_epoch() {
   db::PgParameters none;
   Result<db::PgResult> next =
-      co_await pool_.execute(std::string(sql::mail::kNextEpoch), std::move(none));
+      co_await pool_.execute(std::string(sql::class_monitor::kNextEpoch), std::move(none));
   if (!next)
     co_return next.error().with_context("could not take an epoch before asking the upstream");
   co_return to_number<std::int64_t>(next->text(0, 0));
@@ -91,9 +91,9 @@ awaitable<Result<Settlement>> OutboxStore::settle_closing(LeaseKey lease,
   parameters.push_back(text_or_null(closing.seats.non_reserved));
   parameters.emplace_back(std::move(reason));
   parameters.emplace_back(now_text());
-  db::PgStatement lock{std::string(sql::mail::kLockSectionOfMail), {}};
+  db::PgStatement lock{std::string(sql::class_monitor::kLockSectionOfMail), {}};
   lock.parameters.push_back(parameters[0]);
-  db::PgStatement settle{std::string(sql::mail::kSettleClosing), std::move(parameters)};
+  db::PgStatement settle{std::string(sql::class_monitor::kSettleClosing), std::move(parameters)};
   std::vector<db::PgStatement> statements;
   statements.push_back(std::move(lock));
   statements.push_back(std::move(settle));
@@ -112,27 +112,27 @@ awaitable<Result<bool>> OutboxStore::finish(LeaseKey lease,
   parameters.emplace_back(std::move(status));
   parameters.push_back(std::move(reason));
   parameters.emplace_back(now_text());
-  return change(std::string(sql::mail::kFinish), std::move(parameters));
+  return change(std::string(sql::class_monitor::kFinish), std::move(parameters));
 }
 
 awaitable<Result<bool>> OutboxStore::drop_and_release(LeaseKey lease, std::string reason) {
   db::PgParameters parameters = parameters_of(lease);
   parameters.emplace_back(std::move(reason));
   parameters.emplace_back(now_text());
-  return change(std::string(sql::mail::kDropAndRelease), std::move(parameters));
+  return change(std::string(sql::class_monitor::kDropAndRelease), std::move(parameters));
 }
 
 awaitable<Result<bool>> OutboxStore::retry(LeaseKey lease, std::chrono::milliseconds delay) {
   db::PgParameters parameters = parameters_of(lease);
   parameters.emplace_back(now_text(delay));
-  return change(std::string(sql::mail::kRetry), std::move(parameters));
+  return change(std::string(sql::class_monitor::kRetry), std::move(parameters));
 }
 
 awaitable<Result<int>> OutboxStore::pending_of_run(std::int64_t run_id) {
   db::PgParameters parameters;
   parameters.emplace_back(std::to_string(run_id));
-  Result<db::PgResult> found =
-      co_await pool_.execute(std::string(sql::mail::kCountPendingOfRun), std::move(parameters));
+  Result<db::PgResult> found = co_await pool_.execute(
+      std::string(sql::class_monitor::kCountPendingOfRun), std::move(parameters));
   if (!found) co_return found.error();
   co_return to_number(found->text(0, 0));
 }

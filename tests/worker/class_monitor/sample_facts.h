@@ -2,7 +2,7 @@
 // The facts that mail tests begin with: everything known, nothing unusual.
 #pragma once
 
-#include "worker/mail/message.h"
+#include "worker/class_monitor/notification.h"
 
 namespace edged::mail {
 

@@ -16,8 +16,8 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
-#include "worker/mail/outbox_store.h"
-#include "worker/mail/seats.h"
+#include "worker/class_monitor/outbox_store.h"
+#include "worker/class_monitor/seats.h"
 
 namespace edged::mail {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/mail/lease_keeper.h"
+#include "worker/class_monitor/lease_keeper.h"
 
 #include <boost/asio.hpp>
 #include <utility>

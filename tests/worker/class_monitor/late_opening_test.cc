@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/worker/class_monitor/monitor_fixture.h"
-#include "worker/mail/outbox.h"
+#include "worker/class_monitor/outbox.h"
 
 namespace edged::mail {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading rows and facts. The row was written by the monitor's statement, but an operator can write
 // rows too, so nothing in it is trusted.
-#include "worker/mail/outbox_row.h"
+#include "worker/class_monitor/outbox_row.h"
 
 #include <algorithm>
 #include <boost/json.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Facts of a mail as they stand in the outbox.
-#include "worker/mail/outbox_row.h"
+#include "worker/class_monitor/outbox_row.h"
 
 #include <gtest/gtest.h>
 

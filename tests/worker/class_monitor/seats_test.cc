@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether a section is open, for a mail that waited too long.
-#include "worker/mail/seats.h"
+#include "worker/class_monitor/seats.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Facts to message: one list of lines feeds both parts, so text and HTML never disagree, and a fact
 // that is unknown has no line.
-#include "worker/mail/message.h"
+#include "worker/class_monitor/notification.h"
 
 #include <algorithm>
 #include <utility>

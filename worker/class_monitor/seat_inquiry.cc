@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/mail/seat_inquiry.h"
+#include "worker/class_monitor/seat_inquiry.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Delivery from the outbox: late mails whose state is old, for which the upstream is asked.
-#include "tests/worker/mail/outbox_fixture.h"
+#include "tests/worker/class_monitor/outbox_fixture.h"
 
 namespace edged::mail {
 namespace {

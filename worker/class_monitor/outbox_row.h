@@ -11,8 +11,8 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
+#include "worker/class_monitor/notification.h"
 #include "worker/db/pg_result.h"
-#include "worker/mail/message.h"
 
 namespace edged::mail {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Delivery from the outbox: may this mail still be sent? Profiles, removed watches, late mails.
-#include "tests/worker/mail/outbox_fixture.h"
+#include "tests/worker/class_monitor/outbox_fixture.h"
 
 namespace edged::mail {
 namespace {

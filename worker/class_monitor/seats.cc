@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "worker/mail/seats.h"
+#include "worker/class_monitor/seats.h"
 
 namespace edged::mail {
 

@@ -16,8 +16,8 @@
 #include "tests/support/manual_clock.h"
 #include "tests/support/postgres_cluster.h"
 #include "tests/support/run_awaitable.h"
+#include "worker/class_monitor/outbox.h"
 #include "worker/db/migrate.h"
-#include "worker/mail/outbox.h"
 
 namespace edged::mail {
 

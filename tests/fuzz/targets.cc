@@ -152,6 +152,8 @@ constexpr Target kTargets[] = {
     {"token_file", fuzz_token_file, token_file_seeds},
     {"token_messages", fuzz_token_messages, token_message_seeds},
     {"server", fuzz_server, server_seeds},
+    {"http", fuzz_http, http_seeds},
+    {"config", fuzz_config, config_seeds},
     {"canary", find_canary, canary_seeds},
 };
 

@@ -31,6 +31,12 @@ void fuzz_items(std::string_view bytes);
 // access_targets.cc
 void fuzz_token_file(std::string_view bytes);
 void fuzz_token_messages(std::string_view bytes);
+// config_target.cc
+void fuzz_config(std::string_view bytes);
+std::vector<std::string> config_seeds();
+// http_target.cc: an HTTP server in this process, over loopback
+void fuzz_http(std::string_view bytes);
+std::vector<std::string> http_seeds();
 // server_target.cc: a server in this process, over a unix socket
 void fuzz_server(std::string_view bytes);  // bit 0 of the first byte: without a hello before
 

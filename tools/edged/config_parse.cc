@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "proto/base/numbers.h"
+#include "proto/base/printable.h"
 #include "proto/base/read_file.h"
 #include "proto/base/units.h"
 #include "tools/edged/config_check.h"
@@ -249,8 +250,10 @@ Loaded load_config(const LoadRequest& request) {
   if (context.errors.empty()) check_config(loaded.config, request.scope, context);
   loaded.errors = std::move(context.errors);
   loaded.distrusted = std::move(context.distrusted);
-  loaded.warnings = std::move(context.warnings);
-  loaded.ignored_keys = std::move(ignored_keys);
+  for (const std::string& warning : context.warnings) {
+    loaded.warnings.push_back(printable(warning));
+  }
+  loaded.ignored_keys = printable(ignored_keys);
   return loaded;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/base/printable.h"
 #include "proto/base/units.h"
 
 namespace edged::config {
@@ -28,7 +29,7 @@ std::string Complaint::to_string() const {
   }
   if (!line.empty()) line += ": ";
   if (!path.empty()) line += path + ": ";
-  return line + message;
+  return printable(line + message);  // keys and values are of whoever wrote the file
 }
 
 void ReadContext::complain(const std::string& path, std::string message) {

@@ -162,7 +162,8 @@ std::string explain(json::error_code code, std::string_view found) {
   if (code != json::error::syntax || found.empty()) return code.message();
   const char byte = found.front();
   if (byte == '\n' || byte == '\r') return "syntax error: unexpected end of the line";
-  if (static_cast<unsigned char>(byte) < 0x20) return "syntax error: unexpected control character";
+  const bool is_control = static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f;
+  if (is_control) return "syntax error: unexpected control character";
   if (static_cast<unsigned char>(byte) >= 0x80) {
     return "syntax error: unexpected character outside a string";
   }

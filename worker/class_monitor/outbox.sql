@@ -129,22 +129,11 @@ with mine as materialized (
     join mine using (class_nbr)
     join public.class_states s on s.class_nbr = mine.class_nbr and s.term = mine.term
     for update of s
-), merged as (
-    select *,
-           case when $5::integer > 0 and old_available <= 0 then old_available
-                else coalesce($5::integer, old_available)
-           end as new_available,
-           case when $6::integer > 0 and coalesce(old_non_reserved, old_available) <= 0 then old_non_reserved
-                when $6::integer is null and $5::integer = 0 and old_non_reserved is not null then 0
-                else coalesce($6::integer, old_non_reserved)
-           end as new_non_reserved
-    from stored
 ), judged as (
-    select *,
-           coalesce(old_non_reserved, old_available) > 0
-               and coalesce(new_non_reserved, new_available) <= 0 as filled,
-           old_available > 0 and new_available <= 0 as filled_with_reserved
-    from merged
+    select s.*, r.new_available, r.new_non_reserved, r.filled, r.filled_with_reserved
+    from stored s
+    cross join lateral edged.seat_rule(old_available::integer, old_non_reserved::integer,
+        $5::integer, $6::integer, only_closing => true) as r
 ), updated as (
     update public.class_states s
     set seats_available = j.new_available, non_reserved_seats = j.new_non_reserved,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A section's last known state, as class_states stores it, and how an observation changes it. The
-// rules are those of apply_results in statements.sql. Here they only decide whether PostgreSQL must
-// be asked at all; PostgreSQL's judgement is the one that counts. Pure; any thread.
+// rules are those of apply_results in statements.sql, for seats of edged.seat_rule(). Here they
+// only decide whether PostgreSQL must be asked at all; PostgreSQL's judgement is the one that
+// counts. Pure; any thread.
 #pragma once
 
 #include <cstdint>

@@ -120,42 +120,26 @@ with input as (
            s.subject as old_subject, s.catalog_nbr as old_catalog_nbr, s.title as old_title,
            s.instructor_name as old_instructor, s.location as old_location,
            s.meeting_times as old_meeting_times, s.seats_available as old_available,
-           s.seats_capacity as old_capacity, s.non_reserved_seats as old_non_reserved,
-           -- The reserved-seat detail was known and could not be read now: the seats are unknown,
-           -- unless there are none at all.
-           coalesce(s.term = i.term, false) and s.non_reserved_seats is not null
-               and i.non_reserved_seats is null
-               and i.seats_available is distinct from 0 as seats_hidden
+           s.seats_capacity as old_capacity, s.non_reserved_seats as old_non_reserved
     from accepted join input i using (class_nbr)
     left join stored s using (class_nbr)
 ), merged as (
-    select *,
+    select p.*, r.*,
            coalesce(subject, case when seen then old_subject end, watch_subject) as new_subject,
            coalesce(catalog_nbr, case when seen then old_catalog_nbr end, watch_catalog_nbr) as new_catalog_nbr,
            coalesce(title, case when seen then old_title end) as new_title,
            coalesce(instructor, case when seen then old_instructor end) as new_instructor,
            coalesce(location, case when seen then old_location end) as new_location,
            coalesce(meeting_times, case when seen then old_meeting_times end) as new_meeting_times,
-           case when seats_hidden then old_available
-                else coalesce(seats_available, case when seen then old_available end, non_reserved_seats)
-           end as new_available,
-           coalesce(seats_capacity, case when seen then old_capacity end, 0) as new_capacity,
-           coalesce(non_reserved_seats,
-                    case when seen and old_non_reserved is not null
-                         then case when seats_available = 0 then 0 else old_non_reserved end
-                    end) as new_non_reserved
-    from paired
+           coalesce(seats_capacity, case when seen then old_capacity end, 0) as new_capacity
+    from paired p
+    cross join lateral edged.seat_rule(
+        (case when seen then old_available end)::integer, (case when seen then old_non_reserved end)::integer,
+        seats_available, non_reserved_seats) as r
 ), placeholders as (
     select lower(btrim(word)) as word from unnest($5::text[]) as word
 ), judged as (
     select *,
-           -- Unknown seats are not none: greatest() leaves nulls out.
-           case when seen and coalesce(old_non_reserved, old_available) is not null
-                then greatest(0, coalesce(old_non_reserved, old_available)) end as open_before,
-           greatest(0, coalesce(new_non_reserved, new_available)) as open_after,
-           -- The same with reserved seats, for the watches that count them too.
-           case when seen and old_available is not null then greatest(0, old_available) end as total_before,
-           greatest(0, new_available) as total_after,
            new_available is not null
                and (not seen
                     or (old_subject, old_catalog_nbr, old_title, old_instructor, old_location,
@@ -193,17 +177,16 @@ with input as (
     using judged j, public.class_watches w
     where w.class_nbr = j.class_nbr and w.term = j.term
       -- include_reserved_seats is a column that an application may have.
-      and case when to_jsonb(w) -> 'include_reserved_seats' = 'true'
-               then j.total_before > 0 and j.total_after = 0
-               else j.open_before > 0 and j.open_after = 0 end
+      and case when to_jsonb(w) -> 'include_reserved_seats' = 'true' then j.filled_with_reserved
+               else j.filled end
       and n.class_watch_id = w.id and n.notification_type = 'seat_available'
     returning j.class_nbr, n.class_watch_id
 ), events as (
     -- reserved_too: for the watches that count reserved seats, for those that do not; null: for both.
     select class_nbr, 'seat_available' as type, false as reserved_too
-    from judged where open_before = 0 and open_after > 0
+    from judged where opened
     union all
-    select class_nbr, 'seat_available', true from judged where total_before = 0 and total_after > 0
+    select class_nbr, 'seat_available', true from judged where opened_with_reserved
     union all
     select class_nbr, 'instructor_assigned', null from judged where assigned
 ), wanted as (
@@ -264,7 +247,7 @@ select j.class_nbr, j.term, j.new_subject, j.new_catalog_nbr, j.new_title, j.new
        -- Whether PostgreSQL now holds exactly this state.
        (j.new_available is not null and (j.row_exists or i.class_nbr is not null)) as stored,
        (j.changed and (j.row_exists or i.class_nbr is not null)) as changed,
-       (coalesce(j.open_before = 0 and j.open_after > 0, false) or o.class_nbr is not null) as opened,
+       (j.opened or o.class_nbr is not null) as opened,
        j.assigned, c.claims, r.resets
 from judged j
 left join inserted i on i.class_nbr = j.class_nbr

@@ -98,5 +98,22 @@ TEST_F(ServerLimitsTest, AValueInFragmentsIsJudgedByItsFirst) {
   EXPECT_EQ(get("p/large").size(), 2 * half.size());
 }
 
+// The request was judged by the rights of its first fragment: who signs in before its tail does not
+// get the tail executed.
+TEST_F(ServerLimitsTest, TheTailOfARefusedRequestStaysRefusedAfterAuth) {
+  const access::NewToken made = token({Scope::kRead, Scope::kWrite});
+  const std::string half = items_of({item(Opcode::kPut, "half", "done")});
+  wire::Request first = make(Opcode::kBatch, 700, "", items_of({item(Opcode::kPut, "a", "1")}));
+  first.flags = wire::kFlagMore;
+  ASSERT_TRUE(client_->send(first));
+  const RawClient::Reply refused = client_->reply();
+  EXPECT_EQ(refused.header.id, 700u);
+  EXPECT_EQ(refused.status(), Code::kUnauthenticated);
+  ASSERT_EQ(auth(made), Code::kOk);
+  ASSERT_TRUE(client_->send(make(Opcode::kBatch, 700, "", half)));
+  EXPECT_EQ(get("half"), "not_found") << "and no answer to the tail came before this one";
+  EXPECT_EQ(get("a"), "not_found");
+}
+
 }  // namespace
 }  // namespace edged::server

@@ -40,8 +40,4 @@ std::vector<OutboxRow> read_claimed_rows(const db::PgResult& result);
 // another type, or checked_at is no RFC 3339 time.
 Result<MailFacts> read_facts(const OutboxRow& row);
 
-// "2026-11-24T14:33:35.123Z", "…+00:00"; a space may stand for the T. Nothing if it is no such
-// time.
-std::optional<WallTime> parse_rfc3339(std::string_view text);
-
 }  // namespace edged::mail

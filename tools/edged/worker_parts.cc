@@ -29,8 +29,8 @@ std::unique_ptr<net::Client> make_kv_client(boost::asio::any_io_executor executo
   return std::make_unique<net::Client>(std::move(executor), std::move(options));
 }
 
-upstream::HttpClientOptions http_client_options(const config::Config& config) {
-  upstream::HttpClientOptions options;
+http::HttpClientOptions http_client_options(const config::Config& config) {
+  http::HttpClientOptions options;
   options.ca_file = config.upstream.tls_ca;
   options.proxy = config.upstream.proxy;
   options.redirect_hosts = config.upstream.redirects;
@@ -47,7 +47,7 @@ std::function<std::string()> current_token(const config::Upstream& from) {
   };
 }
 
-std::unique_ptr<upstream::AttemptSource> make_source(upstream::HttpClient& client,
+std::unique_ptr<upstream::AttemptSource> make_source(http::HttpClient& client,
                                                      const config::Config& config) {
   const config::Upstream& from = config.upstream;
   if (from.type == "json") {
@@ -160,7 +160,7 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
 
 void WorkerParts::make_upstream(boost::asio::any_io_executor executor,
                                 const config::Config& config) {
-  http_client = std::make_unique<upstream::HttpClient>(executor, http_client_options(config));
+  http_client = std::make_unique<http::HttpClient>(executor, http_client_options(config));
   source = make_source(*http_client, config);
   fetcher = std::make_unique<upstream::Fetcher>(
       executor, *source, fetcher_options(config), clock, metrics);

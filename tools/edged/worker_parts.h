@@ -20,9 +20,9 @@
 #include "worker/class_monitor/history_keeper.h"
 #include "worker/class_monitor/outbox.h"
 #include "worker/db/pg_pool.h"
+#include "worker/http/http_client.h"
 #include "worker/mail/maildir.h"
 #include "worker/upstream/fetcher.h"
-#include "worker/upstream/http_client.h"
 #include "worker/upstream/json_source.h"
 #include "worker/upstream/scraper_source.h"
 
@@ -51,7 +51,7 @@ class WorkerParts {
   db::PgPool pool;
   std::unique_ptr<net::Client> kv_client;  // null: no namespace is configured
   // Null: neither jobs nor mails need it, or upstream.url is not set.
-  std::unique_ptr<upstream::HttpClient> http_client;
+  std::unique_ptr<http::HttpClient> http_client;
   std::unique_ptr<upstream::AttemptSource> source;
   std::unique_ptr<upstream::Fetcher> fetcher;
   // Null: mails are not delivered here.

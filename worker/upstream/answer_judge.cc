@@ -29,7 +29,7 @@ Status contract_status(const Status& status) {
   return Status(Code::kCorruption, status.message());
 }
 
-Attempt refused(Outcome outcome, Code code, const HttpAnswer& answer) {
+Attempt refused(Outcome outcome, Code code, const http::HttpAnswer& answer) {
   return Attempt{
       outcome,
       Status(code, "the upstream answered with HTTP status " + std::to_string(answer.status)),
@@ -37,7 +37,7 @@ Attempt refused(Outcome outcome, Code code, const HttpAnswer& answer) {
 }
 
 // 401 and 403: the token is missing, wrong, or not for this.
-Attempt denied(const HttpAnswer& answer) {
+Attempt denied(const http::HttpAnswer& answer) {
   return Attempt{
       Outcome::kRejected,
       Status(Code::kDenied,
@@ -46,7 +46,7 @@ Attempt denied(const HttpAnswer& answer) {
       answer.retry_after};
 }
 
-Attempt judge_body(const HttpAnswer& answer, const ParseAnswer& parse) {
+Attempt judge_body(const http::HttpAnswer& answer, const ParseAnswer& parse) {
   Result<SectionObservation> parsed = parse(answer.body);
   const Outcome outcome = parsed                             ? Outcome::kAnswered
                           : parsed.code() == Code::kNotFound ? Outcome::kNoSection
@@ -56,7 +56,7 @@ Attempt judge_body(const HttpAnswer& answer, const ParseAnswer& parse) {
 
 }  // namespace
 
-Attempt judge_answer(const Result<HttpAnswer>& answer, const ParseAnswer& parse) {
+Attempt judge_answer(const Result<http::HttpAnswer>& answer, const ParseAnswer& parse) {
   if (!answer) {
     return Attempt{
         outcome_of_failure(answer.code()), contract_status(answer.error()), std::nullopt};

@@ -5,14 +5,14 @@
 #include <functional>
 #include <string_view>
 
+#include "worker/http/http_client.h"
 #include "worker/upstream/attempt.h"
-#include "worker/upstream/http_client.h"
 
 namespace edged::upstream {
 
 // An answer's body as an observation. Errors: kNotFound (there is no such section); kCorruption.
 using ParseAnswer = std::function<Result<SectionObservation>(std::string_view body)>;
 
-Attempt judge_answer(const Result<HttpAnswer>& answer, const ParseAnswer& parse);
+Attempt judge_answer(const Result<http::HttpAnswer>& answer, const ParseAnswer& parse);
 
 }  // namespace edged::upstream

@@ -196,11 +196,11 @@ Result<SectionObservation> parse_json_answer(std::string_view body,
   return none;
 }
 
-JsonSource::JsonSource(HttpClient& client, JsonOptions options)
+JsonSource::JsonSource(http::HttpClient& client, JsonOptions options)
     : client_(client), options_(std::move(options)) {}
 
 boost::asio::awaitable<Attempt> JsonSource::attempt(SectionKey section, std::string run_id) {
-  HttpRequest request;
+  http::HttpRequest request;
   request.method = "GET";
   request.url = expand_url(options_.url, section);
   if (has_dot_segment(request.url)) {
@@ -216,7 +216,7 @@ boost::asio::awaitable<Attempt> JsonSource::attempt(SectionKey section, std::str
   if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
   if (!run_id.empty()) request.headers.emplace_back("X-Edged-Run", std::move(run_id));
   request.timeout = options_.timeout;
-  const Result<HttpAnswer> answer = co_await client_.perform(std::move(request));
+  const Result<http::HttpAnswer> answer = co_await client_.perform(std::move(request));
   co_return judge_answer(answer, [&](std::string_view body) {
     return parse_json_answer(body, options_.reading, section);
   });

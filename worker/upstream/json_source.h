@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "worker/http/http_client.h"
 #include "worker/upstream/attempt.h"
-#include "worker/upstream/http_client.h"
 #include "worker/upstream/json_fields.h"
 
 namespace edged::upstream {
@@ -34,12 +34,12 @@ struct JsonOptions {
 class JsonSource final : public AttemptSource {
  public:
   // `client` must outlive the source and every attempt. Requires what the checks accept.
-  JsonSource(HttpClient& client, JsonOptions options);
+  JsonSource(http::HttpClient& client, JsonOptions options);
 
   boost::asio::awaitable<Attempt> attempt(SectionKey section, std::string run_id) override;
 
  private:
-  HttpClient& client_;
+  http::HttpClient& client_;
   const JsonOptions options_;
 };
 

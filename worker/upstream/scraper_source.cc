@@ -19,16 +19,16 @@ std::string endpoint_of(std::string url) {
 
 }  // namespace
 
-Attempt judge_scraper_answer(const Result<HttpAnswer>& answer, const ZeroWords& zero) {
+Attempt judge_scraper_answer(const Result<http::HttpAnswer>& answer, const ZeroWords& zero) {
   return judge_answer(answer,
                       [&zero](std::string_view body) { return parse_scraper_answer(body, zero); });
 }
 
-ScraperSource::ScraperSource(HttpClient& client, ScraperOptions options)
+ScraperSource::ScraperSource(http::HttpClient& client, ScraperOptions options)
     : client_(client), options_(std::move(options)), endpoint_(endpoint_of(options_.url)) {}
 
-HttpRequest ScraperSource::make_request(const SectionKey& section, std::string run_id) const {
-  HttpRequest request;
+http::HttpRequest ScraperSource::make_request(const SectionKey& section, std::string run_id) const {
+  http::HttpRequest request;
   request.method = "POST";
   request.url = endpoint_;
   request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
@@ -42,8 +42,8 @@ HttpRequest ScraperSource::make_request(const SectionKey& section, std::string r
 }
 
 boost::asio::awaitable<Attempt> ScraperSource::attempt(SectionKey section, std::string run_id) {
-  HttpRequest request = make_request(section, std::move(run_id));
-  const Result<HttpAnswer> answer = co_await client_.perform(std::move(request));
+  http::HttpRequest request = make_request(section, std::move(run_id));
+  const Result<http::HttpAnswer> answer = co_await client_.perform(std::move(request));
   co_return judge_scraper_answer(answer, options_.zero_words);
 }
 

@@ -8,8 +8,8 @@
 #include <functional>
 #include <string>
 
+#include "worker/http/http_client.h"
 #include "worker/upstream/attempt.h"
-#include "worker/upstream/http_client.h"
 #include "worker/upstream/words.h"
 
 namespace edged::upstream {
@@ -26,19 +26,19 @@ struct ScraperOptions {
 class ScraperSource final : public AttemptSource {
  public:
   // `client` must outlive the source and every attempt.
-  ScraperSource(HttpClient& client, ScraperOptions options);
+  ScraperSource(http::HttpClient& client, ScraperOptions options);
 
   boost::asio::awaitable<Attempt> attempt(SectionKey section, std::string run_id) override;
 
  private:
-  HttpRequest make_request(const SectionKey& section, std::string run_id) const;
+  http::HttpRequest make_request(const SectionKey& section, std::string run_id) const;
 
-  HttpClient& client_;
+  http::HttpClient& client_;
   const ScraperOptions options_;
   const std::string endpoint_;
 };
 
 // What an HTTP answer of the scraper, or the lack of one, means.
-Attempt judge_scraper_answer(const Result<HttpAnswer>& answer, const ZeroWords& zero = {});
+Attempt judge_scraper_answer(const Result<http::HttpAnswer>& answer, const ZeroWords& zero = {});
 
 }  // namespace edged::upstream

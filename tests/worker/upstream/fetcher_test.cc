@@ -74,7 +74,7 @@ class FetcherTest : public ::testing::Test {
   asio::io_context io_{1};
   SystemClock clock_;
   MetricsRegistry metrics_;
-  HttpClient client_{io_.get_executor(), HttpClientOptions{}};
+  http::HttpClient client_{io_.get_executor(), http::HttpClientOptions{}};
   milliseconds timeout_{60'000};
   FetcherOptions options_;
   std::optional<ScriptedHttpServer> server_;

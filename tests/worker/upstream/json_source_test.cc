@@ -293,7 +293,7 @@ TEST(JsonSourceTest, ANumberThatWouldChangeThePathIsNotAskedFor) {
     return ScriptedAnswer{200, R"({"seats":3})"};
   });
   boost::asio::io_context io(1);
-  HttpClient client(io.get_executor(), HttpClientOptions{});
+  http::HttpClient client(io.get_executor(), http::HttpClientOptions{});
   JsonOptions options;
   options.url = server.url() + "/terms/{term}/sections/{class_nbr}?q={class_nbr}";
   options.reading.fields.seats_available = "/seats";
@@ -320,7 +320,7 @@ TEST(JsonSourceTest, AsksOverHttp) {
     return ScriptedAnswer{status, recorded_answer()};
   });
   boost::asio::io_context io(1);
-  HttpClient client(io.get_executor(), HttpClientOptions{});
+  http::HttpClient client(io.get_executor(), http::HttpClientOptions{});
   JsonOptions options;
   options.url = server.url() + "/search?term={term}&keywords={class_nbr}";
   options.token = "s3cret";

@@ -23,7 +23,7 @@ TEST(ScraperSourceTest, AsksAsTheServiceExpects) {
     return ScriptedAnswer{200, R"({"success":true,"data":{"seats_available":4}})"};
   });
   boost::asio::io_context io(1);
-  HttpClient client(io.get_executor(), HttpClientOptions{});
+  http::HttpClient client(io.get_executor(), http::HttpClientOptions{});
   ScraperSource source(client, ScraperOptions{server.url() + "/", "s3cret"});
   const auto answer = test::run_awaitable(io, source.fetch(SectionKey{"12431", "2261"}, "run-7"));
   ASSERT_TRUE(answer) << answer.error().to_string();
@@ -43,7 +43,7 @@ TEST(ScraperSourceTest, SendsNoAuthorizationWithoutAToken) {
     return ScriptedAnswer{200, R"({"success":false,"error":"no"})"};
   });
   boost::asio::io_context io(1);
-  HttpClient client(io.get_executor(), HttpClientOptions{});
+  http::HttpClient client(io.get_executor(), http::HttpClientOptions{});
   ScraperSource source(client, ScraperOptions{server.url(), ""});
   const auto answer = test::run_awaitable(io, source.fetch(SectionKey{"1", "2"}, ""));
   EXPECT_EQ(answer.code(), Code::kNotFound);
@@ -75,7 +75,7 @@ TEST(JudgeScraperAnswerTest, ClassesEveryStatus) {
                {502, good, Outcome::kServerError, Code::kUnavailable},
                {503, "", Outcome::kOverloaded, Code::kUnavailable}};
   for (const auto& c : cases) {
-    HttpAnswer answer;
+    http::HttpAnswer answer;
     answer.status = c.status;
     answer.body = c.body;
     const Attempt judged = judge_scraper_answer(answer);

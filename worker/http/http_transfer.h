@@ -12,10 +12,10 @@
 #include <string>
 #include <string_view>
 
-#include "worker/upstream/http_client.h"
-#include "worker/upstream/redirect_rule.h"
+#include "worker/http/http_client.h"
+#include "worker/http/redirect_rule.h"
 
-namespace edged::upstream {
+namespace edged::http {
 
 class Transfer {
  public:
@@ -60,9 +60,10 @@ class Transfer {
   std::string body_;
   bool body_too_large_ = false;
   std::optional<RedirectRule> redirects_;
+  bool follows_redirects_ = true;
   bool redirecting_ = false;  // the headers that come now are those of a redirection
   Status refused_redirect_;
   std::optional<Result<HttpAnswer>> result_;
 };
 
-}  // namespace edged::upstream
+}  // namespace edged::http

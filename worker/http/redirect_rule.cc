@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See redirect_rule.h. curl's own parser takes the URLs apart, since curl is what follows them.
-#include "worker/upstream/redirect_rule.h"
+#include "worker/http/redirect_rule.h"
 
 #include <curl/curl.h>
 
@@ -9,7 +9,7 @@
 
 #include "proto/base/check.h"
 
-namespace edged::upstream {
+namespace edged::http {
 namespace {
 
 struct FreeUrl {
@@ -76,4 +76,4 @@ Status RedirectRule::check(const std::string& current, const std::string& locati
               ", which upstream.redirects does not allow"};
 }
 
-}  // namespace edged::upstream
+}  // namespace edged::http

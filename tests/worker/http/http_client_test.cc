@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP client against a server that answers, stalls, cuts and lies, over real loopback sockets.
-#include "worker/upstream/http_client.h"
+#include "worker/http/http_client.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@
 #include "tests/support/scripted_http_server.h"
 #include "tests/support/silent_dns.h"
 
-namespace edged::upstream {
+namespace edged::http {
 namespace {
 
 namespace asio = boost::asio;
@@ -313,4 +313,4 @@ TEST(PrintableUrlTest, HidesCredentialsAndQuery) {
 }
 
 }  // namespace
-}  // namespace edged::upstream
+}  // namespace edged::http

@@ -19,7 +19,7 @@
 
 #include "proto/base/status.h"
 
-namespace edged::upstream {
+namespace edged::http {
 
 struct HttpRequest {
   std::string method = "GET";
@@ -40,7 +40,7 @@ struct HttpAnswer {
 struct HttpClientOptions {
   long idle_connections_max = 4096;
   std::size_t body_bytes_max = 1 << 20;
-  long redirects_max = 3;
+  long redirects_max = 3;  // 0: a redirection is an answer like any other
   // Where redirects may lead besides the request's own host and port: HOST or HOST:PORT.
   std::vector<std::string> redirect_hosts;
   std::chrono::milliseconds connect_timeout{10'000};
@@ -73,4 +73,4 @@ class HttpClient {
 // `url` without user, password, query and fragment, for messages.
 std::string printable_url(std::string_view url);
 
-}  // namespace edged::upstream
+}  // namespace edged::http

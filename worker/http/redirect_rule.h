@@ -10,7 +10,7 @@
 
 #include "proto/base/status.h"
 
-namespace edged::upstream {
+namespace edged::http {
 
 class RedirectRule {
  public:
@@ -33,4 +33,4 @@ class RedirectRule {
   std::vector<Place> allowed_;
 };
 
-}  // namespace edged::upstream
+}  // namespace edged::http

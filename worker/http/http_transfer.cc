@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options of one curl handle and the meaning of its result; see http_transfer.h.
-#include "worker/upstream/http_transfer.h"
+#include "worker/http/http_transfer.h"
 
 #include <algorithm>
 #include <boost/asio.hpp>
 #include <utility>
 
-namespace edged::upstream {
+namespace edged::http {
 namespace {
 
 bool has_line_break(std::string_view text) {
@@ -54,7 +54,8 @@ Status Transfer::prepare(CURL* easy, const HttpClientOptions& options) {
   // A request that begins with TLS is not redirected to plain http.
   const bool secure = request_.url.starts_with("https://");
   curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+  follows_redirects_ = options.redirects_max > 0;
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, follows_redirects_ ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, options.redirects_max);
   redirects_.emplace(request_.url, options.redirect_hosts);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
@@ -118,7 +119,7 @@ bool Transfer::take_header(std::string_view line) {
   constexpr std::string_view kLocation = "location:";
   if (line.starts_with("HTTP/")) {
     const std::size_t status = std::min(line.find(' '), line.size() - 1) + 1;
-    redirecting_ = status < line.size() && line[status] == '3';
+    redirecting_ = follows_redirects_ && status < line.size() && line[status] == '3';
     return true;
   }
   const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
@@ -200,4 +201,4 @@ boost::asio::awaitable<void> Transfer::wait() {
   co_await wake_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
 }
 
-}  // namespace edged::upstream
+}  // namespace edged::http

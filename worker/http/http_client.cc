@@ -3,7 +3,7 @@
 // it; Asio does both. Descriptors belong to curl: a Watch holds one only between curl's "watch" and
 // "remove" and then releases it without closing it. So no descriptor is closed twice, and a number
 // that is used again gets a new Watch.
-#include "worker/upstream/http_client.h"
+#include "worker/http/http_client.h"
 
 #include <curl/curl.h>
 
@@ -11,9 +11,9 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "worker/upstream/http_transfer.h"
+#include "worker/http/http_transfer.h"
 
-namespace edged::upstream {
+namespace edged::http {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
@@ -282,4 +282,4 @@ std::string printable_url(std::string_view url) {
   return std::string(url.substr(0, host)) + std::string(url.substr(user + 1));
 }
 
-}  // namespace edged::upstream
+}  // namespace edged::http

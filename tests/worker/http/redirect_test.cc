@@ -7,10 +7,10 @@
 
 #include "tests/support/run_awaitable.h"
 #include "tests/support/scripted_http_server.h"
-#include "worker/upstream/http_client.h"
-#include "worker/upstream/redirect_rule.h"
+#include "worker/http/http_client.h"
+#include "worker/http/redirect_rule.h"
 
-namespace edged::upstream {
+namespace edged::http {
 namespace {
 
 using test::ScriptedAnswer;
@@ -150,5 +150,20 @@ TEST_F(RedirectTest, AnAllowedServerGetsTheBodyAndNotTheToken) {
   EXPECT_EQ(seen.header("Authorization"), "");
 }
 
+TEST_F(RedirectTest, WithNoneAllowedARedirectionIsAnAnswer) {
+  ScriptedHttpServer other([](const ScriptedRequest&) { return ScriptedAnswer{200, "internal"}; });
+  ScriptedHttpServer server([&](const ScriptedRequest&) {
+    return ScriptedAnswer{302, "", {{"Location", other.url() + "/x"}}};
+  });
+  boost::asio::io_context io;
+  HttpClient client(io.get_executor(), HttpClientOptions{.redirects_max = 0});
+  HttpRequest request;
+  request.url = server.url();
+  const auto answer = test::run_awaitable(io, client.perform(std::move(request)));
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(answer->status, 302);
+  EXPECT_EQ(other.connections(), 0u);
+}
+
 }  // namespace
-}  // namespace edged::upstream
+}  // namespace edged::http

@@ -114,13 +114,14 @@ class FoundFilesTest(ProgramsCase):
             "postgres": {"url": "postgres://u:pw-1@db/x"}, "mirror": {"url": "host=db password=pw-2"},
             "upstream": {"url": "http://u:pw-3@up", "proxy": "http://u:pw-4@p:1", "token": "tok-5"},
             "worker": {"cron_secret": "sec-6"}, "mail": {"url": "smtp://u:pw-7@m"},
+            "queue_push": [{"queue": "q", "url": "http://u:pw-8@127.0.0.1:1", "secret": "sec-9"}],
             "triggers": {"crons": ["0 * * * *"]}}))
         file.chmod(0o644)
         _, found = self.check("-c", file)
         warnings = [line for line in found["warnings"] if "everybody can read" in line]
         self.assertEqual(len(warnings), 1, found)
         for key in ("postgres.url", "mirror.url", "worker.cron_secret", "upstream.token", "upstream.url",
-                    "upstream.proxy", "mail.url"):
+                    "upstream.proxy", "mail.url", "queue_push[0].url", "queue_push[0].secret"):
             self.assertIn(key, warnings[0])
         for secret in ("pw-", "tok-", "sec-"):
             self.assertNotIn(secret, json.dumps(found))

@@ -198,7 +198,7 @@ class NodeTest(ProgramsCase):
         self.assertFails(self.edged("check-config", "-c", config), 2, "postgres.url", "URL is not set")
         result = self.edged("check-config", "-c", config, env={"URL": "postgres://x"})
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("ok for: serve, node, worker, migrate, cron run, cron history; not for mirror: ",
+        self.assertIn("ok for: serve, node, worker, migrate, cron run, cron history, queue; not for mirror: ",
                       result.stdout.decode())
 
     def test_check_config_says_which_programs_the_file_suffices_for(self):
@@ -206,7 +206,7 @@ class NodeTest(ProgramsCase):
         result = self.edged("check-config", "-c", config)
         self.assertEqual((result.returncode, result.stderr), (0, b""))
         self.assertEqual(result.stdout.decode(), str(config) + ': ok for: node; not for serve, worker, cron run: '
-                         '"postgres.url" is missing, "upstream.url" is missing; not for migrate, cron history: '
+                         '"postgres.url" is missing, "upstream.url" is missing; not for migrate, cron history, queue: '
                          '"postgres.url" is missing; not for mirror: "postgres.url" is missing, "mirror.rules" is '
                          'missing or empty\n')
         answer = json.loads(self.edged("check-config", "-c", config, "--json").stdout)
@@ -218,7 +218,7 @@ class NodeTest(ProgramsCase):
         self.assertEqual(self.edged("check-config", "-c", config, "--for", "worker").returncode, 2)
         self.assertEqual(self.edged("check-config", "-c", config, "--for", "nobody").returncode, 2)
         config.write_text('{ "postgres": { "url": "postgres://h/x" } }')
-        self.assertIn('ok for: node, migrate, cron history; not for serve, worker, cron run: "upstream.url" is missing',
+        self.assertIn('ok for: node, migrate, cron history, queue; not for serve, worker, cron run: "upstream.url" is missing',
                       self.edged("check-config", "-c", config).stdout.decode())
 
     def test_check_config_names_what_libpq_would_refuse(self):

@@ -26,6 +26,30 @@ TEST(Base64Test, EncodesTheVectorsOfRfc4648) {
   EXPECT_EQ(to_base64("\xFF\xFE\xFD"), "//79");
 }
 
+TEST(Base64Test, DecodesWhatItEncodesAndRefusesTheRest) {
+  std::string bytes;
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(from_base64(to_base64(bytes)), bytes);
+    bytes += static_cast<char>(i * 7);
+  }
+  EXPECT_EQ(from_base64("Zg"), "f") << "padding may be left out";
+  EXPECT_EQ(from_base64("Zm8"), "fo");
+  for (const char* text : {"Z",
+                           "Zg=",
+                           "Zg===",
+                           "Zm8==",
+                           "Zm9v=",
+                           "Zm9v====",
+                           "=",
+                           "Zg==Zg==",
+                           "Zm 9",
+                           "Zm9v\n",
+                           "Zm9-",
+                           "Zm9_"}) {
+    EXPECT_EQ(from_base64(text), std::nullopt) << text;
+  }
+}
+
 TEST(HashTest, IsFnv1aWith64Bits) {
   EXPECT_EQ(fnv1a_64(""), 0xCBF29CE484222325U);
   EXPECT_EQ(fnv1a_64("foobar"), 0x85944171F73967E8U);

@@ -88,7 +88,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   EXPECT_TRUE(config.mirror.temporary_slot);
   EXPECT_EQ(config.mirror.heartbeat, std::chrono::seconds(2));
   EXPECT_EQ(config.worker_namespace_id(), "0f2ac74b498b48028cb68387c421e279");
-  EXPECT_EQ(loaded.warnings.size(), 1U);  // queues
+  EXPECT_EQ(loaded.warnings.size(), 0U);
 }
 
 TEST_F(ConfigTest, FillsDefaults) {

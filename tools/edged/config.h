@@ -114,12 +114,30 @@ struct Mail {
   std::chrono::milliseconds valid_for{30 * 60'000};
 };
 
+// A consumer of a queue, as wrangler.jsonc has it.
 struct QueueConsumer {
   std::string queue;
+  std::string type = "worker";  // worker, http_pull
   int max_batch_size = 10;
-  int max_batch_timeout = 5;
+  int max_batch_timeout = 5;  // seconds
   int max_retries = 3;
+  int retry_delay = 0;  // seconds
   std::string dead_letter_queue;
+  int max_concurrency = 1;
+  int visibility_timeout_ms = 30'000;  // of http_pull
+};
+
+// The queue that mails are sent from. This program consumes it itself.
+inline constexpr const char* kEmailQueue = "email";
+
+// A URL that consumes a queue by signed HTTP requests.
+struct QueuePush {
+  std::string queue;
+  std::string url;
+  std::string secret;
+  std::string secret_file;  // instead: a file whose first line is the secret
+  std::string tls_ca;       // PEM file; empty: the system's authorities
+  std::chrono::milliseconds timeout{30'000};
 };
 
 struct MirrorRule {
@@ -159,7 +177,9 @@ struct Config {
   Worker worker;
   Upstream upstream;
   Mail mail;
+  std::vector<std::string> queue_producers;  // names of queues
   std::vector<QueueConsumer> queue_consumers;
+  std::vector<QueuePush> queue_push;
   Mirror mirror;
 
   std::string unix_path() const {

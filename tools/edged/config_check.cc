@@ -14,6 +14,7 @@
 #include "proto/net/tls.h"
 #include "tools/edged/answer_words_check.h"
 #include "tools/edged/config_needs.h"
+#include "tools/edged/config_queues.h"
 #include "worker/cron/schedule.h"
 #include "worker/mail/mime.h"
 #include "worker/mirror/rule.h"
@@ -160,10 +161,6 @@ void check_crons(const Config& config, bool expects_worker, ReadContext& context
   }
 }
 
-bool is_http_url(const std::string& url) {
-  return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
-}
-
 // Nothing may be left of it that curl would complain of, since that holds the password.
 bool is_proxy_url(const std::string& text) {
   constexpr std::array kSchemes{"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
@@ -181,20 +178,6 @@ void check_redirects(const std::vector<std::string>& hosts, ReadContext& context
     context.complain("upstream.redirects[" + std::to_string(i) + "]",
                      quoted(hosts[i]) + " is neither HOST nor HOST:PORT");
   }
-}
-
-// A secret stands in the file, or in a file of its own, which must be usable now.
-void check_secret(const std::string& path,
-                  const std::string& inline_secret,
-                  const std::string& file,
-                  ReadContext& context) {
-  if (file.empty()) return;
-  if (!inline_secret.empty()) {
-    context.complain(path + "_file", "and " + path + " exclude each other. Keep one of the two");
-    return;
-  }
-  const Result<std::string> secret = read_secret_file(file);
-  if (!secret) context.complain(path + "_file", secret.error().message());
 }
 
 void check_upstream(const Config& config, ReadContext& context) {
@@ -345,10 +328,6 @@ void check_worker(const Config& config,
       context.warnings.push_back("worker.cron_secret: is not set; POST /cron/NAME is refused");
     }
   }
-  if (!config.queue_consumers.empty()) {
-    context.warnings.push_back(
-        "queues: not in this version; mails are delivered from the outbox in PostgreSQL");
-  }
 }
 
 }  // namespace
@@ -370,6 +349,23 @@ bool is_loopback(std::string_view host_port) {
   return host.rfind("127.", 0) == 0 && host.find_first_not_of("0123456789.") == std::string::npos;
 }
 
+bool is_http_url(const std::string& url) {
+  return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
+}
+
+void check_secret(const std::string& path,
+                  const std::string& inline_secret,
+                  const std::string& file,
+                  ReadContext& context) {
+  if (file.empty()) return;
+  if (!inline_secret.empty()) {
+    context.complain(path + "_file", "and " + path + " exclude each other. Keep one of the two");
+    return;
+  }
+  const Result<std::string> secret = read_secret_file(file);
+  if (!secret) context.complain(path + "_file", secret.error().message());
+}
+
 void check_config(const Config& config, Scope scope, ReadContext& context) {
   check_namespaces(config, context);
   const UsedSections used = used_sections(scope, config.worker);
@@ -384,6 +380,7 @@ void check_config(const Config& config, Scope scope, ReadContext& context) {
   }
   if (used.upstream) check_upstream(config, context);
   if (used.mail) check_mail(config, context);
+  if (used.queue) check_queues(config, context);
   if (used.mirror) {
     check_postgres_url("mirror.url", config.mirror.url, context);
     check_mirror(config, context);

@@ -19,5 +19,13 @@ void check_config(const Config& config, Scope scope, ReadContext& context);
 bool is_host_port(std::string_view address);
 // True for an address of this machine's loopback only.
 bool is_loopback(std::string_view host_port);
+bool is_http_url(const std::string& url);
+
+// A secret stands in the file itself, or in a file of its own, which must be usable now. `path`:
+// the key of the former; that of the latter ends in "_file".
+void check_secret(const std::string& path,
+                  const std::string& inline_secret,
+                  const std::string& file,
+                  ReadContext& context);
 
 }  // namespace edged::config

@@ -20,6 +20,7 @@ UsedSections of_worker(const Worker& worker) {
   used.postgres = used.worker = true;
   used.jobs = used.upstream = used.cron_http = cron;
   used.mail = worker.has_role(kRoleMail);
+  used.queue = worker.has_role(kRoleQueue);
   // Runs of a job look at what a mirror keeps.
   used.mirror = cron || worker.has_role(kRoleMirror);
   return used;
@@ -28,7 +29,8 @@ UsedSections of_worker(const Worker& worker) {
 }  // namespace
 
 bool uses_worker_section(Scope scope) {
-  return scope != Scope::kNode && scope != Scope::kMigrate && scope != Scope::kCronHistory;
+  return scope != Scope::kNode && scope != Scope::kMigrate && scope != Scope::kCronHistory &&
+         scope != Scope::kQueue;
 }
 
 UsedSections used_sections(Scope scope, const Worker& worker) {
@@ -44,6 +46,7 @@ UsedSections used_sections(Scope scope, const Worker& worker) {
       return used;
     case Scope::kMigrate:
     case Scope::kCronHistory:
+    case Scope::kQueue:
       used.postgres = true;
       return used;
     case Scope::kCronRun:
@@ -55,7 +58,7 @@ UsedSections used_sections(Scope scope, const Worker& worker) {
       used.postgres = used.worker = used.mirror = true;
       return used;
     case Scope::kCheck:
-      return {true, true, true, true, true, true, true, true};
+      return {true, true, true, true, true, true, true, true, true};
   }
   return used;
 }
@@ -76,7 +79,8 @@ std::vector<MissingKey> missing_for(Scope scope, const Config& config) {
   }
   const bool only_mirrors = runs_a_worker(scope) && config.worker.has_role(kRoleMirror) &&
                             !config.worker.has_role(kRoleCron) &&
-                            !config.worker.has_role(kRoleMail);
+                            !config.worker.has_role(kRoleMail) &&
+                            !config.worker.has_role(kRoleQueue);
   if ((scope == Scope::kMirror || only_mirrors) && config.mirror.rules.empty()) {
     missing.push_back({"mirror.rules", "is missing or empty"});
   }
@@ -93,6 +97,7 @@ const std::vector<Program>& checked_programs() {
                                              {"migrate", Scope::kMigrate},
                                              {"cron run", Scope::kCronRun},
                                              {"cron history", Scope::kCronHistory},
+                                             {"queue", Scope::kQueue},
                                              {"mirror", Scope::kMirror}};
   return programs;
 }
@@ -112,10 +117,6 @@ void check_roles(const Config& config, ReadContext& context) {
                roles.begin() + static_cast<std::ptrdiff_t>(i)) {
       context.complain(path, "\"" + roles[i] + "\" is named twice");
     }
-  }
-  if (roles.size() == 1 && roles.front() == kRoleQueue) {
-    context.warnings.push_back(
-        "worker.roles: the role \"queue\" has no effect in this version: this worker does nothing");
   }
 }
 

@@ -16,7 +16,7 @@ namespace edged::config {
 // not set.
 struct UsedSections {
   bool node = false, postgres = false, jobs = false, worker = false, upstream = false, mail = false,
-       mirror = false;
+       mirror = false, queue = false;
   bool cron_http = false;  // worker.cron_secret
 };
 UsedSections used_sections(Scope scope, const Worker& worker);

@@ -16,7 +16,17 @@ namespace edged::config {
 // The command that will use the file. Only what it uses must be complete: a node starts without
 // DATABASE_URL. kAll: `edged serve`. kCheck: everything that is written is checked, and nothing has
 // to be there; missing_for() tells what a command misses.
-enum class Scope { kNode, kWorker, kAll, kMigrate, kCronRun, kCronHistory, kMirror, kCheck };
+enum class Scope {
+  kNode,
+  kWorker,
+  kAll,
+  kMigrate,
+  kCronRun,
+  kCronHistory,
+  kMirror,
+  kQueue,
+  kCheck
+};
 
 // Flags, or the environment's EDGED_…; each beats the file. Texts as they were given: load_config()
 // reads them as strictly as the file.

@@ -230,6 +230,11 @@ void ObjectReader::require(std::string_view key) {
   if (!has(key)) context_.complain(path_of(key), "is missing");
 }
 
+bool ObjectReader::is_null(std::string_view key) const {
+  const Json* const value = object_.find(key);
+  return value != nullptr && value->kind == Json::Kind::kNull;
+}
+
 void ObjectReader::finish(bool tolerant) {
   for (const Json::Member& member : object_.members) {
     if (std::find(known_.begin(), known_.end(), member.key) != known_.end()) continue;

@@ -72,6 +72,7 @@ class ObjectReader {
   // Complains if the key is absent.
   void require(std::string_view key);
   bool has(std::string_view key) const { return object_.find(key) != nullptr; }
+  bool is_null(std::string_view key) const;
 
   // Complains about keys that were never asked for; with `tolerant` only notes them.
   void finish(bool tolerant = false);
@@ -91,5 +92,28 @@ class ObjectReader {
   bool lenient_;
   std::vector<std::string> known_;
 };
+
+// Calls `read` with a reader for each object of an array, "kv_namespaces[0]", and finishes it.
+// `tolerant`: see ObjectReader::finish().
+template <typename Read>
+void for_each_object(const Json& array,
+                     const std::string& path,
+                     ReadContext& context,
+                     bool lenient,
+                     bool tolerant,
+                     const Read& read) {
+  for (std::size_t i = 0; i < array.elements.size(); ++i) {
+    const Json& element = array.elements[i];
+    const std::string place = path + "[" + std::to_string(i) + "]";
+    context.places[place] = {context.file, element.position, place, {}};
+    if (element.kind != Json::Kind::kObject) {
+      context.complain(place, "expected an object, found " + std::string(kind_name(element.kind)));
+      continue;
+    }
+    ObjectReader reader(element, place, context, lenient);
+    read(reader);
+    reader.finish(tolerant);
+  }
+}
 
 }  // namespace edged::config

@@ -51,13 +51,23 @@ bool has_password(const std::string& url) {
 
 void warn_of_secrets(const Json& document, ReadContext& context) {
   std::string keys;
+  const auto add = [&](const std::string& key) { keys += (keys.empty() ? "" : ", ") + key; };
   for (const auto& [section, key, kind] : kKeys) {
     const Json* const object = document.find(section);
     const Json* const value = object == nullptr ? nullptr : object->find(key);
     if (value == nullptr || value->kind != Json::Kind::kString) continue;
     const std::string text = without_variables(value->text);
     if (kind == Kind::kUrl ? !has_password(text) : text.empty()) continue;
-    keys += (keys.empty() ? "" : ", ") + std::string(section) + "." + std::string(key);
+    add(std::string(section) + "." + std::string(key));
+  }
+  if (const Json* const array = document.find("queue_push")) {
+    for (std::size_t i = 0; i < array->elements.size(); ++i) {
+      const std::string path = "queue_push[" + std::to_string(i) + "].";
+      const Json* const secret = array->elements[i].find("secret");
+      if (secret != nullptr && !without_variables(secret->text).empty()) add(path + "secret");
+      const Json* const url = array->elements[i].find("url");
+      if (url != nullptr && has_password(without_variables(url->text))) add(path + "url");
+    }
   }
   if (keys.empty()) return;
   context.warnings.push_back(context.file +

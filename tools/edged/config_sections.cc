@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tools/edged/config_needs.h"
+#include "tools/edged/config_queues.h"
 
 namespace edged::config {
 namespace {
@@ -175,28 +176,6 @@ void read_mail(const Json& json, ReadContext& context, bool lenient, Mail& mail)
   reader.finish();
 }
 
-// Calls `read` with a reader for each object of an array, "kv_namespaces[0]", and finishes it.
-template <typename Read>
-void for_each_object(const Json& array,
-                     const std::string& path,
-                     ReadContext& context,
-                     bool lenient,
-                     bool tolerant,
-                     const Read& read) {
-  for (std::size_t i = 0; i < array.elements.size(); ++i) {
-    const Json& element = array.elements[i];
-    const std::string place = path + "[" + std::to_string(i) + "]";
-    context.places[place] = {context.file, element.position, place, {}};
-    if (element.kind != Json::Kind::kObject) {
-      context.complain(place, "expected an object, found " + std::string(kind_name(element.kind)));
-      continue;
-    }
-    ObjectReader reader(element, place, context, lenient);
-    read(reader);
-    reader.finish(tolerant);
-  }
-}
-
 // `tolerant`: other keys beside the known ones only warn, as in a wrangler file.
 void read_shared_keys(ObjectReader& top, ReadContext& context, bool tolerant, Config& config) {
   if (const Json* array = top.array("kv_namespaces")) {
@@ -215,35 +194,7 @@ void read_shared_keys(ObjectReader& top, ReadContext& context, bool tolerant, Co
     reader.text_list("crons", config.triggers_crons);
     reader.finish(tolerant);
   }
-  const Json* queues = top.object("queues");
-  if (queues == nullptr) return;
-  ObjectReader reader(*queues, "queues", context);
-  if (const Json* array = reader.array("consumers")) {
-    for_each_object(
-        *array, "queues.consumers", context, false, tolerant, [&](ObjectReader& consumer) {
-          QueueConsumer queue;
-          consumer.require("queue");
-          consumer.text("queue", queue.queue);
-          consumer.integer("max_batch_size", 1, 100, queue.max_batch_size);
-          consumer.integer("max_batch_timeout", 0, 60, queue.max_batch_timeout);
-          consumer.integer("max_retries", 0, 100, queue.max_retries);
-          consumer.text("dead_letter_queue", queue.dead_letter_queue);
-          consumer.ignore("max_concurrency");
-          consumer.ignore("retry_delay");
-          consumer.ignore("visibility_timeout_ms");
-          config.queue_consumers.push_back(std::move(queue));
-        });
-  }
-  if (const Json* array = reader.array("producers")) {
-    for_each_object(*array, "queues.producers", context, false, tolerant, [](ObjectReader& one) {
-      std::string unused;
-      one.require("queue");
-      one.text("queue", unused);
-      one.text("binding", unused);
-      one.ignore("delivery_delay");
-    });
-  }
-  reader.finish(tolerant);
+  if (const Json* queues = top.object("queues")) read_queues(*queues, context, tolerant, config);
 }
 
 MirrorRule read_mirror_rule(ObjectReader& reader, ReadContext& context, bool lenient) {
@@ -312,6 +263,9 @@ std::string read_document(const Json& document, Scope scope, ReadContext& contex
     read_upstream(*json, context, !used.upstream, config.upstream);
   }
   if (const Json* json = top.object("mail")) read_mail(*json, context, !used.mail, config.mail);
+  if (const Json* json = top.array("queue_push")) {
+    read_queue_push(*json, context, !used.queue, config);
+  }
   if (const Json* json = top.object("mirror")) {
     read_mirror(*json, context, !used.mirror, config.mirror);
   }

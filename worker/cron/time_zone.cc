@@ -91,6 +91,13 @@ seconds TimeZone::offset_at(sys_seconds time) const {
   return seconds(rules_->zone.lookup(at).offset);
 }
 
+std::string TimeZone::abbreviation_at(sys_seconds time) const {
+  const cctz::time_point<cctz::seconds> at(cctz::seconds(time.time_since_epoch().count()));
+  const std::string name = rules_->zone.lookup(at).abbr;
+  const bool is_name = !name.empty() && name.front() != '+' && name.front() != '-';
+  return is_name ? name : std::string("UTC").append(name);
+}
+
 TimeZone::Reading TimeZone::look_up(local_seconds local) const {
   using Lookup = cctz::time_zone::civil_lookup;
   const Lookup found = rules_->zone.lookup(civil(local));

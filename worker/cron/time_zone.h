@@ -31,6 +31,8 @@ class TimeZone {
   std::chrono::local_seconds to_local(std::chrono::sys_seconds time) const {
     return std::chrono::local_seconds((time + offset_at(time)).time_since_epoch());
   }
+  // What the time then in use is called: "MST", "UTC"; "UTC-03" where it has no name.
+  std::string abbreviation_at(std::chrono::sys_seconds time) const;
 
   // When clocks show a local time. kUnique: at `first`, which `last` and `change` equal. kSkipped:
   // never, clocks jump over it at `change`. kRepeated: at `first` and again at `last`; at `change`

@@ -190,6 +190,15 @@ Result<Message> render_message(const MailFacts& facts, const MailIdentity& ident
       "Content-Type: multipart/alternative; boundary=\"" + boundary + "\"\r\n\r\n--" + boundary +
       "\r\n" + body_part("text/plain", text_part(facts, url)) + "--" + boundary + "\r\n" +
       body_part("text/html", html_part(facts, url)) + "--" + boundary + "--\r\n";
+  message.from = identity.from;
+  message.subject = one_line(subject_line(facts), kFactBytesMax);
+  message.text = text_part(facts, url);
+  message.html = html_part(facts, url);
+  message.headers = {{"Message-ID", "<" + message.message_id + ">"},
+                     {"X-Edged-Type", notification_type_name(facts.type)},
+                     {"X-Edged-Section", one_line(facts.class_nbr, kFactBytesMax)},
+                     {"X-Edged-Term", one_line(facts.term, kFactBytesMax)},
+                     {"X-Edged-Notification", facts.notification_id}};
   return message;
 }
 

@@ -189,7 +189,7 @@ class OutboxDelivery::Impl {
   Verdict judge_opening(const OutboxRow* row, Opening opening) {
     if (opening == Opening::kOpen) return {};
     if (opening == Opening::kClosed) return {Verdict::Kind::kDropAndRelease, kClosedAgain};
-    return failed(row, Status(Code::kUnavailable, kSeatsUnknown));
+    return failed(row, std::string(kSeatsUnknown));
   }
 
   asio::awaitable<Result<Verdict>> ask_and_judge(const OutboxRow* row, LastLook look) {
@@ -203,7 +203,7 @@ class OutboxDelivery::Impl {
     if (!answer->seats) {
       const Status why =
           answer->seats.error().with_context("could not ask whether the section is still open");
-      co_return failed(row, why);
+      co_return failed(row, why.message());
     }
     const Opening opening = judge_answer(look.known, *answer->seats, look.include_reserved);
     if (opening == Opening::kUnknown) {
@@ -216,7 +216,7 @@ class OutboxDelivery::Impl {
       Result<Settlement> settled =
           co_await store_.settle_closing(row->lease, std::move(closing), kClosedAgain);
       if (settled.code() == Code::kInvalidArgument || settled.code() == Code::kDenied) {
-        co_return failed(row, settled.error());  // the application's rules are against it
+        co_return failed(row, settled.error().message());  // the application's rules are against it
       }
       if (!settled) co_return settled.error();
       if (*settled == Settlement::kDone) co_return Verdict{Verdict::Kind::kDropped, {}};
@@ -254,19 +254,36 @@ class OutboxDelivery::Impl {
     const bool stalled = clock_.boot_now() - row->looked_at >= options_.lease;
     const Attempt attempt = row->lease.number > 1 || stalled ? Attempt::kRepeated : Attempt::kFirst;
     LeaseKeeper keeper(executor_, store_, row->lease, options_.lease / 3);
-    Status accepted = co_await transport_.deliver(std::move(*message), attempt);
+    Parcel parcel;
+    parcel.key = message->message_id;
+    parcel.messages.push_back(std::move(*message));
+    parcel.frozen = transport_.freeze(parcel.messages);
+    const Delivery delivery = co_await transport_.deliver(std::move(parcel), attempt);
     co_await keeper.stop();
-    if (accepted.ok()) co_return Verdict{Kind::kSend, {}};
-    if (accepted.code() == Code::kInvalidArgument) {
-      co_return Verdict{Kind::kDead, accepted.message()};
-    }
-    co_return failed(row, accepted);
+    co_return judge_delivery(row, delivery);
   }
 
-  Verdict failed(const OutboxRow* row, const Status& why) {
-    if (row->attempts < options_.attempts_max) return {Verdict::Kind::kRetry, why.message()};
+  Verdict judge_delivery(const OutboxRow* row, const Delivery& delivery) {
+    using Kind = Verdict::Kind;
+    switch (delivery.outcome) {
+      case Delivery::Outcome::kAccepted:
+        return {Kind::kSend, {}};
+      case Delivery::Outcome::kAddressBad:
+      case Delivery::Outcome::kMessageBad:
+        return {Kind::kDead, delivery.detail};
+      case Delivery::Outcome::kMisconfigured:
+        return {Kind::kRetry, delivery.detail};  // waits until it is mended
+      case Delivery::Outcome::kTemporary:
+      case Delivery::Outcome::kUnknown:
+        break;
+    }
+    return failed(row, delivery.detail);
+  }
+
+  Verdict failed(const OutboxRow* row, const std::string& why) {
+    if (row->attempts < options_.attempts_max) return {Verdict::Kind::kRetry, why};
     return {Verdict::Kind::kDead,
-            std::to_string(row->attempts) + " attempts failed; the last one: " + why.message()};
+            std::to_string(row->attempts) + " attempts failed; the last one: " + why};
   }
 
   asio::awaitable<Status> record(const OutboxRow* row, Verdict verdict, OutboxCounts* counts) {

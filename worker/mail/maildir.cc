@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
@@ -127,9 +128,13 @@ Status publish(const std::string& from, const std::string& to) {
 
 // Runs on a thread of the transport, which outlives it.
 boost::asio::awaitable<Status> store_later(const MaildirTransport* transport,
-                                           Message message,
+                                           std::vector<Message> messages,
                                            Attempt attempt) {
-  co_return transport->store(message, attempt);
+  for (const Message& message : messages) {
+    const Status stored = transport->store(message, attempt);
+    if (!stored.ok()) co_return stored;
+  }
+  co_return Status();
 }
 
 }  // namespace
@@ -184,25 +189,32 @@ Status MaildirTransport::store(const Message& message, Attempt attempt) const {
   return sync_directory(path_ + "/new");
 }
 
-boost::asio::awaitable<Status> MaildirTransport::deliver(Message message, Attempt attempt) {
-  struct Delivery {
-    explicit Delivery(std::atomic<int>& count) : under_way(count), number(++count) {}
-    ~Delivery() { --under_way; }
-    Delivery(const Delivery&) = delete;
-    Delivery& operator=(const Delivery&) = delete;
+Transport::Limits MaildirTransport::limits() const {
+  // Two for each thread, so that it need not wait for the next.
+  const int parallel = std::min(static_cast<int>(2 * options_.threads), options_.deliveries_max);
+  return {.batch_max = 1, .parallel_max = parallel};
+}
+
+boost::asio::awaitable<Delivery> MaildirTransport::deliver(Parcel parcel, Attempt attempt) {
+  struct UnderWay {
+    explicit UnderWay(std::atomic<int>& count) : under_way(count), number(++count) {}
+    ~UnderWay() { --under_way; }
+    UnderWay(const UnderWay&) = delete;
+    UnderWay& operator=(const UnderWay&) = delete;
     std::atomic<int>& under_way;
     const int number;
   };
-  const Delivery delivery(under_way_);
+  const UnderWay delivery(under_way_);
   if (delivery.number > options_.deliveries_max) {
-    co_return Status(Code::kBusy,
-                     "could not deliver into maildir \"" + path_ + "\": " +
-                         std::to_string(options_.deliveries_max) + " deliveries are under way");
+    const Status busy(Code::kBusy,
+                      "could not deliver into maildir \"" + path_ + "\": " +
+                          std::to_string(options_.deliveries_max) + " deliveries are under way");
+    co_return delivery_of(busy);
   }
-  boost::asio::awaitable<Status> task = store_later(this, std::move(message), attempt);
+  boost::asio::awaitable<Status> task = store_later(this, std::move(parcel.messages), attempt);
   const Status stored =
       co_await boost::asio::co_spawn(threads_, std::move(task), boost::asio::use_awaitable);
-  co_return stored;
+  co_return delivery_of(stored);
 }
 
 }  // namespace edged::mail

@@ -46,11 +46,14 @@ class MaildirTransport final : public Transport {
   // Once, at start-up: mails name students. Blocks.
   void close_to_others() const;
 
-  // A delivery that was begun is completed, also if the coroutine is cancelled meanwhile. Errors
-  // besides those of Transport: kBusy: deliveries_max are under way.
-  boost::asio::awaitable<Status> deliver(Message message, Attempt attempt) override;
+  std::string_view name() const override { return "maildir"; }
+  Limits limits() const override;
 
-  // deliver() on the caller's thread. Blocks.
+  // A delivery that was begun is completed, also if the coroutine is cancelled meanwhile.
+  // kTemporary also when deliveries_max are under way.
+  boost::asio::awaitable<Delivery> deliver(Parcel parcel, Attempt attempt) override;
+
+  // One mail, on the caller's thread. Blocks. Errors: kDiskFull, kIoError.
   Status store(const Message& message, Attempt attempt) const;
 
  private:

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace edged::mail {
 
@@ -16,6 +18,9 @@ struct Message {
   std::string sender;      // the bare address of `from`
   std::string recipient;
   std::string content;  // CRLF lines: headers, then multipart/alternative of text and HTML
+  // The same once more in parts, for providers that make the content themselves.
+  std::string from{}, subject{}, text{}, html{};
+  std::vector<std::pair<std::string, std::string>> headers{};  // besides those of the content
 };
 
 }  // namespace edged::mail

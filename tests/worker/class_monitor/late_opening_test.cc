@@ -16,9 +16,11 @@ using ::testing::SizeIs;
 
 class CountingTransport final : public Transport {
  public:
-  boost::asio::awaitable<Status> deliver(Message message, Attempt) override {
-    recipients.push_back(message.recipient);
-    co_return Status();
+  std::string_view name() const override { return "counting"; }
+  Limits limits() const override { return {}; }
+  boost::asio::awaitable<Delivery> deliver(Parcel parcel, Attempt) override {
+    for (const Message& message : parcel.messages) recipients.push_back(message.recipient);
+    co_return delivery_of(Status());
   }
   std::vector<std::string> recipients;
 };

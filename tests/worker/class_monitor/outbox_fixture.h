@@ -33,7 +33,9 @@ using namespace std::chrono_literals;
 // Answers with the scripted statuses, then with ok. `before` runs before each answer.
 class ScriptedTransport final : public Transport {
  public:
-  asio::awaitable<Status> deliver(Message message, Attempt attempt) override {
+  std::string_view name() const override { return "scripted"; }
+  Limits limits() const override { return {}; }
+  asio::awaitable<Delivery> deliver(Parcel parcel, Attempt attempt) override {
     attempts.push_back(attempt);
     if (before) before();
     if (wait) co_await wait();
@@ -46,8 +48,8 @@ class ScriptedTransport final : public Transport {
       answer = script.front();
       script.pop_front();
     }
-    messages.push_back(std::move(message));
-    co_return answer;
+    messages.push_back(std::move(parcel.messages.at(0)));
+    co_return delivery_of(answer);
   }
 
   std::deque<Status> script;

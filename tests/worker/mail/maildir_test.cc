@@ -50,18 +50,21 @@ class MaildirTransportTest : public ::testing::Test {
   }
 
   Status deliver(const Message& mail, Attempt attempt = Attempt::kFirst) {
-    boost::asio::io_context io(1);
-    MaildirTransport transport(path_);
-    return test::run_awaitable(io, transport.deliver(mail, attempt));
+    return MaildirTransport(path_).store(mail, attempt);
   }
+
+  static Parcel parcel(const Message& mail) { return {mail.message_id, {mail}, {}}; }
 
   fs::path root_, path_;
 };
 
 TEST_F(MaildirTransportTest, WritesTheWholeMessageIntoNew) {
   const Message mail = message();
-  const Status status = deliver(mail);
-  ASSERT_TRUE(status.ok()) << status.to_string();
+  boost::asio::io_context io(1);
+  MaildirTransport transport(path_);
+  const Delivery delivery =
+      test::run_awaitable(io, transport.deliver(parcel(mail), Attempt::kFirst));
+  ASSERT_EQ(delivery.outcome, Delivery::Outcome::kAccepted) << delivery.detail;
   const std::string name = maildir_file_name(mail.message_id);
   EXPECT_EQ(names_in(path_ / "new"), std::vector<std::string>{name});
   EXPECT_TRUE(names_in(path_ / "tmp").empty());
@@ -75,15 +78,15 @@ TEST_F(MaildirTransportTest, LeavesTheEventLoopWhileItWaitsForTheDisk) {
   MaildirTransport transport(path_);
   const Message mail = message();
   bool others_ran = false;
-  const auto deliver_and_look = [&]() -> boost::asio::awaitable<Status> {
+  const auto deliver_and_look = [&]() -> boost::asio::awaitable<Delivery> {
     // Runs only if the coroutine below gives the loop up.
     boost::asio::post(io, [&] { others_ran = true; });
-    Status status = co_await transport.deliver(mail, Attempt::kFirst);
-    if (!others_ran) co_return Status(Code::kInternal, "the delivery held the event loop");
-    co_return status;
+    Delivery delivery = co_await transport.deliver(parcel(mail), Attempt::kFirst);
+    EXPECT_TRUE(others_ran) << "the delivery held the event loop";
+    co_return delivery;
   };
-  const Status status = test::run_awaitable(io, deliver_and_look());
-  EXPECT_TRUE(status.ok()) << status.to_string();
+  const Delivery delivery = test::run_awaitable(io, deliver_and_look());
+  EXPECT_EQ(delivery.outcome, Delivery::Outcome::kAccepted) << delivery.detail;
   EXPECT_EQ(names_in(path_ / "new").size(), 1u);
 }
 
@@ -91,31 +94,31 @@ TEST_F(MaildirTransportTest, SeveralDeliveriesRunAtOnceUpToTheBound) {
   constexpr int kBound = 8;
   boost::asio::io_context io(1);
   MaildirTransport transport(path_, {.threads = 3, .deliveries_max = kBound});
-  std::vector<Status> ended;
+  std::vector<Delivery> ended;
   for (int i = 0; i < kBound + 2; ++i) {
     boost::asio::co_spawn(
         io,
-        transport.deliver(message("m" + std::to_string(i) + ".seat_available.1"), Attempt::kFirst),
-        [&ended](std::exception_ptr error, Status status) {
+        transport.deliver(parcel(message("m" + std::to_string(i))), Attempt::kFirst),
+        [&ended](std::exception_ptr error, Delivery delivery) {
           EXPECT_FALSE(error);
-          ended.push_back(std::move(status));
+          ended.push_back(std::move(delivery));
         });
   }
   io.run();
   ASSERT_EQ(ended.size(), kBound + 2u);
   int accepted = 0;
-  for (const Status& status : ended) {
-    if (status.ok()) {
+  for (const Delivery& delivery : ended) {
+    if (delivery.outcome == Delivery::Outcome::kAccepted) {
       ++accepted;
     } else {
-      EXPECT_EQ(status.code(), Code::kBusy) << status.to_string();
-      EXPECT_TRUE(retryable(status.code()));
+      EXPECT_EQ(delivery.outcome, Delivery::Outcome::kTemporary) << delivery.detail;
     }
   }
   EXPECT_EQ(accepted, kBound);
   EXPECT_EQ(names_in(path_ / "new").size(), static_cast<std::size_t>(kBound));
   EXPECT_TRUE(names_in(path_ / "tmp").empty());
-  EXPECT_TRUE(test::run_awaitable(io, transport.deliver(message(), Attempt::kFirst)).ok())
+  EXPECT_EQ(test::run_awaitable(io, transport.deliver(parcel(message()), Attempt::kFirst)).outcome,
+            Delivery::Outcome::kAccepted)
       << "the bound is on those under way";
 }
 
@@ -126,9 +129,8 @@ TEST_F(MaildirTransportTest, DeliveriesUnderWayAreOnTheDiskWhenTheTransportIsGon
     for (int i = 0; i < 20; ++i) {
       boost::asio::co_spawn(
           io,
-          transport.deliver(message("m" + std::to_string(i) + ".seat_available.1"),
-                            Attempt::kFirst),
-          [](std::exception_ptr, Status) {});
+          transport.deliver(parcel(message("m" + std::to_string(i))), Attempt::kFirst),
+          [](std::exception_ptr, Delivery) {});
     }
     io.poll();  // begins them
   }
@@ -141,10 +143,11 @@ TEST_F(MaildirTransportTest, ACancelledDeliveryIsCompleted) {
   MaildirTransport transport(path_, {.threads = 1});
   boost::asio::cancellation_signal cancel;
   bool has_ended = false;
-  boost::asio::co_spawn(io,
-                        transport.deliver(message(), Attempt::kFirst),
-                        boost::asio::bind_cancellation_slot(
-                            cancel.slot(), [&](std::exception_ptr, Status) { has_ended = true; }));
+  boost::asio::co_spawn(
+      io,
+      transport.deliver(parcel(message()), Attempt::kFirst),
+      boost::asio::bind_cancellation_slot(cancel.slot(),
+                                          [&](std::exception_ptr, Delivery) { has_ended = true; }));
   boost::asio::post(io, [&cancel] { cancel.emit(boost::asio::cancellation_type::all); });
   io.run();
   EXPECT_TRUE(has_ended);

@@ -30,6 +30,7 @@ EDGES = {
     "worker/db": ["proto/net", "proto/base"],
     "worker/cron": ["worker/db", "proto/http", "proto/json", "proto/net", "proto/base"],
     "worker/http": ["proto/base"],
+    "worker/queue_push": ["worker/queue", "worker/http", "proto/json", "proto/base"],
     "worker/upstream": ["worker/http", "proto/json", "proto/base"],
     "worker/mail": ["worker/db", "proto/json", "proto/net/condition.h", "proto/net/spawn.h",
                     "proto/base"],

@@ -9,13 +9,10 @@
 #include "proto/base/hex.h"
 #include "proto/base/secret_file.h"
 #include "tools/edged/postgres_options.h"
-#include "worker/class_monitor/section_state.h"
 #include "worker/cron/schedule.h"
 
 namespace edged {
 namespace {
-
-using boost::asio::awaitable;
 
 std::unique_ptr<net::Client> make_kv_client(boost::asio::any_io_executor executor,
                                             const config::Config& config) {
@@ -104,15 +101,6 @@ std::unique_ptr<class_monitor::HistoryKeeper> make_history_keeper(
       std::move(executor), pool, clock, std::move(options), metrics);
 }
 
-awaitable<Result<mail::Seats>> ask_seats(upstream::SectionSource* source,
-                                         mail::SectionQuestion question) {
-  upstream::SectionKey key{std::move(question.class_nbr), std::move(question.term)};
-  auto answer = co_await source->fetch(std::move(key), "recheck");
-  if (!answer) co_return answer.error();
-  const upstream::SectionObservation seen = class_monitor::normalize(std::move(*answer));
-  co_return mail::Seats{seen.seats_available, seen.non_reserved_seats};
-}
-
 }  // namespace
 
 std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now) {
@@ -168,12 +156,8 @@ void WorkerParts::make_upstream(boost::asio::any_io_executor executor,
 
 void WorkerParts::make_mail(boost::asio::any_io_executor executor, const config::Config& config) {
   transport = std::make_unique<mail::MaildirTransport>(config.maildir_path());
-  mail::AskSeats ask;
-  if (fetcher) {
-    ask = [this](mail::SectionQuestion question) {
-      return ask_seats(fetcher.get(), std::move(question));
-    };
-  }
+  class_monitor::AskSeats ask;
+  if (fetcher) ask = class_monitor::ask_upstream(*fetcher);
   outbox = std::make_unique<mail::OutboxDelivery>(
       executor, pool, *transport, clock, metrics, outbox_options(config), std::move(ask));
 }

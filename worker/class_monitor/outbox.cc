@@ -50,7 +50,11 @@ class OutboxDelivery::Impl {
        AskSeats ask)
       : executor_(std::move(executor)),
         store_(pool, clock, {options.batch_size, options.lease, options.state_age_max}),
-        inquiry_(std::move(ask), store_, clock, {.answer_age_max = options.state_age_max}),
+        inquiry_(executor_,
+                 std::move(ask),
+                 [this] { return store_.next_epoch(); },
+                 clock,
+                 {.answer_age_max = options.state_age_max}),
         transport_(transport),
         clock_(clock),
         counter_(metrics),

@@ -27,6 +27,12 @@
 
 namespace edged::mail {
 
+using class_monitor::AskSeats;
+using class_monitor::SeatAnswer;
+using class_monitor::SeatInquiry;
+using class_monitor::Seats;
+using class_monitor::SectionQuestion;
+
 struct OutboxOptions {
   MailIdentity identity;
   int batch_size = 20;

@@ -92,10 +92,6 @@ select id from dropped
 update edged.mails set lease_until = $3::timestamptz
 where id = $1::bigint and lease_number = $2::bigint and status = 'sending'
 
--- name: next_epoch
--- Before the upstream is asked. A run that begins later has a greater one, and its word counts.
-select nextval('edged.run_epoch')
-
 -- name: lock_section_of_mail
 -- Waits until no run applies the section. In a transaction before settle_closing, whose snapshot would
 -- not hold the claims that such a run makes. $1 id of the mail

@@ -3,14 +3,45 @@
 
 #include <algorithm>
 
-namespace edged::mail {
+#include "worker/class_monitor/section_state.h"
 
-boost::asio::awaitable<Result<SeatAnswer>> SeatInquiry::ask(SectionQuestion question) {
-  const auto found = remembered_.find(Key(question.class_nbr, question.term));
+namespace edged::class_monitor {
+namespace {
+
+using boost::asio::awaitable;
+
+awaitable<Result<Seats>> ask_source(upstream::SectionSource* source, SectionQuestion question) {
+  upstream::SectionKey key{std::move(question.class_nbr), std::move(question.term)};
+  auto answer = co_await source->fetch(std::move(key), "recheck");
+  if (!answer) co_return answer.error();
+  const upstream::SectionObservation seen = normalize(std::move(*answer));
+  co_return Seats{seen.seats_available, seen.non_reserved_seats};
+}
+
+}  // namespace
+
+AskSeats ask_upstream(upstream::SectionSource& source) {
+  return
+      [from = &source](SectionQuestion question) { return ask_source(from, std::move(question)); };
+}
+
+awaitable<Result<SeatAnswer>> SeatInquiry::ask(SectionQuestion question) {
+  const Key key(question.class_nbr, question.term);
+  const Key* const kept = &key;
+  co_await answered_.wait([this, kept] { return !asked_.contains(*kept); });
+  const auto found = remembered_.find(key);
   if (found != remembered_.end() && clock_.boot_now() < found->second.until) {
     co_return found->second.answer;
   }
-  Result<std::int64_t> epoch = co_await store_.next_epoch();
+  asked_.insert(key);
+  Result<SeatAnswer> answer = co_await ask_now(std::move(question));
+  asked_.erase(key);
+  answered_.notify_all();
+  co_return answer;
+}
+
+awaitable<Result<SeatAnswer>> SeatInquiry::ask_now(SectionQuestion question) {
+  Result<std::int64_t> epoch = co_await next_epoch_();
   if (!epoch) co_return epoch.error();
   const WallTime asked_at = clock_.wall_now();
   const std::chrono::milliseconds asked_at_boot = clock_.boot_now();
@@ -46,4 +77,4 @@ void SeatInquiry::forget(const SectionQuestion& question) {
   remembered_.erase(Key(question.class_nbr, question.term));
 }
 
-}  // namespace edged::mail
+}  // namespace edged::class_monitor

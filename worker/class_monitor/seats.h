@@ -3,17 +3,11 @@
 // "Truth table". Pure; any thread.
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include "worker/class_monitor/seat_inquiry.h"
 
 namespace edged::mail {
 
-// What a state or an answer says of a section; negative counts as 0, absent is unknown.
-struct Seats {
-  std::optional<std::int64_t> available;     // reserved ones included
-  std::optional<std::int64_t> non_reserved;  // of these
-};
-
+using class_monitor::Seats;
 enum class Opening { kOpen, kClosed, kUnknown };
 
 // By the last known state. `include_reserved`: the watch counts reserved seats too.

@@ -110,8 +110,9 @@ void print_table(const std::vector<worker::RunRecord>& runs) {
 }  // namespace
 
 int run_cron_history(const config::Config& config, const CronHistoryOptions& options) {
-  if (options.job != "class-monitor") {
-    log::print("edged cron history: no such job: \"" + options.job + "\". Jobs: class-monitor");
+  if (options.job != class_monitor::kJobName) {
+    log::print("edged cron history: no such job: \"" + options.job +
+               "\". Jobs: " + class_monitor::kJobName);
     return kExitUsage;
   }
   boost::asio::io_context io(1);

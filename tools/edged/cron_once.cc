@@ -161,8 +161,9 @@ awaitable<int> run_job(WorkerParts& parts, const config::Config& config, CronOnc
 }  // namespace
 
 int run_cron_once(const config::Config& config, const CronOnceOptions& given) {
-  if (given.job != "class-monitor") {
-    log::print("edged cron run: no such job: \"" + given.job + "\". Jobs: class-monitor");
+  if (given.job != class_monitor::kJobName) {
+    log::print("edged cron run: no such job: \"" + given.job +
+               "\". Jobs: " + class_monitor::kJobName);
     return kExitUsage;
   }
   if (!given.idempotency_key.empty() && !worker::is_idempotency_key(given.idempotency_key)) {

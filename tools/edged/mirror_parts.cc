@@ -131,9 +131,11 @@ boost::asio::awaitable<NodeMirror> ask_node_for_mirror(net::Client& client,
   const auto late =
       std::max<std::chrono::milliseconds>(std::chrono::seconds(10), config.mirror.heartbeat * 5);
   const std::string ns = config.worker_namespace_id();
-  const PrefixMirror states = co_await ask_for_prefix(&client, ns, "class_state:", now - late);
+  const PrefixMirror states =
+      co_await ask_for_prefix(&client, ns, class_monitor::kStateKeyPrefix, now - late);
   if (!states.answered) co_return NodeMirror{};  // not to be waited for twice
-  const PrefixMirror claims = co_await ask_for_prefix(&client, ns, "notif:", now - late);
+  const PrefixMirror claims =
+      co_await ask_for_prefix(&client, ns, class_monitor::kClaimKeyPrefix, now - late);
   NodeMirror mirror;
   mirror.keys = {states.owned, claims.owned};
   mirror.followed = states.followed;
@@ -145,10 +147,11 @@ class_monitor::MirroredKeys mirrored_keys(const config::Mirror& mirror) {
   for (const config::MirrorRule& rule : mirror.rules) {
     const auto table = mirror::parse_table_name(rule.table);
     if (!table) continue;
-    if (rule.key == "class_state:{class_nbr}" && table->name == "class_states" && rule.row) {
+    if (rule.key == std::string(class_monitor::kStateKeyPrefix).append("{class_nbr}") &&
+        table->name == "class_states" && rule.row) {
       keys.states = true;
     }
-    if (rule.key.starts_with("notif:")) keys.claims = true;
+    if (rule.key.starts_with(class_monitor::kClaimKeyPrefix)) keys.claims = true;
   }
   return keys;
 }

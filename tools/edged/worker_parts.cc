@@ -2,14 +2,12 @@
 #include "tools/edged/worker_parts.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 #include <vector>
 
 #include "proto/base/hex.h"
 #include "proto/base/secret_file.h"
 #include "tools/edged/postgres_options.h"
-#include "worker/cron/schedule.h"
 
 namespace edged {
 namespace {
@@ -74,13 +72,6 @@ mail::OutboxOptions outbox_options(const config::Config& config) {
   return options;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return text;
-}
-
 class_monitor::ClassMonitorOptions monitor_options(const config::Config& config) {
   class_monitor::ClassMonitorOptions options;
   options.run.concurrency = static_cast<std::size_t>(config.upstream.concurrency);
@@ -101,23 +92,20 @@ std::unique_ptr<class_monitor::HistoryKeeper> make_history_keeper(
       std::move(executor), pool, clock, std::move(options), metrics);
 }
 
-}  // namespace
-
-std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now) {
-  std::chrono::milliseconds ttl = std::chrono::hours(1);
+// The `ttl` of the rule that mirrors states, if there is one.
+std::chrono::milliseconds state_lifetime(const config::Config& config, WallTime now) {
+  std::chrono::milliseconds usual = class_monitor::kStateLifetime;
   for (const config::MirrorRule& rule : config.mirror.rules) {
-    if (rule.key.starts_with("class_state:") && rule.ttl.count() > 0) ttl = rule.ttl;
+    if (rule.key.starts_with(class_monitor::kStateKeyPrefix) && rule.ttl.count() > 0) {
+      usual = rule.ttl;
+    }
   }
   const auto zone = worker::TimeZone::load(config.class_monitor.time_zone);
-  if (!zone) return ttl;
-  for (const std::string& cron : config.class_monitor_crons()) {
-    const auto schedule = worker::Schedule::parse(cron, *zone);
-    const auto first = schedule ? schedule->next_after(now) : std::nullopt;
-    const auto second = first ? schedule->next_after(*first) : std::nullopt;
-    if (second) ttl = std::max(ttl, *second - *first + std::chrono::minutes(15));
-  }
-  return ttl;
+  if (!zone) return usual;
+  return class_monitor::state_lifetime(usual, config.class_monitor_crons(), *zone, now);
 }
+
+}  // namespace
 
 class_monitor::RunStoreOptions run_store_options(const config::Config& config,
                                                  std::string worker_name) {
@@ -127,9 +115,8 @@ class_monitor::RunStoreOptions run_store_options(const config::Config& config,
   options.mail_valid_for = std::chrono::duration_cast<std::chrono::seconds>(config.mail.valid_for);
   options.past_term_after =
       std::chrono::duration_cast<std::chrono::seconds>(config.class_monitor.past_term_after);
-  options.placeholders = {"", "staff", "tba", "instructor unassigned"};
   for (const std::string& placeholder : config.class_monitor.instructor_placeholders) {
-    options.placeholders.push_back(lower(placeholder));
+    options.placeholders.push_back(placeholder);
   }
   return options;
 }
@@ -168,7 +155,7 @@ void WorkerParts::make_jobs(boost::asio::any_io_executor executor,
   kv = std::make_unique<class_monitor::KvStates>(
       kv_client.get(),
       class_monitor::KvStatesOptions{.ns = config.worker_namespace_id(),
-                                     .state_ttl = state_ttl(config, clock.wall_now())},
+                                     .state_ttl = state_lifetime(config, clock.wall_now())},
       metrics);
   run_store = std::make_unique<class_monitor::RunStore>(
       pool, run_store_options(config, std::move(worker_name)));

@@ -28,11 +28,6 @@
 
 namespace edged {
 
-// How long a state lives in the node in the classic flow: 1 h or the `ttl` of its rule, or if ticks
-// are rarer than that, their distance and a quarter of an hour more, so that the next run still
-// finds it. Its epoch, not its age, says whether it is fresh.
-std::chrono::milliseconds state_ttl(const config::Config& config, WallTime now);
-
 class WorkerParts {
  public:
   // `worker_name` is the same after a restart. Connects to nothing yet.

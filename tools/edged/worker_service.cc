@@ -39,7 +39,6 @@ namespace {
 
 using boost::asio::awaitable;
 constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
-constexpr const char* kJob = "class-monitor";
 constexpr const char* kPortsFile = "worker-ports.json";
 constexpr std::chrono::milliseconds kDrainTimeout{8'000};
 constexpr std::chrono::milliseconds kMirrorEndTimeout{1'000};
@@ -169,7 +168,7 @@ Status WorkerService::listen() {
   routes.admit = [this] { return admit_trigger(); };
   routes.why_no_jobs = why_no_jobs(config_);
   if (duties_.jobs) {
-    job_.name = kJob;
+    job_.name = class_monitor::kJobName;
     job_.schedules = config_.class_monitor_crons();
     job_.time_zone = config_.class_monitor.time_zone;
     job_.next_due = [this] { return ticker_ ? ticker_->next_due() : std::optional<WallTime>(); };
@@ -275,7 +274,7 @@ awaitable<void> WorkerService::begin_work() {
 awaitable<bool> WorkerService::begin_ticks() {
   spawn(parts_.class_monitor->take_over_abandoned());
   worker::TickerOptions options;
-  options.job = kJob;
+  options.job = class_monitor::kJobName;
   options.schedules = schedules_;
   options.misfire =
       worker::parse_misfire(config_.class_monitor.misfire).value_or(worker::Misfire::kNone);
@@ -319,11 +318,11 @@ awaitable<void> WorkerService::run_tick(WallTime due_at) {
     if (id.code() == Code::kConflict) co_return;  // another worker has the tick, or a run goes on
     const auto delay = backoff.next();
     if (next && parts_.clock.wall_now() + delay >= *next) {
-      log::error(std::string(kJob) + " of " + format_rfc3339(due_at) +
+      log::error(std::string(class_monitor::kJobName) + " of " + format_rfc3339(due_at) +
                  " was not run, because the next tick is due: " + id.error().message());
       co_return;
     }
-    log::warn(std::string(kJob) + " of " + format_rfc3339(due_at) +
+    log::warn(std::string(class_monitor::kJobName) + " of " + format_rfc3339(due_at) +
               " could not start, will try again: " + id.error().message());
     co_await pause(delay);
   }

@@ -14,12 +14,13 @@
 #include "proto/base/clock.h"
 #include "proto/base/metrics.h"
 #include "proto/base/status.h"
+#include "worker/class_monitor/run_store.h"
 #include "worker/db/pg_pool.h"
 
 namespace edged::class_monitor {
 
 struct HistoryKeeperOptions {
-  std::string job = "class-monitor";
+  std::string job = kJobName;
   // At least as long as a claim lasts (RunStoreOptions::claim_lifetime): a mail that stands for a
   // valid claim must be known.
   std::chrono::milliseconds history{std::chrono::days(90)};

@@ -21,7 +21,7 @@ constexpr std::size_t kShownKeyBytes = 80;
 constexpr std::size_t kUnfitNamedMax = 100;  // keys that are named in the log, at most
 
 std::string state_key(const std::string& class_nbr) {
-  return "class_state:" + class_nbr;
+  return kStateKeyPrefix + class_nbr;
 }
 
 // Whether the node refused a single entry, and takes others.
@@ -199,7 +199,7 @@ awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
                                        std::vector<std::string> resets) {
   if (!configured() || mirrored_.claims || !worth_asking()) co_return;
   for (const std::string& reset : resets) {
-    const std::string key = "notif:" + reset;
+    const std::string key = kClaimKeyPrefix + reset;
     if (!is_fit(key)) continue;
     const Status status = co_await client_->remove(options_.ns, key);
     note(Call::kWrite, status);
@@ -208,7 +208,7 @@ awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
   std::vector<net::PutItem> items;
   for (const std::string& claim : claims) {
     net::PutItem item;
-    item.key = "notif:" + claim;
+    item.key = kClaimKeyPrefix + claim;
     if (!is_fit(item.key)) continue;
     item.value = "sent";
     item.ttl = options_.claim_ttl;

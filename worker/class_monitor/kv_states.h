@@ -20,6 +20,7 @@
 
 #include "proto/base/metrics.h"
 #include "proto/net/client.h"
+#include "worker/class_monitor/cache_policy.h"
 #include "worker/class_monitor/run_store.h"
 #include "worker/class_monitor/section_state.h"
 
@@ -27,8 +28,8 @@ namespace edged::class_monitor {
 
 struct KvStatesOptions {
   std::string ns;  // id of the namespace; empty: no KV is configured
-  std::chrono::milliseconds state_ttl{std::chrono::hours(1)};
-  std::chrono::milliseconds claim_ttl{std::chrono::hours(24)};
+  std::chrono::milliseconds state_ttl{kStateLifetime};
+  std::chrono::milliseconds claim_ttl{kClaimLifetime};
 };
 
 // The keys that a mirror keeps instead of the job.

@@ -18,6 +18,8 @@
 
 namespace edged::class_monitor {
 
+inline constexpr const char* kJobName = "class-monitor";
+
 struct WatchedSection {
   std::string class_nbr;
   std::string term;
@@ -90,7 +92,7 @@ struct ClosedRun {
 };
 
 struct RunStoreOptions {
-  std::string job = "class-monitor";
+  std::string job = kJobName;
   std::string worker;   // the installation: the same after a restart
   std::string process;  // this process alone
   std::chrono::seconds lease{60};
@@ -98,7 +100,8 @@ struct RunStoreOptions {
   std::chrono::seconds mail_valid_for{std::chrono::minutes(30)};
   // How long after its last new watch a term is past, and its watches are left alone; 0: never.
   std::chrono::seconds past_term_after{0};
-  std::vector<std::string> placeholders;  // compared without case and surrounding blanks
+  // For an instructor who is not assigned; compared without case and surrounding blanks.
+  std::vector<std::string> placeholders{"", "staff", "tba", "instructor unassigned"};
 };
 
 class RunStore {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "worker/class_monitor/recheck_store.h"
+#include "worker/class_monitor/run_store.h"
 #include "worker/class_monitor/seat_inquiry.h"
 #include "worker/cron/time_zone.h"
 #include "worker/mail/letter.h"
@@ -24,7 +25,7 @@ struct SeatLettersOptions {
 
 class SeatLetters final : public mail::LetterKind {
  public:
-  static constexpr const char* kName = "class-monitor";
+  static constexpr const char* kName = kJobName;
 
   // Everything given by reference outlives the object. Without `ask` a late mail is judged by the
   // state in PostgreSQL, however old.

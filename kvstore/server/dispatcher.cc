@@ -5,7 +5,6 @@
 #include <array>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -97,10 +96,7 @@ Dispatcher::Dispatcher(storage::Store& store,
       pool_(options.storage_threads, options.storage_queue_max) {}
 
 Dispatcher::~Dispatcher() {
-  // Rare and short: what is put must be released on the pool.
-  while (commits_.load() > 0) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  commits_.wait_for_none();  // what is put must be released on the pool
 }
 
 Gauge& Dispatcher::connections() {
@@ -315,7 +311,7 @@ void Dispatcher::commit_upload(std::shared_ptr<StagedUpload> upload,
   commit->completion = completion;
   commit->ticket = ticket;
   commit->start = std::chrono::steady_clock::now();
-  commits_.fetch_add(1);
+  commits_.begin();
   under_way_->fetch_add(1);
   Status checked = check_request(request);
   Result<PlannedWrite> planned =
@@ -359,7 +355,7 @@ void Dispatcher::end_commit(const std::shared_ptr<Commit>& commit,
   commit->upload.reset();
   under_way_->fetch_sub(1);
   commit->completion->complete(commit->ticket, std::move(response));
-  commits_.fetch_sub(1);  // last: the dispatcher may go
+  commits_.end();  // last: the dispatcher may go
 }
 
 void Dispatcher::post_to_pool(const wire::Request& request,

@@ -14,6 +14,7 @@
 #include "kvstore/access/access_table.h"
 #include "kvstore/server/completion.h"
 #include "kvstore/server/memory_share.h"
+#include "kvstore/server/pending_count.h"
 #include "kvstore/server/reads.h"
 #include "kvstore/server/reply.h"
 #include "kvstore/server/staged_upload.h"
@@ -128,8 +129,8 @@ class Dispatcher {
   // Requests that wait for the writer or the disk. Shared with completions.
   std::shared_ptr<std::atomic<std::size_t>> under_way_;
   MemoryTotal memory_;
-  std::atomic<std::size_t> commits_{0};  // uploads being put; the destructor waits for them
-  StoragePool pool_;                     // last: its threads use the members above
+  PendingCount commits_;  // uploads being put; the destructor waits for them
+  StoragePool pool_;      // last: its threads use the members above
 };
 
 }  // namespace edged::server

@@ -55,7 +55,11 @@ TEST_F(MigrateTest, AppliesOnceAndSaysSo) {
   const Result<MigrateReport> first = run(options());
   ASSERT_TRUE(first) << first.error().to_string();
   EXPECT_THAT(first.value().applied,
-              ElementsAre("0001_edged_schema", "0002_mirror_heartbeats", "0003_run_history"));
+              ElementsAre("0001_edged_schema",
+                          "0002_mirror_heartbeats",
+                          "0003_run_history",
+                          "0004_queue",
+                          "0006_seat_rule"));
   EXPECT_EQ(first.value().version, embedded_migrations().back().version);
   EXPECT_EQ(cluster_.value(database_, "select min(length(checksum)) from edged.schema_migrations"),
             "64");

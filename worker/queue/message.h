@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// A message that a consumer has claimed, and what was decided of it. Plain values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "proto/base/clock.h"
+
+namespace edged::queue {
+
+struct Message {
+  std::int64_t id = 0;
+  std::int64_t claim = 0;    // the batch's row in edged.queue_claims: names the lease
+  std::string body;          // JSON text
+  std::string content_type;  // "json", "text", "bytes" (base64 in a JSON string)
+  int attempts = 0;          // this one included
+  WallTime sent_at{};
+};
+
+struct Decision {
+  // kForget: somebody else has ended it, or the claim is lost; nothing is recorded.
+  enum class Kind { kAck, kRetry, kDead, kForget };
+  Kind kind = Kind::kAck;
+  Message message;
+  std::optional<WallTime> due_at;  // of kRetry; none: after ConsumerOptions::retry_delay
+  bool uncounted = false;          // of kRetry: the attempt was not begun, and it is due at once
+  std::string reason;              // of kDead: why
+  std::string note;  // what the handler wants its own record to say (ConsumerOptions::record)
+};
+
+}  // namespace edged::queue

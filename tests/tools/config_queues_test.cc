@@ -73,6 +73,7 @@ TEST_F(ConfigTest, ComplainsOfQueuesOutOfRange) {
            Case{R"("max_retries": 1)", "queues.consumers[0].queue: is missing"},
            Case{R"("queue": "q q")", "queues.consumers[0].queue: \"q q\" is not a queue's name"},
            Case{R"("queue": "")", "\"\" is not a queue's name"},
+           Case{R"("queue": "q.q")", "\"q.q\" is not a queue's name"},
            Case{R"("queue": "-q")", "\"-q\" is not a queue's name"},
            Case{R"("queue": "q", "dead_letter_queue": "q")", "dead_letter_queue: is the queue"},
            Case{R"("queue": "q", "dead_letter_queue": "d/q")", "\"d/q\" is not a queue's name"},

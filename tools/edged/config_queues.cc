@@ -37,17 +37,17 @@ std::string element(const char* array, std::size_t i) {
 
 bool is_queue_name(const std::string& name) {
   constexpr const char* kLetters =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
   return !name.empty() && name.size() <= kQueueNameBytesMax && name.front() != '-' &&
-         name.find_first_not_of(kLetters) == std::string::npos;
+         name.front() != '_' && name.find_first_not_of(kLetters) == std::string::npos;
 }
 
 void check_name(const std::string& path, const std::string& name, ReadContext& context) {
   if (is_queue_name(name)) return;
   context.complain(path,
                    quoted(name) +
-                       " is not a queue's name: 1 to 63 of letters, digits, \"-\", \"_\" and "
-                       "\".\", not beginning with \"-\"");
+                       " is not a queue's name: 1 to 63 of letters, digits, \"-\" and \"_\", "
+                       "beginning with a letter or digit");
 }
 
 QueueConsumer read_consumer(ObjectReader& reader) {

@@ -14,6 +14,9 @@ Duties duties_of(const config::Config& config) {
   if (config.leaves_database_alone()) return duties;
   duties.jobs = config.worker.has_role(config::kRoleCron);
   duties.mail = config.worker.has_role(config::kRoleMail);
+  const bool names_queues = !config.queue_producers.empty() || !config.queue_consumers.empty() ||
+                            !config.queue_push.empty();
+  duties.queue = config.worker.has_role(config::kRoleQueue) && names_queues;
   duties.mirror = config.worker.has_role(config::kRoleMirror) && config.mirror.configured &&
                   !config.worker_namespace_id().empty();
   return duties;
@@ -23,6 +26,7 @@ db::DatabaseUse database_use(const Duties& duties, const config::Config& config)
   db::DatabaseUse use;
   use.job = duties.jobs;
   use.mail = duties.mail;
+  use.history = duties.queue;  // the schema is there, in this version
   use.mirror = duties.mirror && config.mirror.mode != "cache-aside";
   use.permanent_slot = !config.mirror.temporary_slot;
   return use;

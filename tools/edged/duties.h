@@ -16,8 +16,9 @@ struct Duties {
   bool jobs = false;    // ticks, triggers, take-overs, the deletion of old history
   bool mail = false;    // delivers edged.mails
   bool mirror = false;  // follows PostgreSQL
+  bool queue = false;   // creates queues and pushes their messages
 
-  bool any() const { return jobs || mail || mirror; }
+  bool any() const { return jobs || mail || mirror || queue; }
 };
 
 Duties duties_of(const config::Config& config);

@@ -26,6 +26,7 @@
 #include "tools/edged/http_hosts.h"
 #include "tools/edged/mirror_service.h"
 #include "tools/edged/node_access.h"
+#include "tools/edged/queue_service.h"
 #include "tools/edged/state_dir.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/cron/cron_http.h"
@@ -58,6 +59,7 @@ class WorkerService {
         duties_(duties_of(config)),
         parts_(io_.get_executor(), config, state_dir_.worker_name(), duties_),
         mirror_(io_.get_executor(), config, parts_, state_dir_.worker_name()),
+        queues_(io_.get_executor(), config, parts_, state_dir_.worker_name()),
         http_(io_.get_executor(),
               {.address = config.worker.http, .hosts = config::worker_http_hosts(config)}),
         end_(io_, SIGTERM, SIGINT),
@@ -91,6 +93,7 @@ class WorkerService {
   const Duties duties_;
   WorkerParts parts_;
   MirrorService mirror_;
+  QueueService queues_;
   http::Server http_;
   boost::asio::signal_set end_;
   boost::asio::signal_set hangup_;
@@ -262,6 +265,7 @@ awaitable<void> WorkerService::begin_work() {
   if (duties_.jobs && !duties_.mirror) co_await mirror_.begin_watching();
   if (stopping_) co_return;
   if (parts_.outbox) spawn(parts_.outbox->run());
+  if (duties_.queue) spawn(queues_.run());
   if (duties_.jobs) {
     const bool begun = co_await begin_ticks();
     if (!begun) co_return;
@@ -357,6 +361,7 @@ awaitable<void> WorkerService::wait_for_end() {
     if (!finished) log::warn("a run is not finished; the next start of this worker takes it over");
   }
   if (parts_.outbox) parts_.outbox->stop();
+  co_await queues_.stop(QueueService::kPatience);
   if (parts_.history) parts_.history->stop();
   co_await http_.drain(std::chrono::milliseconds(1000));
   const auto mirror_end = std::chrono::steady_clock::now() + kMirrorEndTimeout;

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// See queue_service.h.
+#include "tools/edged/queue_service.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+#include "proto/base/hex.h"
+#include "proto/base/log.h"
+#include "proto/base/secret_file.h"
+#include "proto/net/spawn.h"
+
+namespace edged {
+namespace {
+
+using boost::asio::awaitable;
+constexpr std::chrono::milliseconds kCreatePause{500};
+
+// Each once, in the order of the file.
+std::vector<std::string> queues_of(const config::Config& config) {
+  std::vector<std::string> names = config.queue_producers;
+  for (const config::QueueConsumer& consumer : config.queue_consumers) {
+    names.push_back(consumer.queue);
+    if (!consumer.dead_letter_queue.empty()) names.push_back(consumer.dead_letter_queue);
+  }
+  for (const config::QueuePush& push : config.queue_push) names.push_back(push.queue);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::function<std::string()> current_secret(const config::QueuePush& push) {
+  if (push.secret_file.empty()) {
+    return [secret = push.secret] { return secret; };
+  }
+  const auto file = std::make_shared<SecretFile>(push.secret_file, "queue_push.secret_file");
+  (void)file->get();  // so that it stays in use if the file goes
+  return [file] {
+    const Result<std::string> secret = file->get();
+    return secret ? *secret : std::string();
+  };
+}
+
+queue::PushOptions push_options(const config::QueuePush& push) {
+  queue::PushOptions options;
+  options.queue = push.queue;
+  options.url = push.url;
+  options.secret = current_secret(push);
+  options.timeout = push.timeout;
+  options.tls_ca = push.tls_ca;
+  options.seed = random_number();
+  return options;
+}
+
+}  // namespace
+
+queue::ConsumerOptions consumer_options(const config::Config& config,
+                                        const std::string& queue,
+                                        std::string consumer_name) {
+  config::QueueConsumer from;
+  for (const config::QueueConsumer& one : config.queue_consumers) {
+    if (one.queue == queue) from = one;
+  }
+  queue::ConsumerOptions options;
+  options.queue = queue;
+  options.name = std::move(consumer_name);
+  options.max_batch_size = from.max_batch_size;
+  options.max_batch_timeout = std::chrono::seconds(from.max_batch_timeout);
+  options.max_concurrency = from.max_concurrency;
+  options.max_retries = from.max_retries;
+  options.retry_delay = std::chrono::seconds(from.retry_delay);
+  options.dead_letter_queue = from.dead_letter_queue;
+  return options;
+}
+
+QueueService::QueueService(boost::asio::any_io_executor executor,
+                           const config::Config& config,
+                           WorkerParts& parts,
+                           std::string name)
+    : executor_(std::move(executor)),
+      pool_(parts.pool),
+      clock_(parts.clock),
+      metrics_(parts.metrics),
+      name_(std::move(name)),
+      admin_(parts.pool, parts.clock),
+      queues_(queues_of(config)) {
+  if (!config.worker.has_role(config::kRoleQueue)) return;
+  pushes_.reserve(config.queue_push.size());
+  for (const config::QueuePush& push : config.queue_push) add_push(config, push);
+}
+
+void QueueService::add_push(const config::Config& config, const config::QueuePush& from) {
+  queue::ConsumerOptions options = consumer_options(config, from.queue, name_);
+  Push push;
+  push.client =
+      std::make_unique<queue::PushClient>(executor_, push_options(from), clock_, metrics_);
+  push.parts = std::unique_ptr<queue::PushHandlerParts>(
+      new queue::PushHandlerParts{*push.client, clock_, options.retry_delay, {}});
+  push.parts->pause_queue = [this, queue = from.queue] { return admin_.set_paused(queue, true); };
+  push.consumer = std::make_unique<queue::Consumer>(executor_,
+                                                    pool_,
+                                                    clock_,
+                                                    metrics_,
+                                                    std::move(options),
+                                                    queue::make_push_handler(*push.parts));
+  pushes_.push_back(std::move(push));
+}
+
+awaitable<void> QueueService::run() {
+  boost::asio::steady_timer timer(executor_);
+  std::string told;
+  for (std::size_t i = 0; i < queues_.size() && !stopping_;) {
+    const Status made = co_await admin_.create(queues_[i]);
+    if (made.ok()) {
+      ++i;
+      continue;
+    }
+    const std::string what = "could not create queue \"" + queues_[i] + "\": " + made.message();
+    if (what != told) log::error(what);
+    told = what;
+    timer.expires_after(kCreatePause);
+    const auto waited =
+        co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    (void)waited;
+  }
+  if (stopping_) co_return;
+  for (Push& push : pushes_) net::spawn(executor_, push.consumer->run());
+}
+
+awaitable<void> QueueService::stop(std::chrono::milliseconds patience) {
+  stopping_ = true;
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (Push& push : pushes_) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        until - std::chrono::steady_clock::now());
+    const auto rest = std::max(left, std::chrono::milliseconds(0));
+    co_await push.consumer->stop(rest);
+  }
+}
+
+}  // namespace edged

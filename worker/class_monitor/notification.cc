@@ -7,13 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "worker/mail/compose.h"
 #include "worker/mail/mime.h"
 
 namespace edged::mail {
 namespace {
 
 constexpr std::size_t kFactBytesMax = 500;
-constexpr std::size_t kNotificationIdBytesMax = 200;
 
 struct Line {
   std::string label;
@@ -126,28 +126,6 @@ std::string html_part(const MailFacts& facts, const std::string& url) {
   return out + "</body>\n</html>\n";
 }
 
-// Atoms of RFC 5322, 3.2.3, joined by single dots: what may stand left of '@' in a Message-ID.
-bool is_dot_atom(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-/=?^_`{|}~";
-  bool after_dot = true;
-  for (const char c : text) {
-    const bool alphanumeric =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (c == '.' ? after_dot : !alphanumeric && kMarks.find(c) == std::string_view::npos) {
-      return false;
-    }
-    after_dot = c == '.';
-  }
-  return !after_dot;
-}
-
-std::string body_part(std::string_view type, const std::string& text) {
-  return "Content-Type: " + std::string(type) +
-         "; charset=utf-8\r\n"
-         "Content-Transfer-Encoding: quoted-printable\r\n\r\n" +
-         quoted_printable(text);
-}
-
 }  // namespace
 
 std::string notification_type_name(NotificationType type) {
@@ -161,45 +139,26 @@ std::optional<NotificationType> parse_notification_type(std::string_view name) {
 }
 
 Result<Message> render_message(const MailFacts& facts, const MailIdentity& identity) {
-  const Result<Address> from = parse_address(identity.from);
-  if (!from) return from.error().with_context("could not use the sender (mail.from)");
-  const Result<Address> to = parse_address(facts.recipient);
-  if (!to) return to.error().with_context("could not use the recipient");
-  if (facts.notification_id.size() > kNotificationIdBytesMax ||
-      !is_dot_atom(facts.notification_id)) {
+  if (!is_message_key(facts.notification_id)) {
     return Status(Code::kInvalidArgument,
                   "could not make a Message-ID of notification id \"" +
                       one_line(facts.notification_id, 100) +
                       "\": it is empty, longer than 200 bytes, or not a dot-atom (RFC 5322)");
   }
-  Message message;
-  message.message_id = facts.notification_id + "@" + from->domain;
-  message.sender = from->bare;
-  message.recipient = to->bare;
-  // "=_" never occurs in quoted-printable text, so no body line can look like the boundary.
-  const std::string boundary = "=_edged_" + stable_hash(facts.notification_id);
   const std::string url = is_link(identity.public_url) ? one_line(identity.public_url, 2000) : "";
-  message.content =
-      address_field("From", *from) + address_field("To", Address{"", to->bare, ""}) +
-      header_field("Subject", subject_line(facts)) + "Date: " + mail_date(facts.created_at) +
-      "\r\n" + "Message-ID: <" + message.message_id + ">\r\n" +
-      header_field("X-Edged-Type", notification_type_name(facts.type)) +
-      header_field("X-Edged-Section", one_line(facts.class_nbr, kFactBytesMax)) +
-      header_field("X-Edged-Term", one_line(facts.term, kFactBytesMax)) +
-      "X-Edged-Notification: " + facts.notification_id + "\r\nMIME-Version: 1.0\r\n" +
-      "Content-Type: multipart/alternative; boundary=\"" + boundary + "\"\r\n\r\n--" + boundary +
-      "\r\n" + body_part("text/plain", text_part(facts, url)) + "--" + boundary + "\r\n" +
-      body_part("text/html", html_part(facts, url)) + "--" + boundary + "--\r\n";
-  message.from = identity.from;
-  message.subject = one_line(subject_line(facts), kFactBytesMax);
-  message.text = text_part(facts, url);
-  message.html = html_part(facts, url);
-  message.headers = {{"Message-ID", "<" + message.message_id + ">"},
-                     {"X-Edged-Type", notification_type_name(facts.type)},
+  Letter letter;
+  letter.key = facts.notification_id;
+  letter.recipient = facts.recipient;
+  letter.sent_at = facts.created_at;
+  Content content;
+  content.subject = subject_line(facts);
+  content.text = text_part(facts, url);
+  content.html = html_part(facts, url);
+  content.headers = {{"X-Edged-Type", notification_type_name(facts.type)},
                      {"X-Edged-Section", one_line(facts.class_nbr, kFactBytesMax)},
                      {"X-Edged-Term", one_line(facts.term, kFactBytesMax)},
                      {"X-Edged-Notification", facts.notification_id}};
-  return message;
+  return compose(letter, content, identity);
 }
 
 }  // namespace edged::mail

@@ -17,8 +17,8 @@
 #include "worker/class_monitor/lease_keeper.h"
 #include "worker/class_monitor/outbox_row.h"
 #include "worker/class_monitor/outbox_store.h"
-#include "worker/class_monitor/verdict.h"
 #include "worker/mail/mime.h"
+#include "worker/mail/suppressions.h"
 
 namespace edged::mail {
 namespace {
@@ -50,6 +50,7 @@ class OutboxDelivery::Impl {
        AskSeats ask)
       : executor_(std::move(executor)),
         store_(pool, clock, {options.batch_size, options.lease, options.state_age_max}),
+        suppressions_(pool, clock),
         inquiry_(executor_,
                  std::move(ask),
                  [this] { return store_.next_epoch(); },
@@ -103,8 +104,7 @@ class OutboxDelivery::Impl {
         co_await effort->ended.wait_until(deadline, [kept] { return kept->is_over; });
     if (!is_over) stop();
     if (!effort->status.ok()) co_return effort->status;
-    Result<int> pending = co_await store_.pending_of_run(run_id);
-    co_return pending;
+    co_return co_await store_.pending_of_run(run_id);
   }
 
  private:
@@ -264,6 +264,7 @@ class OutboxDelivery::Impl {
     parcel.frozen = transport_.freeze(parcel.messages);
     const Delivery delivery = co_await transport_.deliver(std::move(parcel), attempt);
     co_await keeper.stop();
+    co_await suppressions_.note(row->recipient, delivery);
     co_return judge_delivery(row, delivery);
   }
 
@@ -349,6 +350,7 @@ class OutboxDelivery::Impl {
 
   asio::any_io_executor executor_;
   OutboxStore store_;
+  Suppressions suppressions_;
   SeatInquiry inquiry_;
   Transport& transport_;
   const Clock& clock_;

@@ -43,13 +43,14 @@ with mine as (
     update edged.mails
     set lease_until = $4::timestamptz, attempts = attempts + $6::integer
     where id = $1::bigint and lease_number = $2::bigint and status = 'sending'
-    returning user_id, class_watch_id, class_nbr, term, valid_until, attempts
+    returning user_id, class_watch_id, class_nbr, term, recipient, valid_until, attempts
 )
 select case when p.is_disabled then 'the account is disabled'
             when not p.notifications_enabled then 'notifications are switched off'
             when p.email_bounced then 'the address bounced'
             when p.spam_complained then 'the user complained of spam'
             when w.id is null then 'the watch was removed'
+            else 'the address is suppressed: ' || edged.mail_suppression(mine.recipient)
        end as refusal,
        mine.valid_until < $3::timestamptz as is_late,
        greatest(s.last_checked_at, c.requested_at) >= $5::timestamptz as is_recent,

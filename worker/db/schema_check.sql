@@ -26,6 +26,9 @@ with used (use, schema_name, table_name, column_names, whole, rights) as (values
     ('mail', 'public', 'notifications_sent', 'class_watch_id notification_type', false, 'select delete'),
     ('mail', 'edged', 'section_checks', '', true, 'select insert update'),
     ('mail', 'edged', 'mails', '', true, 'select update'),
+    ('mail', 'edged', 'mail_suppressions', '', true, 'select insert delete'),
+    ('mail', 'edged', 'mail_events', '', true, 'select insert delete'),
+    ('mail', 'edged', 'mail_groups', '', true, 'select insert delete'),
     ('slot', 'edged', 'mirror_heartbeats', '', true, 'select insert update'),
     ('history', 'edged', 'cron_runs', '', true, 'select')
 ), needed as materialized (

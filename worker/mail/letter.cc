@@ -102,7 +102,7 @@ Status read_rest(const json::object& body, Letter& letter) {
 
 Status check_letter(const Letter& letter) {
   if (letter.recipient.empty()) return broken("\"to\" is missing");
-  if (letter.key.size() > kKeyBytesMax || !is_dot_atom(letter.key)) {
+  if (!is_message_key(letter.key)) {
     std::string text(
         "\"key\" cannot be part of a Message-ID: it is longer than 200 bytes or not a "
         "dot-atom (RFC 5322): ");
@@ -118,6 +118,10 @@ Status check_letter(const Letter& letter) {
 }
 
 }  // namespace
+
+bool is_message_key(std::string_view key) {
+  return key.size() <= kKeyBytesMax && is_dot_atom(key);
+}
 
 Result<Letter> parse_letter(std::string_view body, std::int64_t message_id) {
   boost::system::error_code error;

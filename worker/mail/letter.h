@@ -45,6 +45,9 @@ struct Letter {
   bool is_late = false;  // valid_until has passed
 };
 
+// Whether `key` can stand left of '@' in a Message-ID: a dot-atom (RFC 5322) of 1 to 200 bytes.
+bool is_message_key(std::string_view key);
+
 // Errors: kInvalidArgument with the reason if the body is no such object, names no recipient or has
 // neither kind nor content, or if the key cannot be a Message-ID's left side. Fills in neither
 // `from` nor `url` nor what is of the queue, except that a missing key is made of `message_id`.

@@ -9,8 +9,9 @@
 namespace edged::mail {
 
 struct MailIdentity {
-  std::string from;        // "PickMyClass <notify@example.org>"
-  std::string public_url;  // "https://pickmyclass.example" or empty
+  std::string from;                  // "PickMyClass <notify@example.org>"
+  std::string public_url;            // "https://pickmyclass.example" or empty
+  std::string unsubscribe_secret{};  // empty: mails have no link to unsubscribe
 };
 
 struct Message {

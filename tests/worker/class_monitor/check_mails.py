@@ -57,6 +57,7 @@ def parse(name, raw):
         equal(getattr(value, "defects", ()), (), f"{name}: defects of {header}")
     equal(sorted(mail.keys()),
           sorted(["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type",
+                  "Auto-Submitted",
                   "X-Edged-Type", "X-Edged-Section", "X-Edged-Term", "X-Edged-Notification"]),
           f"{name}: headers")
     equal(mail.get_content_type(), "multipart/alternative", f"{name}: type")

@@ -49,10 +49,16 @@ class ScriptedTransport final : public Transport {
       script.pop_front();
     }
     messages.push_back(std::move(parcel.messages.at(0)));
+    if (answer.ok() && !refusals.empty()) {
+      const Delivery refusal = refusals.front();
+      refusals.pop_front();
+      co_return refusal;
+    }
     co_return delivery_of(answer);
   }
 
   std::deque<Status> script;
+  std::deque<Delivery> refusals;  // in place of an ok answer
   std::vector<Message> messages;
   std::vector<Attempt> attempts;  // as they began
   std::function<void()> before;

@@ -54,12 +54,10 @@ class MigrateTest : public testing::Test {
 TEST_F(MigrateTest, AppliesOnceAndSaysSo) {
   const Result<MigrateReport> first = run(options());
   ASSERT_TRUE(first) << first.error().to_string();
-  EXPECT_THAT(first.value().applied,
-              ElementsAre("0001_edged_schema",
-                          "0002_mirror_heartbeats",
-                          "0003_run_history",
-                          "0004_queue",
-                          "0006_seat_rule"));
+  std::vector<std::string> all;
+  for (const Migration& migration : embedded_migrations()) all.emplace_back(migration.name);
+  EXPECT_EQ(first.value().applied, all);
+  EXPECT_EQ(all.front(), "0001_edged_schema");
   EXPECT_EQ(first.value().version, embedded_migrations().back().version);
   EXPECT_EQ(cluster_.value(database_, "select min(length(checksum)) from edged.schema_migrations"),
             "64");

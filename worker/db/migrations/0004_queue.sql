@@ -154,4 +154,98 @@ create function edged.queue_holds(claim bigint, message bigint) returns boolean 
                    where c.id = claim and message = any (c.message_ids) for share)
 $$;
 
+-- The statements that run all the time are functions with the planner's choices pinned: without
+-- statistics, or with old ones, it would read and sort a whole backlog for each batch.
+
+-- Takes the next messages behind a position for a consumer: one row of queue_claims holds them all. A
+-- paused queue has none.
+create function edged.queue_claim(queue integer, wanted integer, behind bigint, consumer_name text,
+    lease timestamptz)
+returns table (claim bigint, "position" bigint, message_id bigint, attempts integer, body text, content_type text,
+    sent_at_ms bigint) language plpgsql
+    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+begin
+    return query
+    with taken as materialized (
+        delete from edged.queue_ready r
+        using (select n.position from edged.queue_ready n
+               where n.queue_id = queue and n.position > behind
+                 and not exists (select from edged.queues q where q.id = queue and q.is_paused)
+               order by n.queue_id, n.position limit wanted for update skip locked) next
+        where r.queue_id = queue and r.position = next.position
+        returning r.position, r.message_id, r.attempts + 1 as attempts
+    ), claimed as (
+        insert into edged.queue_claims as c (queue_id, consumer, lease_until, message_ids, attempts)
+        select queue, consumer_name, lease, array_agg(t.message_id order by t.position),
+               array_agg(t.attempts order by t.position)
+        from taken t having count(*) > 0
+        returning c.id
+    )
+    select c.id, t.position, t.message_id, t.attempts, m.body::text, m.content_type,
+           floor(extract(epoch from m.sent_at) * 1000)::bigint
+    from claimed c cross join taken t join edged.queue_messages m on m.id = t.message_id
+    order by t.position;
+end $$;
+
+-- Ends or hands back messages of claims. A message that its claim does not hold any more is left alone, so
+-- a consumer that lost its claim changes nothing. Returns the messages that were changed.
+-- decisions: JSON array of {claim, message, what: "ack" | "retry" | "dead", due_at, reason, dead_queue_id,
+-- uncounted}. due_at and uncounted (the attempt does not count) are of retries, reason of dead ones;
+-- a dead one with dead_queue_id is sent to that queue.
+create function edged.queue_complete(decisions jsonb, at timestamptz)
+returns table (claim bigint, message bigint) language plpgsql
+    set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+begin
+    return query
+    with input as materialized (
+        select * from jsonb_to_recordset(decisions) as i(claim bigint, message bigint, what text,
+            due_at timestamptz, reason text, dead_queue_id integer, uncounted boolean)
+    ), held as materialized (
+        select c.id, c.queue_id, c.message_ids, c.attempts from edged.queue_claims c
+        where c.id in (select claim from input) order by c.id for update
+    ), entries as materialized (
+        select h.id as claim, h.queue_id, e.message, e.attempts, e.n, i.what, i.due_at, i.reason, i.dead_queue_id,
+               e.attempts - case when i.uncounted then 1 else 0 end as counted
+        from held h cross join lateral unnest(h.message_ids, h.attempts) with ordinality as e(message, attempts, n)
+        left join input i on i.claim = h.id and i.message = e.message
+    ), ended as (
+        delete from edged.queue_messages m using entries e
+        where m.id = e.message and e.what in ('ack', 'dead')
+        returning m.id, m.body, m.content_type, m.sent_at
+    ), died as (
+        insert into edged.queue_dead (message_id, queue_id, body, content_type, reason, attempts, sent_at, died_at)
+        select d.id, e.queue_id, d.body, d.content_type, e.reason, e.attempts, d.sent_at, at
+        from ended d join entries e on e.message = d.id
+        where e.what = 'dead' and e.dead_queue_id is null
+    ), forwarded as (
+        insert into edged.queue_messages (queue_id, body, content_type, sent_at)
+        select e.dead_queue_id, d.body, d.content_type, at
+        from ended d join entries e on e.message = d.id
+        where e.what = 'dead' and e.dead_queue_id is not null
+        returning id, queue_id
+    ), delayed as (
+        insert into edged.queue_delayed (queue_id, due_at, message_id, attempts)
+        select queue_id, due_at, message, counted from entries where what = 'retry' and due_at > at
+    ), ready as (
+        insert into edged.queue_ready (queue_id, message_id, attempts)
+        select queue_id, message, counted from entries
+        where what = 'retry' and coalesce(due_at, at) <= at
+        union all
+        select queue_id, id, 0 from forwarded
+    ), kept as (
+        update edged.queue_claims c
+        set message_ids = k.message_ids, attempts = k.attempts
+        from (select claim, array_agg(message order by n) as message_ids, array_agg(attempts order by n) as attempts
+              from entries where what is null group by claim) k
+        where c.id = k.claim
+    ), gone as (
+        delete from edged.queue_claims c
+        where c.id in (select id from held)
+          and not exists (select from entries e where e.claim = c.id and e.what is null)
+    )
+    select e.claim, e.message from entries e where e.what is not null;
+end $$;
+
 select edged.queue_create('email');

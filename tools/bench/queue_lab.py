@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The work of tools/bench/queue: scripts for pgbench, and a table of what it counted."""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from tools.replay.cluster import Cluster, binaries  # noqa: E402
+
+BODY = '{"to": "student@example.edu", "subject": "Seat open", "text": "%s"}' % ("x" * 130)
+FSYNC = ["fsync=on", "full_page_writes=on", "shared_buffers=256MB", "max_wal_size=8GB"]
+MIGRATIONS = ROOT / "worker" / "db" / "migrations"
+
+
+def block(name):
+    """A statement of worker/queue/queue.sql."""
+    text = (ROOT / "worker" / "queue" / "queue.sql").read_text()
+    found = re.search(r"-- name: %s\n(.*?)(?=\n-- name: |\Z)" % name, text, re.S).group(1)
+    return re.sub(r"^--.*\n", "", found, flags=re.M).strip()
+
+
+def with_parameters(statement, *values):
+    for number, value in reversed(list(enumerate(values, 1))):
+        statement = statement.replace("$%d" % number, value)
+    return statement
+
+
+class Edged:
+    name = "edged"
+    schema = None
+
+    def prepare(self, sql):
+        sql("create schema edged")
+        for migration in sorted(MIGRATIONS.glob("000[1-4]_*.sql")):
+            sql(migration.read_text())
+
+    def send(self, batch):
+        return ("select edged.queue_send_batch('email', array_agg('%s'::jsonb)) "
+                "from generate_series(1, %d);" % (BODY, batch))
+
+    def consume(self, batch):
+        claim = with_parameters(block("claim"), "1", str(batch), ":low", "'bench'", "(now() + interval '30 s')")
+        claim = """with found as materialized (%s)
+select coalesce(max(position), :low) as low, count(body) as got,
+       coalesce(json_agg(json_build_object('claim', claim, 'message', message_id, 'what', 'ack')), '[]')::text as done
+from found
+\\gset
+""" % claim
+        complete = with_parameters(block("complete"), ":done", "now()")
+        return claim + "\\if :got\n" + complete + ";\n\\else\n\\sleep 1 ms\n\\endif\n"
+
+    variables = {"low": "0"}
+    left = "select count(*) from edged.queue_messages"
+    sent = "select last_value from edged.queue_messages_id_seq"
+
+
+class Pgmq:
+    name = "pgmq's shape"
+
+    def prepare(self, sql):
+        sql("create table q (msg_id bigint generated always as identity primary key, read_ct int not null default 0, "
+            "enqueued_at timestamptz not null default now(), vt timestamptz not null, message jsonb); "
+            "create index q_vt on q (vt)")
+
+    def send(self, batch):
+        return ("insert into q (vt, message) select clock_timestamp(), '%s'::jsonb from generate_series(1, %d);"
+                % (BODY, batch))
+
+    def consume(self, batch):
+        return """with cte as (select msg_id from q where vt <= clock_timestamp() order by msg_id limit %d
+             for update skip locked),
+     taken as (update q m set vt = clock_timestamp() + interval '30 s', read_ct = read_ct + 1 from cte
+               where m.msg_id = cte.msg_id returning m.msg_id, m.message)
+select count(message) as got, coalesce(array_agg(msg_id), '{}')::text as done from taken
+\\gset
+\\if :got
+delete from q where msg_id = any (:done::bigint[]);
+\\else
+\\sleep 1 ms
+\\endif
+""" % batch
+
+    variables = {}
+    left = "select count(*) from q"
+    sent = "select last_value from q_msg_id_seq"
+
+
+class River:
+    name = "River's shape"
+
+    def prepare(self, sql):
+        sql("create type job_state as enum ('available', 'running', 'completed'); "
+            "create table job (id bigserial primary key, state job_state not null default 'available', "
+            "attempt smallint not null default 0, attempted_at timestamptz, created_at timestamptz not null default now(), "
+            "finalized_at timestamptz, scheduled_at timestamptz not null default now(), "
+            "priority smallint not null default 1, args jsonb, attempted_by text[], kind text not null, "
+            "queue text not null default 'default'); "
+            "create index job_fetch on job (state, queue, priority, scheduled_at, id); "
+            "create index job_kind on job (kind); "
+            "create index job_finalized on job (state, finalized_at) where finalized_at is not null")
+
+    def send(self, batch):
+        return "insert into job (args, kind) select '%s'::jsonb, 'mail' from generate_series(1, %d);" % (BODY, batch)
+
+    def consume(self, batch):
+        return """with locked as (select id from job where state = 'available' and queue = 'default' and scheduled_at <= now()
+                order by priority, scheduled_at, id limit %d for update skip locked),
+     taken as (update job set state = 'running', attempt = attempt + 1, attempted_at = now(),
+               attempted_by = array_append(attempted_by, 'bench') from locked where job.id = locked.id
+               returning job.id, job.args)
+select count(args) as got, coalesce(array_agg(id), '{}')::text as done from taken
+\\gset
+\\if :got
+update job set state = 'completed', finalized_at = now() where id = any (:done::bigint[]);
+\\else
+\\sleep 1 ms
+\\endif
+""" % batch
+
+    variables = {}
+    left = "select count(*) from job where state <> 'completed'"
+    sent = "select last_value from job_id_seq"
+
+
+class Lab:
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.directory = Path(tempfile.mkdtemp(prefix="edged-queue-lab-"))
+        self.directory.chmod(0o755)
+        self.cluster = Cluster(self.directory, FSYNC)
+        self.cluster.start()
+
+    def close(self):
+        self.cluster.remove()
+
+    def psql(self, text):
+        done = subprocess.run([binaries() / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", self.cluster.url("lab")],
+                              input=text, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    def pgbench(self, script, name, variables):
+        path = self.directory / name
+        path.write_text(script)
+        defines = [part for key, value in variables.items() for part in ("-D", "%s=%s" % (key, value))]
+        return subprocess.Popen([binaries() / "pgbench", "-n", "-M", "prepared", "-c", "1", "-T", str(self.seconds),
+                                 "-f", path, *defines, self.cluster.url("lab")],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, shape, batch, held):
+        """Messages a second that went through."""
+        self.cluster.fresh_database("lab")
+        shape.prepare(self.psql)
+        holder = None
+        if held:
+            holder = subprocess.Popen([binaries() / "psql", "-Xq", self.cluster.url("lab")], stdin=subprocess.PIPE,
+                                      stdout=subprocess.DEVNULL, text=True)
+            holder.stdin.write("begin isolation level repeatable read;\nselect 1;\n")
+            holder.stdin.flush()
+        programs = [self.pgbench(shape.send(batch), "send", {}),
+                    self.pgbench(shape.consume(batch), "consume", shape.variables)]
+        for program in programs:
+            output, _ = program.communicate()
+            if program.returncode:
+                raise RuntimeError(output)
+        if holder:
+            holder.stdin.close()
+            holder.wait()
+        return (int(self.psql(shape.sent)) - int(self.psql(shape.left))) / self.seconds
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--batches", default="1,10,100,2000")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    shapes = [Edged(), Pgmq(), River()]
+    lab = Lab(options.seconds)
+    figures = {}
+    try:
+        for _ in range(options.rounds):
+            for batch in [int(one) for one in options.batches.split(",")]:
+                for held in (False, True):
+                    for shape in shapes:
+                        figures.setdefault((batch, held, shape.name), []).append(lab.run(shape, batch, held))
+    finally:
+        lab.close()
+    rows = {key: statistics.median(values) for key, values in figures.items()}
+    if options.json:
+        print(json.dumps([{"batch": b, "snapshot_held": h, "shape": s, "messages_per_second": round(v)}
+                          for (b, h, s), v in rows.items()]))
+        return
+    print("%6s %-9s %-14s %12s %8s" % ("batch", "snapshot", "shape", "messages/s", "ratio"))
+    for (batch, held, name), value in rows.items():
+        print("%6d %-9s %-14s %12.0f %8.2f" % (batch, "held" if held else "none", name, value,
+                                               value / max(1, rows[(batch, held, "edged")])))
+
+
+if __name__ == "__main__":
+    main()

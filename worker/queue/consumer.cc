@@ -142,7 +142,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
   asio::awaitable<Status> collect(std::vector<Message>* messages) {
     const auto wanted = static_cast<std::size_t>(options_.max_batch_size);
     const auto deadline = SteadyClock::now() + options_.max_batch_timeout;
-    collecting_ = true;
+    collecting_ = messages;
     Status status;
     while (messages->size() < wanted && !stopping_ && SteadyClock::now() < deadline) {
       const auto pause = std::min(deadline, SteadyClock::now() + options_.poll_interval);
@@ -157,7 +157,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
       }
       for (Message& message : more->messages) messages->push_back(std::move(message));
     }
-    collecting_ = false;
+    collecting_ = nullptr;
     co_return status;
   }
 
@@ -285,6 +285,9 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
 
   std::set<std::int64_t> undecided_claims() const {
     std::set<std::int64_t> claims;
+    if (collecting_ != nullptr) {
+      for (const Message& message : *collecting_) claims.insert(message.claim);
+    }
     for (const auto& batch : active_) {
       for (std::size_t i = 0; i < batch->messages().size(); ++i) {
         if (!batch->is_decided(i)) claims.insert(batch->messages()[i].claim);
@@ -324,7 +327,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
   std::optional<WallTime> next_due_;
   SteadyClock::time_point housekeeping_at_{};
   bool woken_ = false;
-  bool collecting_ = false;
+  const std::vector<Message>* collecting_ = nullptr;  // of collect(), which may outlast a lease
   bool stopping_ = false;
   bool last_step_ok_ = true;
 };

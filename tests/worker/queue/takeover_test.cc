@@ -48,6 +48,25 @@ TEST_F(QueueTest, ADeadConsumersMessagesAreTakenOver) {
   expect_empty();
 }
 
+TEST_F(QueueTest, ABatchThatWaitsForMoreKeepsItsLease) {
+  options_.lease = 3000ms;
+  options_.max_batch_timeout = 7000ms;
+  auto one = consumer();
+  auto two = consumer();
+  net::spawn(io_, one->run());
+  net::spawn(io_, two->run());
+  // After their first look back, whose finds are a batch at once.
+  const auto started = std::chrono::steady_clock::now();
+  run_until([&] { return std::chrono::steady_clock::now() > started + 300ms; });
+  send(1);
+  run_until([&] { return one->counts().acked + two->counts().acked > 0; });
+  EXPECT_THAT(attempts_, ElementsAre(1));
+  stop(*one);
+  stop(*two);
+  EXPECT_EQ(one->counts().lost + two->counts().lost, 0u);
+  expect_empty();
+}
+
 TEST_F(QueueTest, AMessageThatEndsItsConsumersIsBuried) {
   send(1);
   sql("update edged.queue_ready set attempts = 4");

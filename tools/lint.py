@@ -32,7 +32,7 @@ EDGES = {
     "worker/http": ["proto/base"],
     "worker/queue_push": ["worker/queue", "worker/http", "proto/json", "proto/base"],
     "worker/upstream": ["worker/http", "proto/json", "proto/base"],
-    "worker/mail": ["worker/db", "worker/queue", "proto/http", "proto/json",
+    "worker/mail": ["worker/db", "worker/queue", "worker/http", "proto/http", "proto/json",
                     "proto/net/condition.h", "proto/net/spawn.h", "proto/base"],
     "worker/mirror": ["worker/db", "proto/json", "proto/net", "proto/base"],
     "worker/class_monitor": [*WORKER, "proto"],

@@ -126,8 +126,7 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
       {"unknown key on top", R"("nodes": {})", "edged.jsonc:4:1: nodes: unknown key. Known here: "},
       {"unknown key below",
        R"("mail": { "form": "x" })",
-       "edged.jsonc:4:11: mail.form: unknown key. Known here: transport, path, url, from, "
-       "valid_for\n"},
+       "edged.jsonc:4:11: mail.form: unknown key. Known here: transport, path, url, "},
       {"string for number",
        R"("node": { "io_threads": "2" })",
        "edged.jsonc:4:11: node.io_threads: expected a whole number, found a string\n"},
@@ -206,8 +205,14 @@ TEST_F(ConfigTest, ComplainsWithLineColumnAndPath) {
        "edged.jsonc:4:11: node.http: \"0.0.0.0:80\" is not a loopback address"},
       {"smtp",
        R"("mail": { "transport": "smtp" })",
-       "edged.jsonc:4:11: mail.transport: \"smtp\" is not supported by this version; supported: "
-       "maildir\n"},
+       "mail.url: the transport \"smtp\" needs smtp://HOST[:PORT], or smtps:// for TLS from the "
+       "first byte\n"},
+      {"smtp with a user in the URL",
+       R"("mail": { "transport": "smtp", "url": "smtp://me:secret@mail" })",
+       "mail.url: holds a user. Write mail.user, and mail.password or mail.password_file\n"},
+      {"resend without a token",
+       R"("mail": { "transport": "resend" })",
+       "mail.token: is missing. The transport \"resend\" needs it, or mail.token_file\n"},
       {"a sender without brackets",
        R"("mail": { "from": "PickMyClass notify@example.org" })",
        "edged.jsonc:4:11: mail.from: invalid mail address \"PickMyClass notify@example.org\": the "

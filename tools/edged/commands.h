@@ -14,6 +14,7 @@ void add_cron_command(CLI::App& program, int& exit_code);
 void add_migrate_command(CLI::App& program, int& exit_code);
 void add_mirror_command(CLI::App& program, int& exit_code);
 void add_queue_command(CLI::App& program, int& exit_code);
+void add_mail_command(CLI::App& program, int& exit_code);
 void add_check_config_command(CLI::App& program, int& exit_code);
 
 }  // namespace edged

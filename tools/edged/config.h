@@ -109,7 +109,15 @@ struct Upstream {
 struct Mail {
   std::string transport = "maildir";
   std::string path;  // of the maildir; empty: <worker.state_dir>/maildir
-  std::string url;
+  std::string url;   // smtp://, smtps://; of resend: empty: Resend's own
+  std::string user;  // of smtp
+  std::string password, password_file;
+  std::string token, token_file;  // of resend
+  std::string tls = "auto";       // "required", "off"; auto: required, but on loopback off
+  std::string tls_ca;             // PEM file; empty: the system's authorities
+  int concurrency = 4;            // connections of smtp
+  int rate = 0;                   // mails a second; 0: no limit
+  std::string unsubscribe_secret, unsubscribe_secret_file;
   std::string from = "edged <edged@localhost>";
   std::chrono::milliseconds valid_for{30 * 60'000};
 };

@@ -13,10 +13,10 @@
 #include "proto/http/own_host.h"
 #include "proto/net/tls.h"
 #include "tools/edged/answer_words_check.h"
+#include "tools/edged/config_mail.h"
 #include "tools/edged/config_needs.h"
 #include "tools/edged/config_queues.h"
 #include "worker/cron/schedule.h"
-#include "worker/mail/mime.h"
 #include "worker/mirror/rule.h"
 
 namespace edged::config {
@@ -204,19 +204,6 @@ void check_upstream(const Config& config, ReadContext& context) {
     context.complain("upstream.proxy",
                      "is not a proxy's URL, as http://HOST:PORT or socks5h://HOST:PORT; in user "
                      "and password %, /, #, ? and blanks are percent-encoded");
-  }
-}
-
-void check_mail(const Config& config, ReadContext& context) {
-  if (config.mail.transport != "maildir") {
-    context.complain(
-        "mail.transport",
-        quoted(config.mail.transport) + " is not supported by this version; supported: maildir");
-  }
-  const Result<mail::Address> sender = mail::parse_address(config.mail.from);
-  if (!sender) {
-    context.complain("mail.from",
-                     sender.error().message() + ". Write ADDRESS or \"NAME <ADDRESS>\"");
   }
 }
 

@@ -54,6 +54,9 @@ UsedSections used_sections(Scope scope, const Worker& worker) {
       if (!worker.has_role(kRoleCron)) return used;  // it is refused
       used.postgres = used.jobs = used.worker = used.upstream = used.mail = used.mirror = true;
       return used;
+    case Scope::kMail:
+      used.worker = used.mail = true;
+      return used;
     case Scope::kMirror:
       used.postgres = used.worker = used.mirror = true;
       return used;
@@ -65,7 +68,7 @@ UsedSections used_sections(Scope scope, const Worker& worker) {
 
 std::vector<MissingKey> missing_for(Scope scope, const Config& config) {
   std::vector<MissingKey> missing;
-  if (scope == Scope::kNode || scope == Scope::kCheck) return missing;
+  if (scope == Scope::kNode || scope == Scope::kCheck || scope == Scope::kMail) return missing;
   if (scope == Scope::kCronRun && !config.worker.has_role(kRoleCron)) {
     missing.push_back({"worker.roles",
                        "does not name \"cron\": this installation runs no jobs. Run the job "

@@ -25,6 +25,7 @@ enum class Scope {
   kCronHistory,
   kMirror,
   kQueue,
+  kMail,
   kCheck
 };
 

@@ -17,7 +17,10 @@ constexpr struct {
              {"upstream", "token", Kind::kSecret},
              {"upstream", "url", Kind::kUrl},
              {"upstream", "proxy", Kind::kUrl},
-             {"mail", "url", Kind::kUrl}};
+             {"mail", "url", Kind::kUrl},
+             {"mail", "password", Kind::kSecret},
+             {"mail", "token", Kind::kSecret},
+             {"mail", "unsubscribe_secret", Kind::kSecret}};
 
 // `text` without ${NAME}: what is there has its secret elsewhere.
 std::string without_variables(std::string_view text) {

@@ -171,6 +171,17 @@ void read_mail(const Json& json, ReadContext& context, bool lenient, Mail& mail)
   reader.choice("transport", {"maildir", "smtp", "resend"}, mail.transport);
   reader.text("path", mail.path);
   reader.text("url", mail.url);
+  reader.text("user", mail.user);
+  reader.text("password", mail.password);
+  reader.text("password_file", mail.password_file);
+  reader.text("token", mail.token);
+  reader.text("token_file", mail.token_file);
+  reader.choice("tls", {"auto", "required", "off"}, mail.tls);
+  reader.text("tls_ca", mail.tls_ca);
+  reader.integer("concurrency", 1, 100, mail.concurrency);
+  reader.integer("rate", 0, 10'000, mail.rate);
+  reader.text("unsubscribe_secret", mail.unsubscribe_secret);
+  reader.text("unsubscribe_secret_file", mail.unsubscribe_secret_file);
   reader.text("from", mail.from);
   reader.duration("valid_for", mail.valid_for);
   reader.finish();

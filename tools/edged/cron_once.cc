@@ -187,9 +187,8 @@ int run_cron_once(const config::Config& config, const CronOnceOptions& given) {
   boost::asio::io_context io(1);
   // A name of its own: this process must not take over the run of a worker that is alive.
   WorkerParts parts(io.get_executor(), config, to_hex(random_bytes(16)), duties);
-  const Status maildir = parts.transport ? parts.transport->prepare() : Status();
-  if (parts.transport) parts.transport->close_to_others();
-  if (!maildir.ok()) return fail(maildir);
+  const Status ready = parts.transport ? parts.transport->start() : Status();
+  if (!ready.ok()) return fail(ready);
   return net::run_until_done(io, run_job(parts, config, options));
 }
 

@@ -6,6 +6,7 @@
 
 #include "proto/base/log.h"
 #include "proto/base/secret_file.h"
+#include "tools/edged/mail_transport.h"
 
 namespace edged {
 
@@ -55,7 +56,7 @@ void tell_duties(const config::Config& config, const Duties& duties, MetricsRegi
   if (config.dev) {
     log::warn("--dev: this worker uses database \"" + config.dev_database +
               "\" as it would without --dev" +
-              (duties.mail ? "; mails are written to " + config.maildir_path() : ""));
+              (duties.mail ? "; mails go to " + mail_destination(config) : ""));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "proto/base/hex.h"
 #include "proto/base/secret_file.h"
+#include "tools/edged/mail_transport.h"
 #include "tools/edged/postgres_options.h"
 
 namespace edged {
@@ -142,7 +143,7 @@ void WorkerParts::make_upstream(boost::asio::any_io_executor executor,
 }
 
 void WorkerParts::make_mail(boost::asio::any_io_executor executor, const config::Config& config) {
-  transport = std::make_unique<mail::MaildirTransport>(config.maildir_path());
+  transport = make_transport(executor, config);
   class_monitor::AskSeats ask;
   if (fetcher) ask = class_monitor::ask_upstream(*fetcher);
   outbox = std::make_unique<mail::OutboxDelivery>(

@@ -21,7 +21,7 @@
 #include "worker/class_monitor/outbox.h"
 #include "worker/db/pg_pool.h"
 #include "worker/http/http_client.h"
-#include "worker/mail/maildir.h"
+#include "worker/mail/transport.h"
 #include "worker/upstream/fetcher.h"
 #include "worker/upstream/json_source.h"
 #include "worker/upstream/scraper_source.h"
@@ -50,7 +50,7 @@ class WorkerParts {
   std::unique_ptr<upstream::AttemptSource> source;
   std::unique_ptr<upstream::Fetcher> fetcher;
   // Null: mails are not delivered here.
-  std::unique_ptr<mail::MaildirTransport> transport;
+  std::unique_ptr<mail::Transport> transport;
   std::unique_ptr<mail::OutboxDelivery> outbox;
   // Null: jobs are not run here.
   std::unique_ptr<class_monitor::KvStates> kv;

@@ -137,9 +137,8 @@ Status WorkerService::start() {
     schedules_ = std::move(*schedules);
   }
   if (parts_.transport) {
-    const Status maildir = parts_.transport->prepare();
-    if (!maildir.ok()) return maildir;
-    parts_.transport->close_to_others();
+    const Status ready = parts_.transport->start();
+    if (!ready.ok()) return ready;
   }
   tell_duties(config_, duties_, parts_.metrics);
   const Status listening = listen();

@@ -164,6 +164,12 @@ Status MaildirTransport::prepare() const {
   return {};
 }
 
+Status MaildirTransport::start() {
+  const Status prepared = prepare();
+  if (prepared.ok()) close_to_others();
+  return prepared;
+}
+
 void MaildirTransport::close_to_others() const {
   tighten_private_directory(path_, {"tmp", "new", "cur"});
 }

@@ -48,6 +48,8 @@ class MaildirTransport final : public Transport {
 
   std::string_view name() const override { return "maildir"; }
   Limits limits() const override;
+  // prepare() and close_to_others().
+  Status start() override;
 
   // A delivery that was begun is completed, also if the coroutine is cancelled meanwhile.
   // kTemporary also when deliveries_max are under way.

@@ -62,6 +62,8 @@ class Transport {
   // "smtp", "resend", "maildir".
   virtual std::string_view name() const = 0;
   virtual Limits limits() const = 0;
+  // Makes ready what is needed on this machine. Once, at start-up. Blocks.
+  virtual Status start() { return {}; }
 
   // Whether a parcel that is delivered again under its key, with the same bytes, arrives once.
   virtual bool is_idempotent() const { return false; }

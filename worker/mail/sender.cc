@@ -116,9 +116,12 @@ class Sender::Impl : public std::enable_shared_from_this<Impl> {
     read(*work);
     Status looked = co_await look(work.get());
     if (looked.ok()) looked = co_await recheck(work.get());
-    if (!looked.ok()) co_return looked;
     for (const Item& item : work->items) {
       if (work->batch->is_decided(item.index)) continue;
+      if (!looked.ok()) {
+        retry(*work, item, looked.message(), std::nullopt);
+        continue;
+      }
       ++work->pending;
       net::spawn(executor_, finish(shared_from_this(), work, &item));
     }

@@ -55,6 +55,7 @@ class ScriptedKind final : public LetterKind {
   }
   asio::awaitable<Result<std::vector<Judgement>>> recheck(std::vector<Letter> letters) override {
     ++rechecks;
+    if (!failure.ok()) co_return failure;
     std::vector<Judgement> all(letters.size(), judgement);
     co_return all;
   }
@@ -63,6 +64,7 @@ class ScriptedKind final : public LetterKind {
     co_return Judgement{};
   }
   Judgement judgement;
+  Status failure;
   int rechecks = 0, asks = 0;
 };
 
@@ -167,6 +169,18 @@ TEST_F(SenderTest, ATemporaryFailureWaits) {
   deliver();
   EXPECT_EQ(events(), "a retry 450 later");
   EXPECT_EQ(value("select due_at > now() from edged.queue_delayed"), "t");
+}
+
+// What PostgreSQL refuses is tried again with growing pauses, as a transport's failures are.
+TEST_F(SenderTest, AFailedLookBeforeSendingWaits) {
+  kind_.failure = Status(Code::kDenied, "no right to look");
+  send(R"({"to":"a@b.example","key":"k1","kind":"k"})");
+  deliver();
+  EXPECT_TRUE(transport_.messages.empty());
+  EXPECT_EQ(value("select attempts || ' ' || (due_at > now() + interval '500 ms')"
+                  " from edged.queue_delayed"),
+            "1 true");
+  EXPECT_THAT(events(), HasSubstr("k1 retry no right to look"));
 }
 
 TEST_F(SenderTest, WhatIsLateExpires) {

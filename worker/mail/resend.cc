@@ -11,6 +11,7 @@
 
 #include "proto/base/printable.h"
 #include "proto/json/write_json.h"
+#include "worker/mail/hide_secret.h"
 
 namespace edged::mail {
 namespace {
@@ -120,14 +121,16 @@ boost::asio::awaitable<Delivery> ResendTransport::deliver(Parcel parcel, Attempt
   request.body = parcel.frozen.empty() ? freeze(parcel.messages) : std::move(parcel.frozen);
   request.timeout = options_.timeout;
   co_await wait_turn();
-  const Result<http::HttpAnswer> answer = co_await client_.perform(std::move(request));
+  Result<http::HttpAnswer> answer = co_await client_.perform(std::move(request));
   if (!answer) {
     // The key makes another request safe, whatever became of this one.
     const bool of_request = answer.error().code() == Code::kInvalidArgument;
     const Outcome outcome = of_request ? Outcome::kMisconfigured : Outcome::kUnknown;
     co_return Delivery{outcome, answer.error().message(), {}};
   }
+  hide_secret(answer->body, *token);  // before a cut leaves a part of it
   Delivery delivery = judge_resend_answer(*answer, mails);
+  hide_secret(delivery.detail, *token);  // was escaped in the JSON
   if (parcel.wants_conversation) {
     delivery.conversation =
         "> POST " + http::printable_url(options_.url) + "\n< " + delivery.detail + "\n";

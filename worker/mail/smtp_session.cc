@@ -10,7 +10,9 @@
 #include <cstring>
 #include <memory>
 
+#include "proto/base/base64.h"
 #include "proto/base/printable.h"
+#include "worker/mail/hide_secret.h"
 
 namespace edged::mail {
 namespace {
@@ -72,7 +74,17 @@ void SmtpSession::begin(const Message& message, const std::string& password) {
   recipient_ = "<" + message.recipient + ">";
   user_ = options_.user;
   password_ = password;
+  std::string plain(1, '\0');
+  plain.append(user_).append(1, '\0').append(password_);
+  secrets_.clear();
+  if (!password_.empty()) secrets_ = {to_base64(plain), to_base64(password_), password_};
   conversation_.clear();
+}
+
+// A server that takes a login for a command may repeat it in its answer.
+std::string SmtpSession::without_secrets(std::string text) const {
+  for (const std::string& secret : secrets_) hide_secret(text, secret);
+  return text;
 }
 
 void SmtpSession::set_security() {
@@ -172,11 +184,11 @@ Delivery SmtpSession::judge(CURLcode code) {
   const SmtpReply& reply = replies_.reply();
   const bool is_complete = replies_.is_complete() && reply.code != 0;
   if (step_ == SmtpStep::kAccept && is_complete && reply.code / 100 == 2) {
-    return {Outcome::kAccepted, reply.to_string(), {}};
+    return {Outcome::kAccepted, without_secrets(reply.to_string()), {}};
   }
   if (is_complete && reply.code >= 400) {
     const std::string_view step = step_ == SmtpStep::kConnect ? "the greeting" : to_string(step_);
-    std::string detail = reply.to_string();
+    std::string detail = without_secrets(reply.to_string());
     detail.append(" (answer to ").append(step).append(")");
     return {judge_refusal(step_, reply), printable(detail), {}};
   }
@@ -257,7 +269,7 @@ int SmtpSession::on_debug(CURL*, curl_infotype kind, char* bytes, std::size_t si
       break;
     case CURLINFO_HEADER_IN:
       if (session->over_) break;
-      session->note("< ", text);
+      session->note("< ", session->without_secrets(std::string(text)));
       if (session->replies_.take_line(text) && session->replies_.reply().code != 334) {
         session->hides_ = false;
       }

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "worker/mail/smtp.h"
 #include "worker/mail/smtp_reply.h"
@@ -40,6 +41,7 @@ class SmtpSession {
   bool should_try_again(CURLcode code);
   Delivery judge(CURLcode code);
   Delivery judge_broken(CURLcode code) const;
+  std::string without_secrets(std::string text) const;
   void take_command(std::string_view line);
   void note(std::string_view prefix, std::string_view text);
 
@@ -52,6 +54,7 @@ class SmtpSession {
   std::string content_;  // CRLF lines, not yet dot-stuffed: curl does that
   std::size_t read_ = 0;
   std::string sender_, recipient_, user_, password_;
+  std::vector<std::string> secrets_;  // each form of the password
   SmtpStep step_ = SmtpStep::kConnect;
   bool hides_ = false;  // what is sent now belongs to a login
   bool over_ = false;   // QUIT was sent

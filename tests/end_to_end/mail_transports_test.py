@@ -299,7 +299,9 @@ class SmtpTest(TransportCase):
                 sink = self.sink((step, kind))
                 printed = self.expect(code, outcome, text, **self.mail)
                 self.assertEqual(len(self.accepted()), accepted)
-                self.assertIn(step + " " + kind, sink.faults.met)
+                # Noted after the answer.
+                self.wait_until(lambda: sink.faults.met, "the fault")
+                self.assertEqual(sink.faults.met, {step + " " + kind: 1})
                 self.assertIn("> [the message]" if accepted else "* ", printed["conversation"])
 
     def test_advice(self):

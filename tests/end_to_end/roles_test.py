@@ -129,7 +129,7 @@ class RolesTest(WorkerCase):
         self.write(["mirror", "mail"], postgres=json.loads(self.deployment.config.read_text())["postgres"])
         worker = self.deployment.start("worker")
         self.deployment.wait_for_worker(worker)
-        self.deployment.wait_for("the complaint", lambda: "on edged.mails" in self.log(), worker)
+        self.deployment.wait_for("the complaint", lambda: "on edged.mail" in self.log(), worker)
         self.assertEqual(self.get("/readyz")[0], 503)
 
     def test_mails_are_delivered_where_the_role_is_and_jobs_run_where_theirs_is(self):

@@ -27,7 +27,7 @@ db::DatabaseUse database_use(const Duties& duties, const config::Config& config)
   db::DatabaseUse use;
   use.job = duties.jobs;
   use.mail = duties.mail;
-  use.history = duties.queue;  // the schema is there, in this version
+  use.queue = duties.queue;
   use.mirror = duties.mirror && config.mirror.mode != "cache-aside";
   use.permanent_slot = !config.mirror.temporary_slot;
   return use;

@@ -48,7 +48,7 @@ awaitable<Result<int>> run_on(db::PgPool* pool,
                               const QueueArguments* arguments) {
   db::DatabaseUse use;
   use.permanent_slot = false;
-  use.history = true;  // the schema is there, in this version
+  use.queue = true;
   const Result<db::DatabaseFindings> database = co_await db::check_database(*pool, use);
   if (!database) co_return database.error();
   queue::QueueAdmin admin(*pool, *clock);

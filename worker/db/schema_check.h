@@ -21,8 +21,9 @@ struct DatabaseUse {
   bool mirror = false;         // replication of tables into the node
   bool permanent_slot = true;  // of the mirror: its heartbeats are stored in the schema "edged"
   bool history = false;        // reading edged.cron_runs
+  bool queue = false;          // consuming queues, and looking at them
 
-  bool any() const { return job || mail || mirror || history; }
+  bool any() const { return job || mail || mirror || history || queue; }
 };
 
 // What was found where the check passed.

@@ -3,7 +3,7 @@
 -- name: inspect_for_use
 -- One row: where we are, and what stands in the way of what the caller is about to do. Tables are found by
 -- their oid, because a name cannot be looked up in a schema that the role may not use.
--- $1: the uses, an array of 'job', 'mail', 'slot', 'history' (DatabaseUse in schema_check.h)
+-- $1: the uses, an array of 'job', 'mail', 'slot', 'history', 'queue' (DatabaseUse in schema_check.h)
 with used (use, schema_name, table_name, column_names, whole, rights) as (values
     -- A right on all columns named here is as good as one on the table, unless the table is read whole.
     ('job', 'auth', 'users', 'id email', false, 'select'),
@@ -30,7 +30,13 @@ with used (use, schema_name, table_name, column_names, whole, rights) as (values
     ('mail', 'edged', 'mail_events', '', true, 'select insert delete'),
     ('mail', 'edged', 'mail_groups', '', true, 'select insert delete'),
     ('slot', 'edged', 'mirror_heartbeats', '', true, 'select insert update'),
-    ('history', 'edged', 'cron_runs', '', true, 'select')
+    ('history', 'edged', 'cron_runs', '', true, 'select'),
+    ('queue', 'edged', 'queues', '', true, 'select insert update'),
+    ('queue', 'edged', 'queue_messages', '', true, 'select insert delete'),
+    ('queue', 'edged', 'queue_ready', '', true, 'select insert update delete'),
+    ('queue', 'edged', 'queue_delayed', '', true, 'select insert update delete'),
+    ('queue', 'edged', 'queue_claims', '', true, 'select insert update delete'),
+    ('queue', 'edged', 'queue_dead', '', true, 'select insert delete')
 ), needed as materialized (
     select used.*, c.oid
     from used

@@ -140,8 +140,10 @@ int test_mail(const MailArguments& arguments) {
 
 void add_mail_command(CLI::App& program, int& exit_code) {
   auto arguments = std::make_shared<MailArguments>();
-  CLI::App* mail = program.add_subcommand("mail", "Try the mail settings");
+  CLI::App* mail =
+      program.add_subcommand("mail", "Try the mail settings, and the addresses that get no mails");
   mail->require_subcommand(1);
+  add_suppress_commands(*mail, exit_code);
   CLI::App* command = mail->add_subcommand(
       "test", "Send one message; print what the other side says, on failure all of it");
   command->add_option("ADDRESS", arguments->address, "Whom to send it to")->required();

@@ -7,6 +7,7 @@
 
 #include "proto/base/hex.h"
 #include "proto/base/secret_file.h"
+#include "proto/net/spawn.h"
 #include "tools/edged/mail_transport.h"
 #include "tools/edged/postgres_options.h"
 
@@ -68,7 +69,7 @@ upstream::FetcherOptions fetcher_options(const config::Config& config) {
 
 mail::OutboxOptions outbox_options(const config::Config& config) {
   mail::OutboxOptions options;
-  options.identity = {config.mail.from, config.worker.public_url};
+  options.identity = mail_identity(config);
   options.seed = random_number();
   return options;
 }
@@ -148,6 +149,7 @@ void WorkerParts::make_mail(boost::asio::any_io_executor executor, const config:
   if (fetcher) ask = class_monitor::ask_upstream(*fetcher);
   outbox = std::make_unique<mail::OutboxDelivery>(
       executor, pool, *transport, clock, metrics, outbox_options(config), std::move(ask));
+  mail_queue = std::make_unique<MailQueue>(executor, config, pool, *transport, clock, metrics);
 }
 
 void WorkerParts::make_jobs(boost::asio::any_io_executor executor,
@@ -174,6 +176,18 @@ void WorkerParts::make_jobs(boost::asio::any_io_executor executor,
   class_monitor = std::make_unique<class_monitor::ClassMonitor>(
       executor, std::move(tools), monitor_options(config), metrics);
   history = make_history_keeper(executor, pool, clock, config, metrics);
+}
+
+void WorkerParts::begin_mails(boost::asio::any_io_executor executor) {
+  if (!outbox) return;
+  net::spawn(executor, outbox->run());
+  net::spawn(executor, mail_queue->run());
+}
+
+boost::asio::awaitable<void> WorkerParts::stop_mails() {
+  if (!outbox) co_return;
+  outbox->stop();
+  co_await mail_queue->stop();
 }
 
 void WorkerParts::set_mirror(const NodeMirror& mirror) {

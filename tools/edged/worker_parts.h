@@ -15,6 +15,7 @@
 #include "proto/net/client.h"
 #include "tools/edged/config.h"
 #include "tools/edged/duties.h"
+#include "tools/edged/mail_queue.h"
 #include "tools/edged/mirror_parts.h"
 #include "worker/class_monitor/class_monitor.h"
 #include "worker/class_monitor/history_keeper.h"
@@ -37,6 +38,9 @@ class WorkerParts {
               Duties duties);
   // What a mirror does with the job's keys, as far as there are jobs.
   void set_mirror(const NodeMirror& mirror);
+  // Delivers mails, if that is a duty, until they are stopped; what is not sent is given back.
+  void begin_mails(boost::asio::any_io_executor executor);
+  boost::asio::awaitable<void> stop_mails();
 
   WorkerParts(const WorkerParts&) = delete;
   WorkerParts& operator=(const WorkerParts&) = delete;
@@ -52,6 +56,7 @@ class WorkerParts {
   // Null: mails are not delivered here.
   std::unique_ptr<mail::Transport> transport;
   std::unique_ptr<mail::OutboxDelivery> outbox;
+  std::unique_ptr<MailQueue> mail_queue;
   // Null: jobs are not run here.
   std::unique_ptr<class_monitor::KvStates> kv;
   std::unique_ptr<class_monitor::RunStore> run_store;

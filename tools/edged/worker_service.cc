@@ -178,6 +178,7 @@ Status WorkerService::listen() {
     routes.jobs = {job_};
   }
   worker::add_cron_routes(http_, std::move(routes), parts_.clock);
+  if (parts_.mail_queue) parts_.mail_queue->add_routes(http_);
   const Status status = http_.listen();
   if (!status.ok()) return status;
   log::info("worker HTTP on " + http_.address());
@@ -263,7 +264,7 @@ awaitable<void> WorkerService::begin_work() {
   }
   if (duties_.jobs && !duties_.mirror) co_await mirror_.begin_watching();
   if (stopping_) co_return;
-  if (parts_.outbox) spawn(parts_.outbox->run());
+  parts_.begin_mails(io_.get_executor());
   if (duties_.queue) spawn(queues_.run());
   if (duties_.jobs) {
     const bool begun = co_await begin_ticks();
@@ -359,7 +360,7 @@ awaitable<void> WorkerService::wait_for_end() {
     const bool finished = co_await parts_.class_monitor->drain(kDrainTimeout);
     if (!finished) log::warn("a run is not finished; the next start of this worker takes it over");
   }
-  if (parts_.outbox) parts_.outbox->stop();
+  co_await parts_.stop_mails();
   co_await queues_.stop(QueueService::kPatience);
   if (parts_.history) parts_.history->stop();
   co_await http_.drain(std::chrono::milliseconds(1000));

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The queue `email` in a worker: mails that applications send with edged.queue_send, and the page
+// where readers unsubscribe. One thread.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "proto/http/server.h"
+#include "tools/edged/config.h"
+#include "worker/mail/sender.h"
+#include "worker/mail/suppressions.h"
+
+namespace edged {
+
+// What all mails of the installation say. Reads mail.unsubscribe_secret_file.
+mail::MailIdentity mail_identity(const config::Config& config);
+
+class MailQueue {
+ public:
+  // Everything given by reference outlives the object.
+  MailQueue(boost::asio::any_io_executor executor,
+            const config::Config& config,
+            db::PgPool& pool,
+            mail::Transport& transport,
+            const Clock& clock,
+            MetricsRegistry& metrics);
+
+  // Before the server listens: the page, if mail.unsubscribe_secret is set.
+  void add_routes(http::Server& server);
+  boost::asio::awaitable<void> run() { return consumer_.run(); }
+  // Gives back what is not sent yet.
+  boost::asio::awaitable<void> stop() { return consumer_.stop(std::chrono::milliseconds(3000)); }
+
+ private:
+  static boost::asio::awaitable<Status> suppress(mail::Suppressions* suppressions,
+                                                 std::string address);
+
+  const std::function<Result<std::string>()> unsubscribe_secret_;  // null: not set
+  mail::Suppressions suppressions_;
+  mail::Sender sender_;
+  queue::Consumer consumer_;
+};
+
+}  // namespace edged

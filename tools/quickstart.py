@@ -10,6 +10,7 @@ import argparse
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from tools.replay import comparison, mailbox  # noqa: E402
 from tools.replay.cluster import Cluster, ClusterError  # noqa: E402
 from tools.replay.deployment import (  # noqa: E402
-    MIRROR, MIRROR_SETTINGS, Deployment, DeploymentError, seed_sql)
+    MIRROR, MIRROR_SETTINGS, Deployment, DeploymentError, seed_sql, start_smtp_server)
 from tools.replay.history import History  # noqa: E402
 from tools.replay.oracle import INSTRUCTOR  # noqa: E402
 from tools.replay.upstream import Upstream  # noqa: E402
@@ -45,6 +46,8 @@ def read_arguments():
                         help="how many ticks --once runs (default %(default)s)")
     parser.add_argument("--json", action="store_true",
                         help="with --once: the last line on stdout is the summary as JSON")
+    parser.add_argument("--smtp", action="store_true",
+                        help="send the mails through a local SMTP server, which is started, too")
     parser.add_argument("--state", type=Path, metavar="DIR", help="where cluster, data, mails and "
                         "logs are kept (default .quickstart in the repository)")
     arguments = parser.parse_args()
@@ -89,11 +92,11 @@ class Show:
             time.sleep(0.05)
 
 
-def prepare(cluster, deployment, history):
+def prepare(cluster, deployment, history, mail):
     """Database, schema, students, node with its namespace: a deployment that is ready to run."""
     cluster.fresh_database(DATABASE)
     deployment.clear()
-    deployment.write_config(mirror=MIRROR)
+    deployment.write_config(mirror=MIRROR, **mail)
     deployment.migrate()
     cluster.sql(DATABASE, seed_sql(history.sections))
     serve = deployment.start("serve")
@@ -196,12 +199,21 @@ def run(arguments):
     except OSError:
         raise DeploymentError("another quick start is running in %s" % arguments.state) from None
     say("starting PostgreSQL, edged node and edged worker (state in %s)" % arguments.state)
+    maildir = arguments.state / "edged" / "maildir"
+    server, mail = None, {}
+    if arguments.smtp:
+        maildir = arguments.state / "smtp-maildir"
+        shutil.rmtree(maildir, ignore_errors=True)
+        server, url = start_smtp_server(maildir)
+        mail = {"mail": {"transport": "smtp", "url": url, "from": "PickMyClass <notify@pickmyclass.example>"}}
+        say("the local SMTP server is %s; read what it accepted: mail -f %s, or mutt -f %s" % (url, maildir, maildir))
     with Cluster(arguments.state, MIRROR_SETTINGS) as cluster, Upstream(history, TOKEN) as upstream:
         deployment = Deployment(
             arguments.state / "edged", PROGRAMS, cluster.url(DATABASE), upstream,
             crons=[] if arguments.once else ["@every 2s"])
+        deployment.maildir = maildir
         try:
-            serve = prepare(cluster, deployment, history)
+            serve = prepare(cluster, deployment, history, mail)
             say("%d recorded sections of two colleges, one frame per completed run" %
                 len(history.sections))
             say_where_to_look(deployment)
@@ -217,6 +229,10 @@ def run(arguments):
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is stopping already
         finally:
             deployment.stop()
+            if server:
+                server.terminate()
+                server.wait()
+                server.stdout.close()
 
 
 def main():

@@ -46,6 +46,16 @@ class QuickstartTest(unittest.TestCase):
                 found.append(command)
         return found
 
+    def test_mails_go_through_smtp_if_asked(self):
+        process = self.start("--once", "--ticks", str(TICKS), "--json", "--smtp")
+        output = process.communicate(timeout=500)[0]
+        self.assertEqual(process.returncode, 0, output)
+        self.assertRegex(output, r"SMTP server is smtp://127\.0\.0\.1:[0-9]+; read")
+        accepted = list((self.state / "smtp-maildir" / "new").iterdir())
+        self.assertEqual(len(accepted), json.loads(output.splitlines()[-1])["mails"])
+        self.assertGreater(len(accepted), 0)
+        self.assertEqual(self.processes(), [])
+
     def test_once_prints_what_happened_and_ends(self):
         process = self.start("--once", "--ticks", str(TICKS), "--json")
         output = process.communicate(timeout=500)[0]

@@ -3,32 +3,29 @@
 connections and refuses for a while, and the worker is killed, none is missing and a copy has the
 same Message-ID."""
 
-import subprocess
-import sys
 import unittest
 from collections import Counter
 
-from replay_case import MAIL_SECONDS, ROOT, ReplayCase, mailbox, verdict
+from replay_case import MAIL_SECONDS, ReplayCase, mailbox, verdict
+from tools.replay.deployment import start_smtp_server
 
 TICKS = 12
 FAULTS_SEED = 20261130
 
 
 class SmtpReplayTest(ReplayCase):
-    def start_sink(self, *arguments):
+    def start_server(self, *arguments):
         """Deploys a worker that sends to a server, whose maildir is the one that the tests read."""
         maildir = self.directory / (self.id().rpartition(".")[2] + "-mails")
-        sink = subprocess.Popen([sys.executable, ROOT / "tools/replay/smtp_sink.py", "--maildir", maildir, *arguments],
-                                stdout=subprocess.PIPE, text=True)
-        self.addCleanup(sink.stdout.close)
-        self.addCleanup(sink.wait)
-        self.addCleanup(sink.kill)
-        url = sink.stdout.readline().split()[-1]
+        server, url = start_smtp_server(maildir, *arguments)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
         self.deploy(mail={"transport": "smtp", "url": url, "from": "PickMyClass <notify@pickmyclass.example>"})
         self.deployment.maildir = maildir
 
     def test_the_mails_are_those_of_the_maildir(self):
-        self.start_sink()
+        self.start_server()
         serve = self.serve()
         for _ in range(TICKS):
             self.settle()
@@ -36,7 +33,7 @@ class SmtpReplayTest(ReplayCase):
         self.assertEqual(serve.stop(), 0)
 
     def test_nothing_is_lost_when_the_server_fails_and_the_worker_is_killed(self):
-        self.start_sink("--faults", "4", "--seed", str(FAULTS_SEED), "--kinds", "cut,4xx")
+        self.start_server("--faults", "4", "--seed", str(FAULTS_SEED), "--kinds", "cut,4xx")
         self.deployment.start("node")
         self.deployment.wait_for_node()
         self.deployment.create_namespace()

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -56,6 +57,19 @@ def seed_sql(sections):
     return ("insert into auth.users (id, email) values %s;\n"
             "insert into public.class_watches (user_id, term, subject, catalog_nbr, class_nbr) "
             "values %s;\n" % (",".join(users), ",".join(watches)))
+
+
+def start_smtp_server(maildir, *arguments):
+    """A local SMTP server (smtp_sink.py) that puts what it accepts into a maildir. The process, which
+    the caller ends, and its URL."""
+    server = subprocess.Popen([sys.executable, str(Path(__file__).parent / "smtp_sink.py"), "--maildir", str(maildir),
+                               *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+    url = server.stdout.readline().strip()
+    if not url:
+        server.wait()
+        raise DeploymentError("the local SMTP server did not start")
+    return server, url
 
 
 class Process:

@@ -178,9 +178,11 @@ awaitable<std::vector<StoredState>> KvStates::put_newer(std::vector<StoredState>
   if (items.empty()) co_return contested;
   const auto results = co_await client_->multi_put(options_.ns, std::move(items));
   Status worst = results ? Status() : results.error();
+  bool is_stored = false;
   for (std::size_t i = 0; results && i < tried.size() && i < results->size(); ++i) {
     const Result<std::uint64_t>& result = (*results)[i];
     if (result) {
+      is_stored = true;
       seen_[state_key(tried[i].state.class_nbr)] = {*result, tried[i].epoch};
     } else if (result.code() == Code::kExists || result.code() == Code::kVersionMismatch ||
                result.code() == Code::kNotFound) {
@@ -191,7 +193,8 @@ awaitable<std::vector<StoredState>> KvStates::put_newer(std::vector<StoredState>
       worst = result.error();
     }
   }
-  note(Call::kWrite, worst);
+  // Where all entries were contested, nothing says whether the node takes values.
+  if (is_stored || !worst.ok()) note(Call::kWrite, worst);
   co_return contested;
 }
 
@@ -202,7 +205,8 @@ awaitable<void> KvStates::write_claims(std::vector<std::string> claims,
     const std::string key = kClaimKeyPrefix + reset;
     if (!is_fit(key)) continue;
     const Status status = co_await client_->remove(options_.ns, key);
-    note(Call::kWrite, status);
+    // A node that is full deletes, and still takes no values.
+    if (!status.ok()) note(Call::kWrite, status);
     if (!status.ok()) co_return;
   }
   std::vector<net::PutItem> items;

@@ -49,7 +49,7 @@ bool is_malformed(const error_code& error) {
 
 // The parsed header as handlers see it, or the refusal to send instead.
 std::optional<Response> to_request(const Parser::value_type& message,
-                                   const std::vector<std::string>& hosts_allowed,
+                                   const Service& service,
                                    Request& request) {
   auto target = parse_target({message.target().data(), message.target().size()});
   if (!target) return refusal(400, target.error().message());
@@ -76,7 +76,12 @@ std::optional<Response> to_request(const Parser::value_type& message,
     return refusal(501, "the only supported transfer coding is chunked");
   }
   // RFC 9112 section 3.2: exactly one Host, none allowed in HTTP/1.0.
-  return refuse_host(request, target->authority, hosts, message.version() >= 11, hosts_allowed);
+  return refuse_host(request,
+                     target->authority,
+                     hosts,
+                     message.version() >= 11,
+                     service.options.hosts,
+                     service.is_linked(request.path));
 }
 
 Message to_message(Response response, unsigned version, bool keep_alive, bool head) {
@@ -172,7 +177,7 @@ asio::awaitable<bool> StreamConnection<Stream>::serve_one(bool first) {
   std::optional<Response> refused;
   error = co_await read_header(parser);
   if (!error) {
-    refused = to_request(parser.get(), service_.options.hosts, request);
+    refused = to_request(parser.get(), service_, request);
     if (!refused && health_only_ && !(service_.is_health(request.path) && parser.is_done())) {
       refused = refusal(503, "too many connections are in use; try again later");
     }

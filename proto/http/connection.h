@@ -20,6 +20,8 @@ struct Service {
   std::function<boost::asio::awaitable<Response>(Request)> answer;
   // True for a path that is answered on a health-only connection.
   std::function<bool(const std::string& path)> is_health;
+  // True for a path that links on other sites lead to.
+  std::function<bool(const std::string& path)> is_linked;
   bool draining = false;  // no further request is taken after the one under way
 };
 

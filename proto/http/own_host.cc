@@ -108,7 +108,8 @@ std::optional<Response> refuse_host(const Request& request,
                                     const std::optional<std::string>& target_authority,
                                     std::size_t hosts_seen,
                                     bool needs_host,
-                                    const std::vector<std::string>& hosts) {
+                                    const std::vector<std::string>& hosts,
+                                    bool any_site) {
   if (hosts_seen > 1 || (hosts_seen == 0 && needs_host)) {
     return refusal(400, "the request must have exactly one Host header");
   }
@@ -123,7 +124,9 @@ std::optional<Response> refuse_host(const Request& request,
     if (!own) return refusal(400, "the host of the request target is not HOST or HOST:PORT");
     if (!is_own_host(*own, hosts)) return not_ours(*own);
   }
-  if (from_foreign_site(request, own)) return refusal(403, "requests from other sites are refused");
+  if (!any_site && from_foreign_site(request, own)) {
+    return refusal(403, "requests from other sites are refused");
+  }
   return std::nullopt;
 }
 

@@ -35,14 +35,16 @@ bool is_own_host(const Authority& authority, const std::vector<std::string>& hos
 bool is_host_name(std::string_view name);
 
 // The refusal of a request whose Host is missing, doubled or malformed (400), that is for a host
-// which is not ours, or that a browser made for another site (403). `target_authority` is that of
+// which is not ours, or that a browser made for another site (403), unless `any_site` allows the
+// latter (Server::add_linked_path). `target_authority` is that of
 // an absolute-form target, which replaces Host (RFC 9112 section 3.2.2), else empty. `hosts_seen`:
 // how many Host headers there were; `needs_host`: HTTP/1.1.
 std::optional<Response> refuse_host(const Request& request,
                                     const std::optional<std::string>& target_authority,
                                     std::size_t hosts_seen,
                                     bool needs_host,
-                                    const std::vector<std::string>& hosts);
+                                    const std::vector<std::string>& hosts,
+                                    bool any_site = false);
 
 // True if a browser made the request for another site than `own`: a foreign Origin or
 // Sec-Fetch-Site.

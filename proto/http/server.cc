@@ -36,13 +36,14 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
     service_.options = std::move(options);
     service_.answer = [this](Request request) { return answer(std::move(request)); };
     service_.is_health = [this](const std::string& path) { return health_paths.contains(path); };
+    service_.is_linked = [this](const std::string& path) { return linked_paths.contains(path); };
     health_max_ = std::min(service_.options.health_connections_max,
                            service_.options.connections_max / kHealthShare);
     ordinary_max_ = service_.options.connections_max - health_max_;
   }
 
   Router router;
-  std::set<std::string> health_paths;
+  std::set<std::string> health_paths, linked_paths;
 
   Status listen();
   std::string address() const { return address_; }
@@ -243,6 +244,10 @@ void Server::route(std::string method, std::string path, Handler handler) {
 
 void Server::add_health_path(std::string path) {
   impl_->health_paths.insert(std::move(path));
+}
+
+void Server::add_linked_path(std::string path) {
+  impl_->linked_paths.insert(std::move(path));
 }
 
 Status Server::listen() {

@@ -80,6 +80,10 @@ class Server {
   // ordinary connections.
   void add_health_path(std::string path);
 
+  // Before listen(). Browsers may come to `path` from other sites, by links or forms. Only for a
+  // handler whose requests prove themselves what they may do: it gets no other protection.
+  void add_linked_path(std::string path);
+
   // Binds and starts to accept. Errors: kUnavailable ("could not listen on 127.0.0.1:80: …");
   // kInvalidArgument (the address is neither HOST:PORT nor tls:HOST:PORT, or lacks its TLS).
   Status listen();

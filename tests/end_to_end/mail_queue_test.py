@@ -55,7 +55,12 @@ class MailQueueTest(ReplayCase):
         self.assertIn(wrong.exception.code, (400, 403, 404))
         wrong.exception.close()
         self.assertEqual(json.loads(self.edged("suppressed", "--json").stdout), [])
-        with urllib.request.urlopen(page, b"List-Unsubscribe=One-Click") as done:
+        # What a browser says: the link was opened in webmail, the form's page sends no referrer.
+        from_webmail = urllib.request.Request(page, headers={"Sec-Fetch-Site": "cross-site"})
+        with urllib.request.urlopen(from_webmail) as asked:
+            self.assertEqual(asked.status, 200)
+        form = urllib.request.Request(page, b"", headers={"Origin": "null", "Sec-Fetch-Site": "same-origin"})
+        with urllib.request.urlopen(form) as done:
             self.assertEqual(done.status, 200)
 
         (row,) = json.loads(self.edged("suppressed", "--json").stdout)

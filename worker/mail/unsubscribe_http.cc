@@ -87,6 +87,8 @@ awaitable<Response> answer(std::shared_ptr<const UnsubscribeRoutes> routes,
 
 void add_unsubscribe_routes(http::Server& server, UnsubscribeRoutes given) {
   const auto routes = std::make_shared<const UnsubscribeRoutes>(std::move(given));
+  // Readers come from their webmail. The signature is what counts, whoever brings it.
+  server.add_linked_path(kUnsubscribePath);
   server.route("GET", kUnsubscribePath, [routes](Request request) {
     return answer(routes, std::move(request), false);
   });

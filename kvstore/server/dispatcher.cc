@@ -365,8 +365,8 @@ void Dispatcher::post_to_pool(const wire::Request& request,
                               Instant start) {
   auto owned = std::make_shared<OwnedRequest>(request);
   under_way_->fetch_add(1);
-  const auto length =
-      request.opcode == Opcode::kGet ? StoragePool::Length::kShort : StoragePool::Length::kLong;
+  const auto length = request.opcode == Opcode::kGet ? operations::StoragePool::Length::kShort
+                                                     : operations::StoragePool::Length::kLong;
   const bool posted =
       pool_.post(completion.get(), length, [this, owned, to, completion, ticket, start] {
         answer_from_disk(owned->request(), to, completion, ticket, start);

@@ -12,13 +12,13 @@
 #include <string>
 
 #include "kvstore/access/access_table.h"
+#include "kvstore/operations/pending_count.h"
+#include "kvstore/operations/storage_pool.h"
 #include "kvstore/server/completion.h"
 #include "kvstore/server/memory_share.h"
-#include "kvstore/server/pending_count.h"
 #include "kvstore/server/reads.h"
 #include "kvstore/server/reply.h"
 #include "kvstore/server/staged_upload.h"
-#include "kvstore/server/storage_pool.h"
 #include "kvstore/storage/store.h"
 #include "proto/base/clock.h"
 #include "proto/base/metrics.h"
@@ -89,7 +89,7 @@ class Dispatcher {
   void count(wire::Opcode opcode, Code status, std::chrono::steady_clock::time_point start);
 
   storage::Store& store() { return store_; }
-  StoragePool& pool() { return pool_; }
+  operations::StoragePool& pool() { return pool_; }
   // The gauge of open connections; STATS reports it too.
   Gauge& connections();
 
@@ -129,8 +129,8 @@ class Dispatcher {
   // Requests that wait for the writer or the disk. Shared with completions.
   std::shared_ptr<std::atomic<std::size_t>> under_way_;
   MemoryTotal memory_;
-  PendingCount commits_;  // uploads being put; the destructor waits for them
-  StoragePool pool_;      // last: its threads use the members above
+  operations::PendingCount commits_;  // uploads being put; the destructor waits for them
+  operations::StoragePool pool_;      // last: its threads use the members above
 };
 
 }  // namespace edged::server

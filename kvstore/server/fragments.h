@@ -25,7 +25,9 @@ class Fragments {
     std::shared_ptr<StagedUpload> upload;
   };
 
-  Fragments(storage::Store& store, StoragePool& pool, std::weak_ptr<Completion> progress)
+  Fragments(storage::Store& store,
+            operations::StoragePool& pool,
+            std::weak_ptr<Completion> progress)
       : store_(store), pool_(pool), progress_(std::move(progress)) {}
 
   // True if the request is a fragment: another follows, or its id has begun.
@@ -70,7 +72,7 @@ class Fragments {
   void add(Assembly& assembly, std::string_view value);
 
   storage::Store& store_;
-  StoragePool& pool_;
+  operations::StoragePool& pool_;
   const std::weak_ptr<Completion> progress_;
   std::unordered_map<std::uint32_t, Assembly> open_;
   std::unordered_set<std::uint32_t> refused_;  // answered, with fragments to come

@@ -7,7 +7,7 @@
 namespace edged::server {
 
 StagedUpload::StagedUpload(storage::Store& store,
-                           StoragePool& pool,
+                           operations::StoragePool& pool,
                            storage::NamespaceNumber ns,
                            std::weak_ptr<Completion> progress)
     : store_(store),
@@ -59,8 +59,9 @@ void StagedUpload::schedule() {
   if (scheduled_) {
     return;
   }
-  scheduled_ =
-      pool_.post(owner_, StoragePool::Length::kLong, [self = shared_from_this()] { self->work(); });
+  scheduled_ = pool_.post(owner_,
+                          operations::StoragePool::Length::kLong,
+                          [self = shared_from_this()] { self->work(); });
   if (!scheduled_ && failure_.ok()) {
     failure_ = Status(Code::kBusy, "could not store value: the queue of work for the disk is full");
     pieces_.clear();

@@ -12,8 +12,8 @@
 #include <mutex>
 #include <string>
 
+#include "kvstore/operations/storage_pool.h"
 #include "kvstore/server/completion.h"
-#include "kvstore/server/storage_pool.h"
 #include "kvstore/storage/store.h"
 
 namespace edged::server {
@@ -25,7 +25,7 @@ class StagedUpload : public std::enable_shared_from_this<StagedUpload> {
   // `progress` is the connection: it is woken whenever pending_bytes() has gone down, and its work
   // on the pool has the connection's turn, however many uploads the connection has.
   StagedUpload(storage::Store& store,
-               StoragePool& pool,
+               operations::StoragePool& pool,
                storage::NamespaceNumber ns,
                std::weak_ptr<Completion> progress);
   ~StagedUpload();
@@ -44,10 +44,10 @@ class StagedUpload : public std::enable_shared_from_this<StagedUpload> {
   void work();
 
   storage::Store& store_;
-  StoragePool& pool_;
+  operations::StoragePool& pool_;
   const storage::NamespaceNumber ns_;
   const std::weak_ptr<Completion> progress_;
-  const StoragePool::Owner owner_;
+  const operations::StoragePool::Owner owner_;
 
   mutable std::mutex mutex_;  // guards all below but upload_
   std::deque<std::string> pieces_;

@@ -8,9 +8,9 @@
 #include <memory>
 #include <string>
 
+#include "kvstore/operations/storage_pool.h"
 #include "kvstore/server/completion.h"
 #include "kvstore/server/reads.h"
-#include "kvstore/server/storage_pool.h"
 
 namespace edged::server {
 
@@ -21,7 +21,7 @@ inline constexpr std::size_t kWholeValueBytesMax = 64 * 1024;
 struct Delivery {
   std::shared_ptr<Completion> completion;
   std::uint64_t ticket = 0;
-  StoragePool& pool;  // outlives the completion's use of it
+  operations::StoragePool& pool;  // outlives the completion's use of it
 };
 
 // Appends the response; or nothing, and sets `go_on`, which makes it, or its first fragment.

@@ -52,10 +52,10 @@ TEST(StagedUploadTest, UploadsOfAConnectionShareItsTurn) {
   const auto many = std::make_shared<Connection>();
   const auto one = std::make_shared<Connection>();
   {
-    StoragePool pool(1, 100);
+    operations::StoragePool pool(1, 100);
     std::promise<void> release;
     std::shared_future<void> released = release.get_future().share();
-    pool.post(&pool, StoragePool::Length::kLong, [released] { released.wait(); });
+    pool.post(&pool, operations::StoragePool::Length::kLong, [released] { released.wait(); });
     std::vector<std::shared_ptr<StagedUpload>> uploads;
     for (int i = 0; i < 4; ++i) {
       uploads.push_back(std::make_shared<StagedUpload>(store, pool, 1, many));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // See storage_pool.h.
-#include "kvstore/server/storage_pool.h"
+#include "kvstore/operations/storage_pool.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "proto/base/thread_priority.h"
 
-namespace edged::server {
+namespace edged::operations {
 namespace {
 
 // So many tasks an owner may have queued although the queue is full, up to kHardFactor times its
@@ -87,4 +87,4 @@ void StoragePool::work(Lane& lane) {
   }
 }
 
-}  // namespace edged::server
+}  // namespace edged::operations

@@ -14,7 +14,7 @@
 
 #include "proto/base/turn_queue.h"
 
-namespace edged::server {
+namespace edged::operations {
 
 class StoragePool {
  public:
@@ -50,4 +50,4 @@ class StoragePool {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace edged::server
+}  // namespace edged::operations

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kvstore/server/storage_pool.h"
+#include "kvstore/operations/storage_pool.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-namespace edged::server {
+namespace edged::operations {
 namespace {
 
 using Length = StoragePool::Length;
@@ -91,4 +91,4 @@ TEST(StoragePoolTest, FinishesWhatIsQueued) {
 }
 
 }  // namespace
-}  // namespace edged::server
+}  // namespace edged::operations

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <mutex>
 
-namespace edged::server {
+namespace edged::operations {
 
 class PendingCount {
  public:
@@ -30,4 +30,4 @@ class PendingCount {
   std::size_t count_ = 0;
 };
 
-}  // namespace edged::server
+}  // namespace edged::operations

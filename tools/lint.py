@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LINES_MAX = 400
-CODE = {".h", ".cc", ".py", ".sh", ".sql", ".cmake"}
+CODE = {".h", ".cc", ".py", ".sh", ".sql", ".cmake", ".mjs"}
 # Of ours, what each folder may include; "" is the folder itself, always allowed.
 WORKER = ["worker/db", "worker/cron", "worker/upstream", "worker/mail", "worker/mirror"]
 EDGES = {
@@ -42,6 +42,7 @@ EDGES = {
     "tests": ["proto", "kvstore", "worker", "tools", "tests"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"((?:proto|kvstore|worker|tools|tests)/[^"]+)"')
+TEST = re.compile(r"(_test\.(cc|py)|\.test\.mjs)$")
 # Assembled so that this file does not find itself.
 MACHINE_PATH = re.compile(r"(?<![\w./~$-])/(?:" + "|".join(["home", "root", "work", "Users"]) + r")/\w")
 # Boost.JSON's serializer, which writes 1.5 as 1.5E0. Assembled as above.
@@ -92,11 +93,12 @@ def check_text(path, lines):
 
 def check_tests_are_built(files):
     for path in files:
-        if path.parts[0] != "tests" or not re.search(r"_test\.(cc|py)$", path.name):
+        if path.parts[0] != "tests" or not TEST.search(path.name):
             continue
         listed = [ROOT / parent / "CMakeLists.txt" for parent in (path.parent, path.parent.parent)]
         text = "".join(one.read_text() for one in listed if one.is_file())
-        if not re.search(r"(?<![\w])%s(?:\.(?:cc|py))?(?![\w.])" % re.escape(path.stem), text):
+        name = re.escape(TEST.sub("_test" if path.suffix != ".mjs" else "", path.name))
+        if not re.search(r"(?<![\w])%s(?:\.(?:cc|py))?(?![\w.])" % name, text):
             yield path, 1, "no CMakeLists.txt names this test. Add it, or it never runs"
 
 

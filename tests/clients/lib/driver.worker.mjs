@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Worker that carries out operations of its KV binding as a test asks for them. POST one operation
+// as JSON; the answer is {"ok": …} or {"error": {"name", "message"}}. Bytes travel as base64, because
+// JSON has only text. {"at_once": [operation, …]} and {"in_order": [operation, …]} carry out several
+// in one request, and answer with an array.
+
+const to_base64 = (bytes) => {
+  let text = "";
+  for (const byte of new Uint8Array(bytes)) text += String.fromCharCode(byte);
+  return btoa(text);
+};
+const from_base64 = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+
+// {"text"}, {"base64"} (an ArrayBuffer) or {"stream"} (base64 of a stream whose length is not known).
+function make_value(given) {
+  if ("text" in given) return given.text;
+  if ("base64" in given) return from_base64(given.base64).buffer;
+  const bytes = from_base64(given.stream);
+  let sent = 0;
+  return new ReadableStream({
+    pull(controller) {
+      const piece = bytes.slice(sent, sent + 10_000);
+      sent += piece.length;
+      if (piece.length > 0) controller.enqueue(piece);
+      if (sent >= bytes.length) controller.close();
+    },
+  });
+}
+
+async function plain_value(value) {
+  if (value instanceof ArrayBuffer) return { base64: to_base64(value) };
+  if (value instanceof ReadableStream) {
+    return { base64: to_base64(await new Response(value).arrayBuffer()) };
+  }
+  return value;
+}
+
+const plain_entry = async (entry) =>
+  entry && { value: await plain_value(entry.value), metadata: entry.metadata };
+
+// A Map becomes its entries, so that their order is seen.
+const plain_map = (map) => [...map.entries()];
+
+async function carry_out(kv, operation) {
+  const { op, key, keys, options } = operation;
+  switch (op) {
+    case "put":
+      return (await kv.put(key, make_value(operation.value), options)) ?? null;
+    case "delete":
+      return (await kv.delete(key)) ?? null;
+    case "get":
+      return plain_value(await kv.get(key, options));
+    case "get_with_metadata":
+      return plain_entry(await kv.getWithMetadata(key, options));
+    case "get_many":
+      return plain_map(await kv.get(keys, options));
+    case "get_many_with_metadata":
+      return plain_map(await kv.getWithMetadata(keys, options));
+    case "list":
+      return kv.list(options);
+    default:
+      throw new Error("unknown operation " + op);
+  }
+}
+
+async function answer_to(kv, operation) {
+  try {
+    return { ok: await carry_out(kv, operation) };
+  } catch (error) {
+    return { error: { name: error.name, message: error.message } };
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const asked = await request.json();
+    const one = (operation) => answer_to(env.KV, operation);
+    if (asked.at_once) return Response.json(await Promise.all(asked.at_once.map(one)));
+    if (!asked.in_order) return Response.json(await one(asked));
+    const answers = [];
+    for (const operation of asked.in_order) answers.push(await one(operation));
+    return Response.json(answers);
+  },
+};

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a test sends the operations of lib/driver.worker.mjs: a Worker over Miniflare's own KV, and
+// the same Worker under workerd over the binding face of an edged node. A target has ask(operation)
+// and close().
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+
+export const COMPATIBILITY_DATE = "2026-11-01";
+const here = import.meta.dirname;
+const worker_file = path.join(here, "driver.worker.mjs");
+
+async function ask_at(url, operation) {
+  const answer = await fetch(url, { method: "POST", body: JSON.stringify(operation) });
+  return answer.json();
+}
+
+// The directory is gone after close().
+export async function temporary_directory() {
+  const directory = await mkdtemp(path.join(tmpdir(), "edged-clients-"));
+  return { directory, close: () => rm(directory, { recursive: true, force: true }) };
+}
+
+// The reference: Miniflare's KV, with its data in memory.
+export async function start_miniflare() {
+  const options = convertV4MiniflareOptions({
+    modules: true,
+    script: await readFile(worker_file, "utf8"),
+    compatibilityDate: COMPATIBILITY_DATE,
+    kvNamespaces: ["KV"],
+    cf: false,
+    host: "127.0.0.1",
+    port: 0,
+  });
+  const miniflare = new Miniflare(options);
+  const url = await miniflare.ready;
+  return { name: "miniflare", ask: (operation) => ask_at(url, operation), close: () => miniflare.dispose() };
+}
+
+// A text in a Cap'n Proto file.
+const quoted = (text) => JSON.stringify(text);
+
+// `headers`: [name, value] pairs that workerd adds to each request for the node.
+function config_text({ worker, address, headers }) {
+  const injected = headers.map(([name, value]) => `(name = ${quoted(name)}, value = ${quoted(value)})`);
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (
+      modules = [(name = "main", esModule = embed ${quoted(worker)})],
+      compatibilityDate = ${quoted(COMPATIBILITY_DATE)},
+      bindings = [(name = "KV", kvNamespace = "kv")])),
+    (name = "kv", external = (address = ${quoted(address)}, http = (style = host,
+      injectRequestHeaders = [${injected.join(", ")}]))),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]);
+`;
+}
+
+// Runs a Worker under workerd. Its port comes over the control channel, descriptor 3.
+export async function run_workerd({ worker, address, headers }) {
+  const folder = await temporary_directory();
+  const config = path.join(folder.directory, "config.capnp");
+  const local = "worker.mjs";
+  await writeFile(path.join(folder.directory, local), await readFile(worker, "utf8"));
+  await writeFile(config, config_text({ worker: local, address, headers }));
+  const program = path.join(here, "..", "node_modules", ".bin", "workerd");
+  const child = spawn(program, ["serve", "--control-fd=3", config], {
+    stdio: ["ignore", "inherit", "inherit", "pipe"],
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const port = await new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`workerd ended with exit code ${code}`)));
+    createInterface({ input: child.stdio[3] }).on("line", (line) => {
+      const message = JSON.parse(line);
+      if (message.event === "listen") resolve(message.port);
+    });
+  });
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    async close() {
+      child.kill();
+      await ended;
+      await folder.close();
+    },
+  };
+}
+
+// The driver under workerd, over the binding face at `address` ("HOST:PORT" or "unix:PATH").
+export async function start_node_target({ address, headers }) {
+  const workerd = await run_workerd({ worker: worker_file, address, headers });
+  return { name: "edged", ask: (operation) => ask_at(workerd.url, operation), close: workerd.close };
+}

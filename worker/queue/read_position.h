@@ -24,8 +24,12 @@ class ReadPosition {
   // then the look back is a whole one: for what a consumer had in its hands here and gave back by
   // dying.
   std::int64_t begin_look_back(const TransactionBounds& bounds) {
+    return begin_look_back(bounds, emptied_);
+  }
+  // The same beside other claims: `emptied_before` is what ahead() was before `bounds` were taken.
+  std::int64_t begin_look_back(const TransactionBounds& bounds, std::int64_t emptied_before) {
     bounds_ = bounds;
-    emptied_before_ = emptied_;
+    emptied_before_ = emptied_before;
     return ++look_backs_ % kWholeLookBack == 0 ? 0 : settled_;
   }
   // The look back is over. `found_all`: it took everything that it saw.

@@ -8,7 +8,7 @@
 #include <boost/asio.hpp>
 #include <utility>
 
-#include "kvstore/server/peer.h"
+#include "proto/net/peer.h"
 #include "proto/wire/message.h"
 
 namespace edged::server {
@@ -36,7 +36,7 @@ Connection::Connection(std::shared_ptr<void> reactor,
 void Connection::start() {
   session_ = std::make_unique<Session>(
       context_.dispatcher, context_.access, context_.limits, weak_from_this());
-  if (is_own_peer(stream_.socket().native_handle())) {
+  if (net::is_own_peer(stream_.socket().native_handle())) {
     session_->trust_peer();
   }
   context_.dispatcher.connections().add(1);

@@ -2,7 +2,6 @@
 // See listener.h.
 #include "kvstore/server/listener.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio.hpp>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "proto/base/log.h"
+#include "proto/net/unix_acceptor.h"
 
 namespace edged::server {
 namespace {
@@ -151,15 +151,6 @@ Result<tcp::endpoint> parse_endpoint(const std::string& address) {
   return tcp::endpoint(ip, static_cast<unsigned short>(port));
 }
 
-// True if somebody accepts connections there.
-bool is_listening(asio::io_context& io, const Unix::endpoint& endpoint) {
-  Unix::socket probe(io);
-  Error error;
-  probe.connect(endpoint, error);
-  // A full backlog means a listener too.
-  return !error || error == asio::error::try_again;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Listener>> listen_tcp(asio::io_context& io, const std::string& address) {
@@ -191,41 +182,10 @@ Result<std::unique_ptr<Listener>> listen_tcp(asio::io_context& io, const std::st
 }
 
 Result<std::unique_ptr<Listener>> listen_unix(asio::io_context& io, const std::string& path) {
-  if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return Status(
-        Code::kInvalidArgument,
-        "could not listen on \"" + path + "\": the path of a unix socket must have 1 to 107 bytes");
-  }
-  const Unix::endpoint endpoint(path);
-  struct stat existing {};
-  if (::lstat(path.c_str(), &existing) == 0) {
-    if (!S_ISSOCK(existing.st_mode)) {
-      return cannot_listen(path, "a file that is not a socket is there");
-    }
-    if (is_listening(io, endpoint)) {
-      return cannot_listen(path, "socket in use by another process");
-    }
-    ::unlink(path.c_str());
-  }
-  Unix::acceptor acceptor(io);
-  Error error;
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) {
-    // Linux gives the file this mode less the umask: nobody else gets in before the chmod below.
-    (void)::fchmod(acceptor.native_handle(), 0600);
-    acceptor.bind(endpoint, error);
-  }
-  if (!error && ::chmod(path.c_str(), 0660) != 0) {
-    error = Error(errno, boost::system::system_category());
-  }
-  if (!error) {
-    acceptor.listen(kBacklog, error);
-  }
-  if (error) {
-    return cannot_listen(path, error.message());
-  }
+  auto acceptor = net::open_unix_acceptor(io.get_executor(), path, kBacklog);
+  if (!acceptor) return acceptor.error();
   return std::unique_ptr<Listener>(
-      std::make_unique<AcceptingListener<Unix>>(io, std::move(acceptor), path, path));
+      std::make_unique<AcceptingListener<Unix>>(io, std::move(*acceptor), path, path));
 }
 
 }  // namespace edged::server

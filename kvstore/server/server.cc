@@ -17,9 +17,9 @@
 #include "kvstore/server/connection.h"
 #include "kvstore/server/dispatcher.h"
 #include "kvstore/server/listener.h"
-#include "kvstore/server/peer.h"
 #include "kvstore/server/strangers.h"
 #include "proto/base/log.h"
+#include "proto/net/peer.h"
 
 namespace edged::server {
 namespace {
@@ -192,7 +192,7 @@ class Server::Impl {
 
   // On the first reactor; the socket already belongs to `io`.
   void accepted(asio::io_context& io, Listener::Socket socket, bool tls) {
-    if (!has_room(is_own_peer(socket.native_handle()))) {
+    if (!has_room(net::is_own_peer(socket.native_handle()))) {
       refused_.add();
       say_full();
       return;  // the socket closes as it goes
@@ -240,7 +240,7 @@ class Server::Impl {
                                        emptied_.notify_all();
                                      });
     reactor.connections.insert(connection);
-    const std::string address = peer_address(connection->native_handle());
+    const std::string address = net::peer_address(connection->native_handle());
     connection->start();
     if (!connection->is_known()) {
       count_stranger(reactor, connection, address);

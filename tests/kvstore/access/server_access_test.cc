@@ -7,9 +7,9 @@
 
 #include "kvstore/access/token_file.h"
 #include "kvstore/access/token_json.h"
-#include "kvstore/server/peer.h"
 #include "kvstore/server/server.h"
 #include "proto/net/blocking_client.h"
+#include "proto/net/peer.h"
 #include "proto/wire/operation_table.h"
 #include "tests/kvstore/raw_client.h"
 #include "tests/support/memory_store.h"
@@ -274,10 +274,10 @@ TEST_F(ServerAccessTest, TheNodesOwnUserNeedsNoTokenOnTheUnixSocket) {
 TEST(PeerTest, OnlyAUnixSocketHasAnOwnPeer) {
   int pair[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-  EXPECT_TRUE(is_own_peer(pair[0]));
+  EXPECT_TRUE(net::is_own_peer(pair[0]));
   const int tcp = ::socket(AF_INET, SOCK_STREAM, 0);
-  EXPECT_FALSE(is_own_peer(tcp));
-  EXPECT_FALSE(is_own_peer(-1));
+  EXPECT_FALSE(net::is_own_peer(tcp));
+  EXPECT_FALSE(net::is_own_peer(-1));
   for (const int one : {pair[0], pair[1], tcp}) ::close(one);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kvstore/server/peer.h"
+#include "proto/net/peer.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -9,7 +9,7 @@
 
 #include "proto/base/hex.h"
 
-namespace edged::server {
+namespace edged::net {
 
 bool is_own_peer(int socket) {
   int domain = 0;
@@ -43,4 +43,4 @@ std::string peer_address(int socket) {
   return "uid " + std::to_string(user.uid);
 }
 
-}  // namespace edged::server
+}  // namespace edged::net

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace edged::server {
+namespace edged::net {
 
 // True for a connected unix socket whose other end root or this process's own user opened: they can
 // read the node's files anyway. False for anything else.
@@ -14,4 +14,4 @@ bool is_own_peer(int socket);
 // bits, which one machine may have all to itself), or the user of a unix socket.
 std::string peer_address(int socket);
 
-}  // namespace edged::server
+}  // namespace edged::net

@@ -1,122 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// See connection.h. The only file that sees Beast. beast::tcp_stream's deadline covers every step
-// but the handler's.
+// See connection.h.
 #include "proto/http/connection.h"
 
-#include <algorithm>
-#include <boost/asio.hpp>
-#include <boost/asio/ssl.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
+#include <exception>
 #include <optional>
-#include <type_traits>
+#include <utility>
 
+#include "proto/base/log.h"
+#include "proto/base/printable.h"
+#include "proto/http/head_scan.h"
+#include "proto/http/input_buffer.h"
 #include "proto/http/own_host.h"
-#include "proto/http/request.h"
+#include "proto/http/request_parser.h"
+#include "proto/http/server_exchange.h"
 
 namespace edged::http {
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace bhttp = boost::beast::http;
-using asio::ip::tcp;
-using boost::system::error_code;
 namespace {
 
-constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 // A refused client may still be sending: what it sends is read and dropped this long, so that its
 // kernel does not throw the answer away (RFC 9112 section 9.6).
 constexpr std::chrono::milliseconds kLinger{1000};
 constexpr std::size_t kLingerBytesMax = 4 << 20;
 constexpr std::size_t kReadBytes = 8192;
-constexpr std::size_t kBufferBytesMax = 64 * 1024;
 
-using Parser = bhttp::request_parser<bhttp::string_body>;
-using Message = bhttp::response<bhttp::string_body>;
+using Clock = std::chrono::steady_clock;
 
-Response refusal_for(const error_code& error) {
-  if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow) {
-    return refusal(431, "the header of the request is too large");
-  }
-  if (error == bhttp::error::body_limit) return refusal(413, "the body is too large");
-  return refusal(400, "the request is malformed");
-}
-
-bool is_malformed(const error_code& error) {
-  return error.category() == bhttp::make_error_code(bhttp::error::bad_method).category() &&
-         error != bhttp::error::end_of_stream && error != bhttp::error::partial_message;
-}
-
-// The parsed header as handlers see it, or the refusal to send instead.
-std::optional<Response> to_request(const Parser::value_type& message,
-                                   const Service& service,
-                                   Request& request) {
-  auto target = parse_target({message.target().data(), message.target().size()});
-  if (!target) return refusal(400, target.error().message());
-  request.method = std::string(message.method_string());
-  request.path = std::move(target->path);
-  request.query = std::move(target->query);
-  std::size_t hosts = 0;
-  for (const auto& field : message) {
-    std::string name(field.name_string());
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    hosts += name == "host";
-    std::string value(field.value());
-    const auto [at, is_new] = request.headers.emplace(std::move(name), value);
-    if (!is_new) at->second += ", " + value;
-  }
-  if (message.version() != 10 && message.version() != 11) {
-    return refusal(505, "only HTTP/1.0 and HTTP/1.1 are supported");
-  }
-  // Any other coding would leave the body's end unknown.
-  const auto coding = request.headers.find("transfer-encoding");
-  if (coding != request.headers.end() && !equal_ignoring_case(coding->second, "chunked")) {
-    return refusal(501, "the only supported transfer coding is chunked");
-  }
-  // RFC 9112 section 3.2: exactly one Host, none allowed in HTTP/1.0.
-  return refuse_host(request,
-                     target->authority,
-                     hosts,
-                     message.version() >= 11,
-                     service.options.hosts,
-                     service.is_linked(request.path));
-}
-
-Message to_message(Response response, unsigned version, bool keep_alive, bool head) {
-  Message message;
-  message.version(version == 10 ? 10 : 11);
-  message.result(static_cast<unsigned>(response.status));
-  message.set(bhttp::field::content_type, response.content_type);
-  message.set(bhttp::field::cache_control, "no-store");
-  message.set("X-Content-Type-Options", "nosniff");
-  for (const auto& [name, value] : response.headers) message.set(name, value);
-  message.keep_alive(keep_alive);
-  const bool bodiless = response.status == 204 || response.status == 304;
-  if (!bodiless) message.content_length(response.body.size());
-  if (!bodiless && !head) message.body() = std::move(response.body);
-  return message;
-}
-
-std::chrono::milliseconds transfer_time(const ServerOptions& options, std::size_t bytes) {
-  return options.transfer_grace +
-         std::chrono::milliseconds(bytes * 1000 /
-                                   std::max<std::size_t>(1, options.transfer_rate_min));
-}
-
-using Plain = beast::tcp_stream;
-using Tls = beast::ssl_stream<beast::tcp_stream>;
-
-template <typename Stream>
-class StreamConnection final : public Connection {
+class HttpConnection final : public Connection {
  public:
-  template <typename... Args>
-  StreamConnection(const Service& service, bool health_only, Args&&... args)
-      : service_(service), health_only_(health_only), stream_(std::forward<Args>(args)...) {}
+  HttpConnection(std::unique_ptr<ByteStream> stream, const Service& service, bool health_only)
+      : service_(service), health_only_(health_only), stream_(std::move(stream)) {}
 
   asio::awaitable<void> serve() override {
-    bool more = !service_.draining && co_await shake_hands();
+    bool more = !service_.draining;
+    if (more) more = co_await shake_hands();
     for (bool first = true; more; first = false) {
       more = co_await serve_one(first);
     }
@@ -124,214 +41,157 @@ class StreamConnection final : public Connection {
   }
   bool idle() const override { return idle_; }
   Phase phase() const override { return phase_; }
-  std::chrono::steady_clock::time_point since() const override { return since_; }
-  void close() override { lowest().close(); }
+  Clock::time_point since() const override { return since_; }
+  void close() override { stream_->close(); }
 
  private:
-  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
   void enter(Phase phase) {
     phase_ = phase;
-    since_ = std::chrono::steady_clock::now();
+    since_ = Clock::now();
   }
   asio::awaitable<bool> shake_hands();
-  asio::awaitable<error_code> wait_for_request(bool first);
-  asio::awaitable<error_code> parse_some(Parser& parser, std::size_t& taken);
-  asio::awaitable<error_code> read_header(Parser& parser);
-  asio::awaitable<error_code> read_body(Parser& parser);
+  asio::awaitable<bool> wait_for_request(bool first);
+  asio::awaitable<bool> read_head(RequestParser& parser,
+                                  RequestParser::Head& head,
+                                  std::optional<Response>& refused);
+  std::optional<Response> choose_route(const RequestParser& parser,
+                                       const RequestParser::Head& head,
+                                       Route& route) const;
   asio::awaitable<bool> serve_one(bool first);
-  asio::awaitable<bool> send(Message message);
-  asio::awaitable<void> send_end();
-  asio::awaitable<void> refuse(unsigned version, Response response);
+  asio::awaitable<void> run_handler(const Route& route, ServerExchange& exchange);
+  asio::awaitable<void> finish(bool linger);
 
   const Service& service_;
   const bool health_only_;
-  Stream stream_;
-  beast::flat_buffer buffer_{kBufferBytesMax};
+  const std::unique_ptr<ByteStream> stream_;
+  InputBuffer input_;
   bool idle_ = false;  // waits for a request's first byte
   Phase phase_ = Phase::kUnfinished;
-  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+  Clock::time_point since_ = Clock::now();
 };
 
-template <typename Stream>
-asio::awaitable<bool> StreamConnection<Stream>::shake_hands() {
-  if constexpr (std::is_same_v<Stream, Tls>) {
-    lowest().expires_after(service_.options.header_timeout);
-    auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kToken);
-    if (error) {
-      if (service_.options.failed_handshakes != nullptr) service_.options.failed_handshakes->add();
-      co_return false;
-    }
+asio::awaitable<bool> HttpConnection::shake_hands() {
+  const bool done = co_await stream_->shake_hands(Clock::now() + service_.options.header_timeout);
+  if (!done && service_.options.failed_handshakes != nullptr) {
+    service_.options.failed_handshakes->add();
   }
-  co_return true;
+  co_return done;
 }
 
 // True if the connection goes on.
-template <typename Stream>
-asio::awaitable<bool> StreamConnection<Stream>::serve_one(bool first) {
-  error_code error = co_await wait_for_request(first);
-  if (error) co_return false;
-  Parser parser;
-  parser.header_limit(static_cast<std::uint32_t>(service_.options.header_bytes_max));
-  parser.body_limit(service_.options.body_bytes_max);
-  Request request;
+asio::awaitable<bool> HttpConnection::serve_one(bool first) {
+  const bool began = co_await wait_for_request(first);
+  if (!began) co_return false;
+  RequestParser parser;
+  RequestParser::Head head;
   std::optional<Response> refused;
-  error = co_await read_header(parser);
-  if (!error) {
-    refused = to_request(parser.get(), service_, request);
-    if (!refused && health_only_ && !(service_.is_health(request.path) && parser.is_done())) {
-      refused = refusal(503, "too many connections are in use; try again later");
-    }
-  }
-  if (!error && !refused) {
-    enter(Phase::kBusy);
-    error = co_await read_body(parser);
-  }
-  if (error && !is_malformed(error)) co_return false;  // closed by the client or by the deadline
-  if (error) refused = refusal_for(error);
-  const unsigned version = error ? 11 : parser.get().version();
+  const bool read = co_await read_head(parser, head, refused);
+  if (!read) co_return false;  // closed by the client or by the deadline
+  Route route;
+  if (!refused) refused = choose_route(parser, head, route);
+  if (!refused) enter(Phase::kBusy);
+  const ServerExchange::Place place{service_.options, service_.draining, *stream_, input_, parser};
+  ServerExchange exchange(place, std::move(head));
+  if (refused || health_only_) exchange.close_afterwards();
   if (refused) {
-    co_await refuse(version, std::move(*refused));
-    co_return false;
+    exchange.abandon_body();
+    (void)co_await exchange.send(std::move(*refused));
+  } else {
+    exchange.set_bounds(route.bounds);
+    co_await run_handler(route, exchange);
   }
-  const bool head = parser.get().method() == bhttp::verb::head;
-  const bool keep_alive = parser.keep_alive() && !health_only_;
-  request.body = std::move(parser.get().body());
-  lowest().expires_never();
-  Response response = co_await service_.answer(std::move(request));
-  const bool more = co_await send(
-      to_message(std::move(response), version, keep_alive && !service_.draining, head));
-  co_return more;
+  using Outcome = ServerExchange::Outcome;
+  const Outcome outcome = exchange.outcome();
+  if (outcome == Outcome::kEnds) co_await finish(false);
+  if (outcome == Outcome::kEndsUnread) co_await finish(true);
+  co_return outcome == Outcome::kGoesOn;
 }
 
-template <typename Stream>
-asio::awaitable<error_code> StreamConnection<Stream>::wait_for_request(bool first) {
-  if (!first) enter(buffer_.size() > 0 ? Phase::kUnfinished : Phase::kIdle);
-  if (buffer_.size() > 0) co_return error_code();  // pipelined
+asio::awaitable<void> HttpConnection::run_handler(const Route& route, ServerExchange& exchange) {
+  try {
+    co_await route.handler(exchange);
+  } catch (const std::exception& error) {
+    log::error("the handler of " + printable(exchange.head().target_path) +
+               " failed: " + error.what());
+  }
+  if (!exchange.answer_begun()) (void)co_await exchange.send(refusal(500, "internal error"));
+}
+
+asio::awaitable<bool> HttpConnection::wait_for_request(bool first) {
+  if (!first) enter(input_.empty() ? Phase::kIdle : Phase::kUnfinished);
+  if (!input_.empty()) co_return true;  // pipelined
   idle_ = true;
-  lowest().expires_after(first ? service_.options.header_timeout : service_.options.idle_timeout);
-  auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kToken);
+  input_.release_memory();
+  const auto limit = first ? service_.options.header_timeout : service_.options.idle_timeout;
+  const InputBuffer::Room room = input_.prepare(kReadBytes);
+  const std::size_t count = co_await stream_->read(room.at, room.size, Clock::now() + limit);
   idle_ = false;
-  buffer_.commit(bytes);
+  input_.commit(count);
   if (!first) enter(Phase::kUnfinished);
-  co_return error;
+  co_return count > 0;
 }
 
-// Lets the parser take what has come, or reads more. Not bhttp::async_read_some: that reads on by
-// itself while a header goes on, so that many short lines would pass the limit unseen.
-template <typename Stream>
-asio::awaitable<error_code> StreamConnection<Stream>::parse_some(Parser& parser,
-                                                                 std::size_t& taken) {
-  taken = 0;
-  if (buffer_.size() > 0) {
-    error_code error;
-    taken = parser.put(buffer_.data(), error);
-    buffer_.consume(taken);
-    if (error && error != bhttp::error::need_more) co_return error;
-    if (taken > 0) co_return error_code();
-  }
-  if (buffer_.size() >= kBufferBytesMax) {
-    co_return bhttp::make_error_code(bhttp::error::buffer_overflow);
-  }
-  const std::size_t room = std::min(kReadBytes, kBufferBytesMax - buffer_.size());
-  auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(room), kToken);
-  buffer_.commit(bytes);
-  co_return error;
-}
-
-template <typename Stream>
-asio::awaitable<error_code> StreamConnection<Stream>::read_header(Parser& parser) {
-  lowest().expires_after(service_.options.header_timeout);
-  std::size_t header = 0, taken = 0;
-  while (!parser.is_header_done()) {
-    const error_code error = co_await parse_some(parser, taken);
-    if (error) co_return error;
-    header += taken;
-    const std::size_t unparsed = parser.is_header_done() ? 0 : buffer_.size();
-    if (header + unparsed > service_.options.header_bytes_max) {
-      co_return bhttp::make_error_code(bhttp::error::header_limit);
+// False if the connection is over.
+asio::awaitable<bool> HttpConnection::read_head(RequestParser& parser,
+                                                RequestParser::Head& head,
+                                                std::optional<Response>& refused) {
+  const auto deadline = Clock::now() + service_.options.header_timeout;
+  HeadScan scan;
+  for (;;) {
+    const std::string_view bytes = input_.view();
+    const HeadScan::State state = scan.scan(bytes.substr(0, service_.options.header_bytes_max));
+    if (state == HeadScan::State::kBad) {
+      refused = refusal(400, scan.error());
+      co_return true;
     }
-  }
-  co_return error_code();
-}
-
-template <typename Stream>
-asio::awaitable<error_code> StreamConnection<Stream>::read_body(Parser& parser) {
-  const auto start = std::chrono::steady_clock::now();
-  if (!parser.is_done() && beast::iequals(parser.get()[bhttp::field::expect], "100-continue")) {
-    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    lowest().expires_after(service_.options.transfer_grace);
-    auto [error, sent] = co_await asio::async_write(stream_, asio::buffer(kContinue), kToken);
-    if (error) co_return error;
-  }
-  // Lines behind the last chunk are a header too, and no body limit holds for them.
-  bool last_chunk = false;
-  auto on_chunk = [&last_chunk](std::uint64_t size, beast::string_view, error_code&) {
-    last_chunk = size == 0;
-  };
-  parser.on_chunk_header(on_chunk);
-  std::size_t received = 0, trailer = 0, taken = 0;
-  while (!parser.is_done()) {
-    const bool in_trailer = last_chunk;
-    lowest().expires_at(start + transfer_time(service_.options, received));
-    const error_code error = co_await parse_some(parser, taken);
-    if (error) co_return error;
-    received += taken;
-    trailer += in_trailer ? taken : 0;
-    const std::size_t unparsed = in_trailer && !parser.is_done() ? buffer_.size() : 0;
-    if (trailer + unparsed > service_.options.header_bytes_max) {
-      co_return bhttp::make_error_code(bhttp::error::header_limit);
+    if (state == HeadScan::State::kDone) break;
+    if (bytes.size() >= service_.options.header_bytes_max) {
+      refused = refusal(431, "the header of the request is too large");
+      co_return true;
     }
+    const InputBuffer::Room room = input_.prepare(kReadBytes);
+    const std::size_t count = co_await stream_->read(room.at, room.size, deadline);
+    input_.commit(count);
+    if (count == 0) co_return false;
   }
-  co_return error_code();
+  refused = parser.parse_head(std::string(input_.view().substr(0, scan.size())), head);
+  input_.consume(scan.size());
+  co_return true;
 }
 
-// True if the connection may carry another request.
-template <typename Stream>
-asio::awaitable<bool> StreamConnection<Stream>::send(Message message) {
-  lowest().expires_after(transfer_time(service_.options, message.body().size()));
-  auto [error, bytes] = co_await bhttp::async_write(stream_, message, kToken);
-  if (error) co_return false;
-  if (message.keep_alive()) co_return true;
-  co_await send_end();
-  co_return false;
-}
-
-template <typename Stream>
-asio::awaitable<void> StreamConnection<Stream>::send_end() {
-  if constexpr (std::is_same_v<Stream, Tls>) {
-    // The peer's own end is not waited for long: the answer has been sent.
-    lowest().expires_after(kLinger);
-    auto [ignored] = co_await stream_.async_shutdown(kToken);
-    (void)ignored;
+std::optional<Response> HttpConnection::choose_route(const RequestParser& parser,
+                                                     const RequestParser::Head& head,
+                                                     Route& route) const {
+  auto found = service_.find_route(head.request);
+  if (!found) return refusal(400, found.error().message());
+  route = std::move(*found);
+  // RFC 9112 section 3.2: exactly one Host, none needed in HTTP/1.0.
+  auto refused = refuse_host(head.request,
+                             {.target_authority = head.target_authority,
+                              .hosts_seen = head.hosts,
+                              .needs_host = head.version >= 11,
+                              .any_site = route.linked},
+                             service_.options);
+  if (!refused && health_only_ && !(route.health_page && parser.body_done())) {
+    refused = refusal(503, "too many connections are in use; try again later");
   }
-  error_code ignored;
-  lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
-  co_return;
+  return refused;
 }
 
-template <typename Stream>
-asio::awaitable<void> StreamConnection<Stream>::refuse(unsigned version, Response response) {
-  co_await send(to_message(std::move(response), version, false, false));
+// The last answer has been sent.
+asio::awaitable<void> HttpConnection::finish(bool linger) {
+  co_await stream_->finish(Clock::now() + kLinger);
+  if (!linger) co_return;
   enter(Phase::kUnfinished);  // it has had its answer: it may go first
-  lowest().expires_after(kLinger);
-  for (std::size_t dropped = 0; dropped < kLingerBytesMax;) {
-    buffer_.clear();
-    auto [error, bytes] = co_await lowest().async_read_some(buffer_.prepare(kReadBytes), kToken);
-    if (error) break;
-    dropped += bytes;
-  }
+  co_await stream_->drop_input(kLingerBytesMax, Clock::now() + kLinger);
 }
 
 }  // namespace
 
-std::unique_ptr<Connection> make_connection(tcp::socket socket,
-                                            std::shared_ptr<net::TlsContext> tls,
+std::unique_ptr<Connection> make_connection(std::unique_ptr<ByteStream> stream,
                                             const Service& service,
                                             bool health_only) {
-  if (tls) {
-    return std::make_unique<StreamConnection<Tls>>(service, health_only, std::move(socket), *tls);
-  }
-  return std::make_unique<StreamConnection<Plain>>(service, health_only, std::move(socket));
+  return std::make_unique<HttpConnection>(std::move(stream), service, health_only);
 }
 
 }  // namespace edged::http

@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// One HTTP connection of a Server, plain or with TLS: requests one after the other, within the
+// One HTTP connection of a Server: requests one after the other, within the
 // server's limits. The server's executor only.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <string>
 
+#include "proto/http/byte_stream.h"
+#include "proto/http/exchange.h"
 #include "proto/http/server.h"
 
 namespace edged::http {
 
+// What becomes of a request.
+struct Route {
+  ExchangeHandler handler;
+  RawOptions bounds{};
+  bool health_page = false;  // answered on a health-only connection too
+  bool linked = false;       // links on other sites lead to it
+};
+
 // What connections need of their server; outlives them.
 struct Service {
   ServerOptions options;
-  std::function<boost::asio::awaitable<Response>(Request)> answer;
-  // True for a path that is answered on a health-only connection.
-  std::function<bool(const std::string& path)> is_health;
-  // True for a path that links on other sites lead to.
-  std::function<bool(const std::string& path)> is_linked;
+  // Errors: kInvalidArgument: the request is answered 400 with the message, then the connection
+  // ends.
+  std::function<Result<Route>(const RequestHead&)> find_route;
   bool draining = false;  // no further request is taken after the one under way
 };
 
@@ -45,11 +51,10 @@ class Connection {
   virtual void close() = 0;
 };
 
-// `tls` null: plain. A failed handshake is counted and ends the connection. `health_only`: it was
+// A failed handshake is counted and ends the connection. `health_only`: it was
 // taken although all ordinary connections are in use, carries one request and answers it only if
 // its path is a health page's, else 503.
-std::unique_ptr<Connection> make_connection(boost::asio::ip::tcp::socket socket,
-                                            std::shared_ptr<net::TlsContext> tls,
+std::unique_ptr<Connection> make_connection(std::unique_ptr<ByteStream> stream,
                                             const Service& service,
                                             bool health_only);
 

@@ -55,7 +55,7 @@ bool parse_port(std::string_view text, std::optional<std::uint16_t>& port) {
   return true;
 }
 
-std::string header(const Request& request, const char* name) {
+std::string header(const RequestHead& request, const char* name) {
   const auto found = request.headers.find(name);
   return found == request.headers.end() ? std::string() : found->second;
 }
@@ -104,33 +104,35 @@ bool is_own_host(const Authority& authority, const std::vector<std::string>& hos
   });
 }
 
-std::optional<Response> refuse_host(const Request& request,
-                                    const std::optional<std::string>& target_authority,
-                                    std::size_t hosts_seen,
-                                    bool needs_host,
-                                    const std::vector<std::string>& hosts,
-                                    bool any_site) {
-  if (hosts_seen > 1 || (hosts_seen == 0 && needs_host)) {
+std::optional<Response> refuse_host(const RequestHead& request,
+                                    const HostUse& use,
+                                    const ServerOptions& options) {
+  const auto is_own = [&](const Authority& authority) {
+    return is_own_host(authority, options.hosts) ||
+           (options.is_own_name && options.is_own_name(authority.host));
+  };
+  const bool missing = use.hosts_seen == 0 && use.needs_host && !use.target_authority;
+  if (use.hosts_seen > 1 || missing) {
     return refusal(400, "the request must have exactly one Host header");
   }
   std::optional<Authority> own;
-  if (hosts_seen == 1) {
+  if (use.hosts_seen == 1) {
     own = parse_authority(header(request, "host"));
     if (!own) return refusal(400, "the Host header is not HOST or HOST:PORT");
-    if (!is_own_host(*own, hosts)) return not_ours(*own);
+    if (!is_own(*own)) return not_ours(*own);
   }
-  if (target_authority) {
-    own = parse_authority(*target_authority);
+  if (use.target_authority) {
+    own = parse_authority(*use.target_authority);
     if (!own) return refusal(400, "the host of the request target is not HOST or HOST:PORT");
-    if (!is_own_host(*own, hosts)) return not_ours(*own);
+    if (!is_own(*own)) return not_ours(*own);
   }
-  if (!any_site && from_foreign_site(request, own)) {
+  if (!use.any_site && from_foreign_site(request, own)) {
     return refusal(403, "requests from other sites are refused");
   }
   return std::nullopt;
 }
 
-bool from_foreign_site(const Request& request, const std::optional<Authority>& own) {
+bool from_foreign_site(const RequestHead& request, const std::optional<Authority>& own) {
   const std::string site = header(request, "sec-fetch-site");
   if (!site.empty() && site != "same-origin" && site != "none") return true;
   if (!request.headers.contains("origin")) return false;

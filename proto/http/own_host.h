@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proto/http/message.h"
 #include "proto/http/server.h"
 
 namespace edged::http {
@@ -34,20 +35,24 @@ bool is_own_host(const Authority& authority, const std::vector<std::string>& hos
 // True for what ServerOptions::hosts may hold: a host name without port.
 bool is_host_name(std::string_view name);
 
-// The refusal of a request whose Host is missing, doubled or malformed (400), that is for a host
+// How a request named its host.
+struct HostUse {
+  // Of an absolute-form target, which replaces Host (RFC 9112 section 3.2.2), else empty.
+  const std::optional<std::string>& target_authority;
+  std::size_t hosts_seen = 0;  // how many Host headers there were
+  bool needs_host = true;      // HTTP/1.1
+  bool any_site = false;       // Server::add_linked_path
+};
+
+// The refusal of a request whose host is missing, doubled or malformed (400), that is for a host
 // which is not ours, or that a browser made for another site (403), unless `any_site` allows the
-// latter (Server::add_linked_path). `target_authority` is that of
-// an absolute-form target, which replaces Host (RFC 9112 section 3.2.2), else empty. `hosts_seen`:
-// how many Host headers there were; `needs_host`: HTTP/1.1.
-std::optional<Response> refuse_host(const Request& request,
-                                    const std::optional<std::string>& target_authority,
-                                    std::size_t hosts_seen,
-                                    bool needs_host,
-                                    const std::vector<std::string>& hosts,
-                                    bool any_site = false);
+// latter.
+std::optional<Response> refuse_host(const RequestHead& request,
+                                    const HostUse& use,
+                                    const ServerOptions& options);
 
 // True if a browser made the request for another site than `own`: a foreign Origin or
 // Sec-Fetch-Site.
-bool from_foreign_site(const Request& request, const std::optional<Authority>& own);
+bool from_foreign_site(const RequestHead& request, const std::optional<Authority>& own);
 
 }  // namespace edged::http

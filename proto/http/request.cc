@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "proto/http/server.h"
+#include "proto/http/message.h"
 
 namespace edged::http {
 namespace {
@@ -67,22 +67,33 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
   return decoded;
 }
 
-Result<Target> parse_target(std::string_view target) {
-  std::string_view rest = target;
-  auto authority = take_authority(rest);
-  if (rest.find('#') != std::string_view::npos) {
+Result<RawTarget> split_target(std::string_view target) {
+  RawTarget result;
+  result.authority = take_authority(target);
+  if (target.find('#') != std::string_view::npos) {
     return Status(Code::kInvalidArgument, "the request target has a fragment");
   }
-  const std::size_t mark = rest.find('?');
-  const std::string_view raw_path = rest.substr(0, mark);
-  auto path = percent_decode(raw_path.empty() && mark == 0 ? "/" : raw_path, false);
-  if (!path || path->empty() || path->front() != '/' || has_control(*path)) {
+  const std::size_t mark = target.find('?');
+  result.path = target.substr(0, mark);
+  if (result.path.empty() && result.authority) result.path = "/";
+  if (result.path.empty() || result.path.front() != '/') {
+    return Status(Code::kInvalidArgument, "the request target is not a path");
+  }
+  if (mark != std::string_view::npos) result.query = target.substr(mark + 1);
+  return result;
+}
+
+Result<Target> parse_target(std::string_view target) {
+  auto raw = split_target(target);
+  if (!raw) return raw.error();
+  auto path = percent_decode(raw->path, false);
+  if (!path || has_control(*path)) {
     return Status(Code::kInvalidArgument, "the request target is not a path");
   }
   Target result;
-  result.authority = std::move(authority);
+  result.authority = std::move(raw->authority);
   result.path = std::move(*path);
-  rest = mark == std::string_view::npos ? std::string_view() : rest.substr(mark + 1);
+  std::string_view rest = raw->query;
   while (!rest.empty()) {
     const std::size_t end = rest.find('&');
     const std::string_view field = rest.substr(0, end);

@@ -13,6 +13,16 @@
 
 namespace edged::http {
 
+// A target as it came, but for where it is cut.
+struct RawTarget {
+  std::string path;                      // begins with '/'
+  std::optional<std::string> authority;  // of the absolute form: "host:80"
+  std::string query;                     // without the '?'
+};
+
+// Errors: kInvalidArgument (other form, a fragment).
+Result<RawTarget> split_target(std::string_view target);
+
 struct Target {
   std::string path;                      // decoded; begins with '/'
   std::optional<std::string> authority;  // of the absolute form: "host:80"

@@ -28,7 +28,7 @@ EDGES = {
     "kvstore/server": ["kvstore/operations", "kvstore/access", "kvstore/storage/store.h",
                        "proto/net", "proto/wire", "proto/base"],
     "kvstore/http": ["kvstore/operations", "kvstore/access", "kvstore/storage/store.h",
-                     "proto/http", "proto/json", "proto/base"],
+                     "proto/http", "proto/json", "proto/net/condition.h", "proto/base"],
     "worker/db": ["proto/net", "proto/base"],
     "worker/cron": ["worker/db", "proto/http", "proto/json", "proto/net", "proto/base"],
     "worker/http": ["proto/base"],

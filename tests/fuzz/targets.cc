@@ -154,6 +154,8 @@ constexpr Target kTargets[] = {
     {"server", fuzz_server, server_seeds},
     {"http", fuzz_http, http_seeds},
     {"config", fuzz_config, config_seeds},
+    {"rest_multipart", fuzz_rest_multipart, rest_multipart_seeds},
+    {"rest_text", fuzz_rest_text, rest_text_seeds},
     {"canary", find_canary, canary_seeds},
 };
 

@@ -37,6 +37,11 @@ std::vector<std::string> config_seeds();
 // http_target.cc: an HTTP server in this process, over loopback
 void fuzz_http(std::string_view bytes);
 std::vector<std::string> http_seeds();
+// rest_target.cc: parsers of the REST face
+void fuzz_rest_multipart(std::string_view bytes);  // the first 4 bytes say how the rest is split
+std::vector<std::string> rest_multipart_seeds();
+void fuzz_rest_text(std::string_view bytes);  // paths, queries, cursors, metadata
+std::vector<std::string> rest_text_seeds();
 // server_target.cc: a server in this process, over a unix socket
 void fuzz_server(std::string_view bytes);  // bit 0 of the first byte: without a hello before
 

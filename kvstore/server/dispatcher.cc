@@ -74,7 +74,7 @@ struct Dispatcher::Metrics {
 struct Dispatcher::Commit {
   PlannedWrite plan;
   ReplyTo to;
-  std::shared_ptr<StagedUpload> upload;
+  std::shared_ptr<operations::StagedUpload> upload;
   std::shared_ptr<Completion> completion;
   std::uint64_t ticket = 0;
   Instant start;
@@ -300,7 +300,7 @@ void Dispatcher::submit_write(const wire::Request& request,
   store_.submit(std::move(write), std::move(done));
 }
 
-void Dispatcher::commit_upload(std::shared_ptr<StagedUpload> upload,
+void Dispatcher::commit_upload(std::shared_ptr<operations::StagedUpload> upload,
                                const wire::Request& request,
                                const ReplyTo& to,
                                const std::shared_ptr<Completion>& completion,

@@ -13,12 +13,12 @@
 
 #include "kvstore/access/access_table.h"
 #include "kvstore/operations/pending_count.h"
+#include "kvstore/operations/staged_upload.h"
 #include "kvstore/operations/storage_pool.h"
 #include "kvstore/server/completion.h"
 #include "kvstore/server/memory_share.h"
 #include "kvstore/server/reads.h"
 #include "kvstore/server/reply.h"
-#include "kvstore/server/staged_upload.h"
 #include "kvstore/storage/store.h"
 #include "proto/base/clock.h"
 #include "proto/base/metrics.h"
@@ -70,7 +70,7 @@ class Dispatcher {
 
   // A PUT whose value is `upload`, given as the request without value. Always answered through
   // `completion`.
-  void commit_upload(std::shared_ptr<StagedUpload> upload,
+  void commit_upload(std::shared_ptr<operations::StagedUpload> upload,
                      const wire::Request& request,
                      const ReplyTo& to,
                      const std::shared_ptr<Completion>& completion,

@@ -58,7 +58,8 @@ Result<Fragments::Assembly*> Fragments::begin(const wire::Request& request) {
   if (request.fields.value_bytes.value_or(0) > storage::kValueBytesMax) {
     begun.refused = Status(Code::kTooLarge, "could not put: the value is above 25 MiB");
   } else if (!is_several(request.opcode)) {
-    begun.upload = std::make_shared<StagedUpload>(store_, pool_, request.ns, progress_);
+    begun.upload = std::make_shared<operations::StagedUpload>(
+        store_, pool_, request.ns, progress_.lock().get());
   }
   return &begun;
 }
@@ -68,7 +69,10 @@ void Fragments::add(Assembly& assembly, std::string_view value) {
     return;
   }
   if (assembly.upload) {
-    assembly.upload->append(std::string(value));
+    // The connection waits for room.
+    assembly.upload->append(std::string(value), [progress = progress_](const Status&) {
+      if (const std::shared_ptr<Completion> connection = progress.lock()) connection->wake();
+    });
     return;
   }
   if (assembly.value.size() + value.size() > wire::kFragmentedItemsBytesMax) {

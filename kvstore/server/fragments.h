@@ -12,8 +12,9 @@
 #include <unordered_set>
 #include <utility>
 
+#include "kvstore/operations/staged_upload.h"
+#include "kvstore/server/completion.h"
 #include "kvstore/server/reply.h"
-#include "kvstore/server/staged_upload.h"
 
 namespace edged::server {
 
@@ -22,7 +23,7 @@ class Fragments {
   // What a whole request is made of: `upload` holds its value if there is one.
   struct Whole {
     OwnedRequest request;
-    std::shared_ptr<StagedUpload> upload;
+    std::shared_ptr<operations::StagedUpload> upload;
   };
 
   Fragments(storage::Store& store,
@@ -64,7 +65,7 @@ class Fragments {
     explicit Assembly(const wire::Request& head) : first(head) {}
     OwnedRequest first;  // without value
     std::string value;
-    std::shared_ptr<StagedUpload> upload;
+    std::shared_ptr<operations::StagedUpload> upload;
     Status refused;
   };
 

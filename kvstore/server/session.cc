@@ -180,7 +180,7 @@ bool Session::review(std::string& out) {
 
 // Behind a request that waits for its turn all later ones wait: order is simpler than speed here.
 void Session::take_request(const wire::Request& request,
-                           std::shared_ptr<StagedUpload> upload,
+                           std::shared_ptr<operations::StagedUpload> upload,
                            std::string& out) {
   if (!waiting_.empty() || must_wait(request)) {
     waiting_.push_back(Waiting{OwnedRequest(request), std::move(upload)});
@@ -197,7 +197,7 @@ bool Session::must_wait(const wire::Request& request) const {
 }
 
 void Session::execute(const wire::Request& request,
-                      std::shared_ptr<StagedUpload> upload,
+                      std::shared_ptr<operations::StagedUpload> upload,
                       std::string& out) {
   const ReplyTo to = reply_to(request, body_bytes_max_);
   if (execute_here(request, to, out)) {

@@ -90,7 +90,7 @@ class Session {
   // A request whose turn has not come.
   struct Waiting {
     OwnedRequest request;
-    std::shared_ptr<StagedUpload> upload;
+    std::shared_ptr<operations::StagedUpload> upload;
   };
 
   // True if neither what came before nor who the peer is forbids to answer it from its frame.
@@ -102,11 +102,11 @@ class Session {
   // True if the gate has answered the request.
   bool stopped_at_gate(const wire::Request& request, bool whole, std::string& out);
   void take_request(const wire::Request& request,
-                    std::shared_ptr<StagedUpload> upload,
+                    std::shared_ptr<operations::StagedUpload> upload,
                     std::string& out);
   bool must_wait(const wire::Request& request) const;
   void execute(const wire::Request& request,
-               std::shared_ptr<StagedUpload> upload,
+               std::shared_ptr<operations::StagedUpload> upload,
                std::string& out);
   // Ends the answer in parts with a refusal if the peer may not have the rest of it any more.
   bool end_if_not_allowed(std::uint64_t ticket, std::string& out);

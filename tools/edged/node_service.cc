@@ -22,6 +22,7 @@
 
 #include "kvstore/access/access_table.h"
 #include "kvstore/http/node_http.h"
+#include "kvstore/operations/operations.h"
 #include "kvstore/server/server.h"
 #include "kvstore/storage/rocks_store.h"
 #include "proto/base/clock.h"
@@ -126,6 +127,7 @@ class Node {
         access_(access),
         tls_(std::move(tls)),
         store_(std::move(store)),
+        operations_(*store_, &access_, metrics_, {}),
         server_(server_options(config, access, tls_, plan), *store_, clock_, metrics_),
         http_(
             io_.get_executor(),
@@ -181,6 +183,7 @@ class Node {
     watch_time();
     io_.run();
     if (server_drain_.joinable()) server_drain_.join();
+    operations_.stop();  // what answers to io_ does so while it is there
   }
 
  private:
@@ -246,12 +249,14 @@ class Node {
   GuardedTime& access_time_;
   access::AccessTable& access_;
   const std::shared_ptr<net::ServerTls> tls_;  // null: none
+  // Before io_: coroutines that go with it hold parts of values.
+  std::unique_ptr<storage::Store> store_;
+  operations::Operations operations_;
   boost::asio::io_context io_{1};
   // From here on signals wait for run(): who reads ports.json may send one at once.
   boost::asio::signal_set end_{io_, SIGTERM, SIGINT};
   boost::asio::signal_set hangup_{io_, SIGHUP};
   boost::asio::steady_timer time_watch_{io_};
-  std::unique_ptr<storage::Store> store_;
   server::Server server_;
   std::atomic<bool> draining_{false};
   std::thread server_drain_;

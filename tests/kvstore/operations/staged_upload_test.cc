@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kvstore/server/staged_upload.h"
+#include "kvstore/operations/staged_upload.h"
 
 #include <gtest/gtest.h>
 
@@ -12,15 +12,8 @@
 #include "proto/base/clock.h"
 #include "tests/support/memory_store.h"
 
-namespace edged::server {
+namespace edged::operations {
 namespace {
-
-class Connection final : public Completion {
- public:
-  void complete(std::uint64_t, std::string) override {}
-  void complete_part(std::uint64_t, std::string, std::function<void()>) override {}
-  void wake() override {}
-};
 
 // Takes uploads and notes the pieces in the order in which they reach it.
 class UploadStore final : public test::MemoryStore {
@@ -49,20 +42,19 @@ class UploadStore final : public test::MemoryStore {
 TEST(StagedUploadTest, UploadsOfAConnectionShareItsTurn) {
   SystemClock clock;
   UploadStore store(clock);
-  const auto many = std::make_shared<Connection>();
-  const auto one = std::make_shared<Connection>();
+  const int many = 0, one = 0;  // owners
   {
-    operations::StoragePool pool(1, 100);
+    StoragePool pool(1, 100);
     std::promise<void> release;
     std::shared_future<void> released = release.get_future().share();
-    pool.post(&pool, operations::StoragePool::Length::kLong, [released] { released.wait(); });
+    pool.post(&pool, StoragePool::Length::kLong, [released] { released.wait(); });
     std::vector<std::shared_ptr<StagedUpload>> uploads;
     for (int i = 0; i < 4; ++i) {
-      uploads.push_back(std::make_shared<StagedUpload>(store, pool, 1, many));
+      uploads.push_back(std::make_shared<StagedUpload>(store, pool, 1, &many));
       uploads.back()->append("a");
       uploads.back()->append("a");
     }
-    uploads.push_back(std::make_shared<StagedUpload>(store, pool, 1, one));
+    uploads.push_back(std::make_shared<StagedUpload>(store, pool, 1, &one));
     uploads.back()->append("b");
     uploads.back()->append("b");
     release.set_value();
@@ -73,4 +65,4 @@ TEST(StagedUploadTest, UploadsOfAConnectionShareItsTurn) {
 }
 
 }  // namespace
-}  // namespace edged::server
+}  // namespace edged::operations

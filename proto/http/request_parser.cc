@@ -72,7 +72,8 @@ std::optional<Response> RequestParser::parse_head(std::string bytes, Head& head)
   parser.body_limit(boost::none);
   error_code error;
   const std::size_t taken = parser.put(asio::buffer(bytes), error);
-  if (error == bhttp::error::bad_version) {
+  const auto line = bytes.begin() + static_cast<std::ptrdiff_t>(bytes.find('\n'));
+  if (error == bhttp::error::bad_version && std::count(bytes.begin(), line, ' ') == 2) {
     return refusal(505, "only HTTP/1.0 and HTTP/1.1 are supported");
   }
   if (error || taken != bytes.size() || !parser.is_header_done()) {

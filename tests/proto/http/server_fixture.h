@@ -35,11 +35,19 @@ class RawClient {
   // `before_connecting` is called once the client has its descriptor.
   explicit RawClient(
       const std::string& address, const std::function<void()>& before_connecting = [] {})
-      : socket_(context_, tcp::v4()) {
+      : socket_(context_) {
+    if (address.starts_with("unix:")) {
+      asio::local::stream_protocol::socket socket(context_);
+      socket.connect({address.substr(5)});
+      socket_ = std::move(socket);
+      return;
+    }
+    tcp::socket socket(context_, tcp::v4());
     before_connecting();
     const std::size_t colon = address.rfind(':');
-    socket_.connect({asio::ip::make_address(address.substr(0, colon)),
-                     static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1)))});
+    socket.connect({asio::ip::make_address(address.substr(0, colon)),
+                    static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1)))});
+    socket_ = std::move(socket);
   }
 
   void send(const std::string& bytes) {
@@ -70,6 +78,13 @@ class RawClient {
     return ::poll(&descriptor, 1, static_cast<int>(timeout.count())) > 0;
   }
 
+  // What comes until the connection ends.
+  std::string rest() {
+    while (read_more()) {
+    }
+    return std::move(unread_);
+  }
+
   // True if the server ends the connection, with no bytes left, in time.
   bool closed() {
     while (read_more()) {
@@ -89,7 +104,7 @@ class RawClient {
   }
 
   asio::io_context context_;
-  tcp::socket socket_;
+  asio::generic::stream_protocol::socket socket_;
   std::string unread_;
   bool ended_ = false;
 };
@@ -135,6 +150,7 @@ class ServerTest : public testing::Test {
       co_return Response();
     });
     add_health_routes(*server, metrics, [this] { return ready; });
+    if (add_routes) add_routes(*server);
     const Status listening = server->listen();
     ASSERT_TRUE(listening.ok()) << listening.message();
     address = server->address();
@@ -175,6 +191,7 @@ class ServerTest : public testing::Test {
     return client.response();
   }
 
+  std::function<void(Server&)> add_routes;
   ServerOptions options;
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};

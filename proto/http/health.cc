@@ -3,20 +3,13 @@
 
 #include <utility>
 
+#include "proto/http/bearer.h"
+
 namespace edged::http {
 
 using boost::asio::awaitable;
 
 namespace {
-
-// What stands behind "Bearer ", empty if that is not there.
-std::string_view bearer_of(const Request& request) {
-  constexpr std::string_view kScheme = "Bearer ";
-  const auto header = request.headers.find("authorization");
-  if (header == request.headers.end()) return {};
-  const std::string_view value = header->second;
-  return value.starts_with(kScheme) ? value.substr(kScheme.size()) : std::string_view();
-}
 
 Response refusal(const Status& why) {
   Response response;
@@ -54,7 +47,8 @@ void add_health_routes(Server& server,
   });
   server.route(
       "GET", "/metrics", [&metrics, may_read_metrics](Request request) -> awaitable<Response> {
-        const Status may = may_read_metrics ? may_read_metrics(bearer_of(request)) : Status();
+        const Status may =
+            may_read_metrics ? may_read_metrics(bearer_of(request.headers).value_or("")) : Status();
         if (!may.ok()) co_return refusal(may);
         Response response;
         response.content_type = "text/plain; version=0.0.4";

@@ -81,12 +81,6 @@ void check_http_hosts(const std::string& path,
   }
 }
 
-bool is_id(const std::string& text) {
-  return text.size() == 32 && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
-
 void check_namespaces(const Config& config, ReadContext& context) {
   std::set<std::string> bindings;
   for (std::size_t i = 0; i < config.kv_namespaces.size(); ++i) {
@@ -96,10 +90,10 @@ void check_namespaces(const Config& config, ReadContext& context) {
     if (!bindings.insert(kv.binding).second) {
       context.complain(path + ".binding", quoted(kv.binding) + " is used twice");
     }
-    if (!is_id(kv.id)) {
+    if (!is_namespace_id(kv.id)) {
       context.complain(path + ".id", quoted(kv.id) + " is not 32 lower-case hexadecimal digits");
     }
-    if (!kv.preview_id.empty() && !is_id(kv.preview_id)) {
+    if (!kv.preview_id.empty() && !is_namespace_id(kv.preview_id)) {
       context.complain(path + ".preview_id",
                        quoted(kv.preview_id) + " is not 32 lower-case hexadecimal digits");
     }
@@ -334,6 +328,12 @@ bool is_loopback(std::string_view host_port) {
   if (host == "localhost" || host == "::1") return true;
   // "127.evil.example" is a name: all of it must be an address.
   return host.rfind("127.", 0) == 0 && host.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+bool is_namespace_id(std::string_view text) {
+  return text.size() == 32 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 bool is_http_url(const std::string& url) {

@@ -20,6 +20,8 @@ bool is_host_port(std::string_view address);
 // True for an address of this machine's loopback only.
 bool is_loopback(std::string_view host_port);
 bool is_http_url(const std::string& url);
+// 32 lower-case hexadecimal digits.
+bool is_namespace_id(std::string_view text);
 
 // A secret stands in the file itself, or in a file of its own, which must be usable now. `path`:
 // the key of the former; that of the latter ends in "_file".

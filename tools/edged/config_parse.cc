@@ -16,12 +16,15 @@
 #include "tools/edged/config_check.h"
 #include "tools/edged/config_secrets.h"
 #include "tools/edged/config_sections.h"
+#include "tools/edged/config_wrangler.h"
 
 namespace edged::config {
 namespace {
 
 constexpr std::size_t kConfigBytesMax = 1 << 20;  // as json_document.h has it
-constexpr const char* kDefaultFiles[] = {"edged.jsonc", "/etc/edged/edged.jsonc"};
+constexpr const char* kOwnFile = "edged.jsonc";
+constexpr const char* kWranglerFiles[] = {"wrangler.json", "wrangler.jsonc"};  // wrangler's order
+constexpr const char* kSystemFile = "/etc/edged/edged.jsonc";
 
 std::optional<std::string> process_environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -58,8 +61,14 @@ bool read_tree(const std::string& file,
 
 std::string find_file(const LoadRequest& request) {
   if (!request.file.empty()) return request.file;
+  std::vector<const char*> files{kOwnFile};
+  // `edged node --dev` in the directory of a Worker.
+  if (request.overrides.dev && request.scope == Scope::kNode) {
+    files.insert(files.end(), std::begin(kWranglerFiles), std::end(kWranglerFiles));
+  }
+  files.push_back(kSystemFile);
   std::error_code ignored;
-  for (const char* file : kDefaultFiles) {
+  for (const char* file : files) {
     if (std::filesystem::exists(file, ignored)) return file;
   }
   return {};
@@ -75,17 +84,43 @@ std::string describe_ignored(const std::string& file, const std::vector<std::str
   return text;
 }
 
+WranglerUse wrangler_use(const LoadRequest& request) {
+  return {
+      request.overrides.wrangler_environment.value_or(""), request.overrides.dev, request.scope};
+}
+
+// Reads context.file. What describe_ignored() says of it.
+std::string read_wrangler_file(const LoadRequest& request,
+                               bool found_by_itself,
+                               ReadContext& context,
+                               Config& config) {
+  Json document;
+  if (read_tree(context.file, found_by_itself, context, document)) {
+    read_wrangler(document, wrangler_use(request), context, config);
+  }
+  return describe_ignored(context.file, context.ignored);
+}
+
 // Returns what describe_ignored() says of the wrangler file.
-std::string read_files(const std::string& file,
+std::string read_files(const LoadRequest& request,
+                       const std::string& file,
                        bool found_by_itself,
-                       Scope scope,
                        ReadContext& context,
                        Config& config) {
-  Json document;
   context.file = file;
+  if (is_wrangler_file(file)) return read_wrangler_file(request, found_by_itself, context, config);
+  Json document;
   if (!read_tree(file, found_by_itself, context, document)) return {};
-  const std::string wrangler = read_document(document, scope, context, config);
-  if (wrangler.empty()) return {};
+  const std::string wrangler = read_document(document, request.scope, context, config);
+  if (wrangler.empty()) {
+    if (!request.overrides.wrangler_environment) return {};
+    context.errors.push_back(
+        {file,
+         {},
+         {},
+         "--env names an environment of wrangler, and this file names no wrangler file"});
+    return {};
+  }
   if (wrangler.ends_with(".toml")) {
     context.complain(
         "wrangler",
@@ -96,11 +131,7 @@ std::string read_files(const std::string& file,
   }
   // Relative to the file that names it.
   context.file = (std::filesystem::path(file).parent_path() / wrangler).string();
-  Json wrangler_document;
-  if (read_tree(context.file, false, context, wrangler_document)) {
-    read_wrangler(wrangler_document, context, config);
-  }
-  const std::string ignored = describe_ignored(context.file, context.ignored);
+  std::string ignored = read_wrangler_file(request, false, context, config);
   context.file = file;
   return ignored;
 }
@@ -235,9 +266,8 @@ Loaded load_config(const LoadRequest& request) {
   std::string ignored_keys;
   if (!loaded.config.file.empty()) {
     // Only root decides what is in /etc.
-    const bool found_by_itself = request.file.empty() && loaded.config.file == kDefaultFiles[0];
-    ignored_keys =
-        read_files(loaded.config.file, found_by_itself, request.scope, context, loaded.config);
+    const bool found_by_itself = request.file.empty() && loaded.config.file != kSystemFile;
+    ignored_keys = read_files(request, loaded.config.file, found_by_itself, context, loaded.config);
   } else if (!request.file_optional) {
     context.errors.push_back(
         {{},

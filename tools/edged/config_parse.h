@@ -43,12 +43,14 @@ struct Overrides {
   std::optional<std::string> worker_state_dir;
   std::optional<std::string> log_level;
   std::optional<std::string> dev_database;
+  std::optional<std::string> wrangler_environment;
   bool dev = false;
   bool insecure = false;
 };
 
 struct LoadRequest {
-  // Empty: ./edged.jsonc, then /etc/edged/edged.jsonc.
+  // Empty: ./edged.jsonc, with --dev the node's ./wrangler.json and ./wrangler.jsonc, then
+  // /etc/edged/edged.jsonc. A file named wrangler.….json(c) is read as wrangler's.
   std::string file;
   // Defaults will do if no file is found.
   bool file_optional = false;

@@ -187,27 +187,6 @@ void read_mail(const Json& json, ReadContext& context, bool lenient, Mail& mail)
   reader.finish();
 }
 
-// `tolerant`: other keys beside the known ones only warn, as in a wrangler file.
-void read_shared_keys(ObjectReader& top, ReadContext& context, bool tolerant, Config& config) {
-  if (const Json* array = top.array("kv_namespaces")) {
-    for_each_object(*array, "kv_namespaces", context, false, tolerant, [&](ObjectReader& reader) {
-      KvNamespace kv;
-      reader.require("binding");
-      reader.require("id");
-      reader.text("binding", kv.binding);
-      reader.text("id", kv.id);
-      reader.text("preview_id", kv.preview_id);
-      config.kv_namespaces.push_back(std::move(kv));
-    });
-  }
-  if (const Json* object = top.object("triggers")) {
-    ObjectReader reader(*object, "triggers", context);
-    reader.text_list("crons", config.triggers_crons);
-    reader.finish(tolerant);
-  }
-  if (const Json* queues = top.object("queues")) read_queues(*queues, context, tolerant, config);
-}
-
 MirrorRule read_mirror_rule(ObjectReader& reader, ReadContext& context, bool lenient) {
   MirrorRule rule;
   for (const char* key : {"table", "key", "value"}) reader.require(key);
@@ -254,6 +233,26 @@ void read_mirror(const Json& json, ReadContext& context, bool lenient, Mirror& m
 
 }  // namespace
 
+void read_shared_keys(ObjectReader& top, ReadContext& context, bool tolerant, Config& config) {
+  if (const Json* array = top.array("kv_namespaces")) {
+    for_each_object(*array, "kv_namespaces", context, false, tolerant, [&](ObjectReader& reader) {
+      KvNamespace kv;
+      reader.require("binding");
+      if (!tolerant) reader.require("id");
+      reader.text("binding", kv.binding);
+      reader.text("id", kv.id);
+      reader.text("preview_id", kv.preview_id);
+      config.kv_namespaces.push_back(std::move(kv));
+    });
+  }
+  if (const Json* object = top.object("triggers")) {
+    ObjectReader reader(*object, "triggers", context);
+    reader.text_list("crons", config.triggers_crons);
+    reader.finish(tolerant);
+  }
+  if (const Json* queues = top.object("queues")) read_queues(*queues, context, tolerant, config);
+}
+
 std::string read_document(const Json& document, Scope scope, ReadContext& context, Config& config) {
   ObjectReader top(document, "", context);
   std::string wrangler;
@@ -290,12 +289,6 @@ std::string read_document(const Json& document, Scope scope, ReadContext& contex
   }
   top.finish();
   return wrangler;
-}
-
-void read_wrangler(const Json& document, ReadContext& context, Config& config) {
-  ObjectReader top(document, "", context);
-  read_shared_keys(top, context, true, config);
-  top.finish(true);
 }
 
 }  // namespace edged::config

@@ -11,7 +11,8 @@ namespace edged::config {
 // Everything but the key "wrangler", whose value is handed back.
 std::string read_document(const Json& document, Scope scope, ReadContext& context, Config& config);
 
-// The three keys that wrangler.jsonc shares with us; its other keys become warnings.
-void read_wrangler(const Json& document, ReadContext& context, Config& config);
+// The three keys that wrangler.jsonc shares with us. `tolerant`, as in a wrangler file: other keys
+// beside the known ones are only noted, and a namespace may have no id.
+void read_shared_keys(ObjectReader& top, ReadContext& context, bool tolerant, Config& config);
 
 }  // namespace edged::config

@@ -46,6 +46,7 @@ config::Overrides Flags::overrides() const {
   overrides.log_level = given(log_level);
   overrides.dev = dev;
   overrides.dev_database = given(dev_database);
+  overrides.wrangler_environment = given(wrangler_environment);
   overrides.insecure = insecure;
   return overrides;
 }
@@ -56,6 +57,7 @@ std::vector<std::string> Flags::as_arguments() const {
     if (!value.empty()) arguments.insert(arguments.end(), {flag, value});
   };
   add("--config", file);
+  add("--env", wrangler_environment);
   add("--data", data_dir);
   for (const std::string& address : listen) add("--listen", address);
   add("--unix", unix_path);
@@ -80,9 +82,15 @@ void add_file_flags(CLI::App& command, Flags& flags) {
   add_text(command,
            "-c,--config",
            flags.file,
-           "Configuration file (default ./edged.jsonc, then /etc/edged/edged.jsonc)")
+           "Configuration file (default ./edged.jsonc, then /etc/edged/edged.jsonc), or a file of "
+           "wrangler: wrangler.jsonc")
       ->type_name("FILE")
       ->envname("EDGED_CONFIG");
+  add_text(command,
+           "--env",
+           flags.wrangler_environment,
+           "Environment of the wrangler file to use (default: its top level)")
+      ->type_name("NAME");
   add_text(command,
            "--log-level",
            flags.log_level,
@@ -180,8 +188,9 @@ void add_node_flags(CLI::App& command, Flags& flags) {
       "--dev",
       flags.dev,
       "Development: keep data in a temporary directory unless --data is given, use the "
-      "preview_ids, and create the namespaces of the configuration. The worker leaves the database "
-      "alone unless --dev-database names it");
+      "preview_ids, and create the namespaces of the configuration, which for a node may be the "
+      "wrangler.jsonc in this directory. The worker leaves the database alone unless "
+      "--dev-database names it");
   command.add_flag("--insecure",
                    flags.insecure,
                    "Allow addresses that other machines can reach without TLS and tokens: everyone "

@@ -98,7 +98,10 @@ Status prepare_namespaces(const config::Config& config, storage::Store& store) {
       warn_of_missing(kv, id, store);
       continue;
     }
-    const auto created = store.create_namespace(kv.binding, id);
+    // The title may be taken: with --data by the namespace of another id that the binding had.
+    const std::string title =
+        store.find_namespace(kv.binding) ? kv.binding + "_" + id.substr(0, 8) : kv.binding;
+    const auto created = store.create_namespace(title, id);
     if (!created) return created.error().with_context("could not create namespace \"" + id + "\"");
   }
   return {};

@@ -73,6 +73,9 @@ Outcome judge_recipient(SmtpStep step, const SmtpReply& reply) {
   if (code.starts_with("5.1.") || code == "5.2.1") return Outcome::kAddressBad;
   if (step != SmtpStep::kRecipient) return Outcome::kMessageBad;
   if (mentions(reply.text, "relay")) return Outcome::kMisconfigured;
+  // Postfix to a client that should have logged in.
+  const bool is_denied = code == "5.7.1" && mentions(reply.text, "access denied");
+  if (is_denied) return Outcome::kMisconfigured;
   if (!code.empty()) return Outcome::kMessageBad;
   if (reply.code == 503) return Outcome::kMisconfigured;  // wants a login first
   const bool no_mailbox = reply.code == 550 || reply.code == 551 || reply.code == 553;

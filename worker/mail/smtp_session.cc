@@ -183,6 +183,10 @@ Delivery SmtpSession::send(const Message& message,
 Delivery SmtpSession::judge(CURLcode code) {
   const SmtpReply& reply = replies_.reply();
   const bool is_complete = replies_.is_complete() && reply.code != 0;
+  // Curl sends without a login if the server offers none.
+  if (step_ >= SmtpStep::kMail && lacks_login()) {
+    return {Outcome::kMisconfigured, "the server offers no login (AUTH), and mail.user is set", {}};
+  }
   if (step_ == SmtpStep::kAccept && is_complete && reply.code / 100 == 2) {
     return {Outcome::kAccepted, without_secrets(reply.to_string()), {}};
   }
@@ -222,6 +226,7 @@ Delivery SmtpSession::judge_broken(CURLcode code) const {
 
 std::size_t SmtpSession::on_read(char* to, std::size_t size, std::size_t count, void* self) {
   auto* const session = static_cast<SmtpSession*>(self);
+  if (session->lacks_login()) return CURL_READFUNC_ABORT;
   const std::size_t length = std::min(size * count, session->content_.size() - session->read_);
   std::memcpy(to, session->content_.data() + session->read_, length);
   session->read_ += length;
@@ -272,6 +277,7 @@ int SmtpSession::on_debug(CURL*, curl_infotype kind, char* bytes, std::size_t si
       session->note("< ", session->without_secrets(std::string(text)));
       if (session->replies_.take_line(text) && session->replies_.reply().code != 334) {
         session->hides_ = false;
+        if (session->replies_.reply().code == 235) session->logged_in_ = true;
       }
       break;
     default:  // the message, and TLS records
@@ -288,6 +294,7 @@ int SmtpSession::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, cur
 curl_socket_t SmtpSession::on_open(void* self, curlsocktype, curl_sockaddr* address) {
   const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   static_cast<SmtpSession*>(self)->socket_ = fd < 0 ? CURL_SOCKET_BAD : fd;
+  static_cast<SmtpSession*>(self)->logged_in_ = false;
   return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 

@@ -39,6 +39,7 @@ class SmtpSession {
   void set_security();
   CURLcode perform(const Message& message);
   bool should_try_again(CURLcode code);
+  bool lacks_login() const { return !user_.empty() && !logged_in_; }
   Delivery judge(CURLcode code);
   Delivery judge_broken(CURLcode code) const;
   std::string without_secrets(std::string text) const;
@@ -56,8 +57,9 @@ class SmtpSession {
   std::string sender_, recipient_, user_, password_;
   std::vector<std::string> secrets_;  // each form of the password
   SmtpStep step_ = SmtpStep::kConnect;
-  bool hides_ = false;  // what is sent now belongs to a login
-  bool over_ = false;   // QUIT was sent
+  bool logged_in_ = false;  // on this connection
+  bool hides_ = false;      // what is sent now belongs to a login
+  bool over_ = false;       // QUIT was sent
   SmtpReplyReader replies_;
   bool wants_conversation_ = false;
   std::string conversation_;

@@ -204,8 +204,8 @@ class ResendTest(TransportCase):
         provider = self.provider((200, {}, b'{"id": "1"}'), self.make_tls("own", "IP:127.0.0.1"))
         self.make_tls("other", "IP:127.0.0.1")
         mail = {"transport": "resend", "url": provider.url, "token": TOKEN}
-        self.expect(4, "unknown", "certificate", **mail)
-        self.expect(4, "unknown", "certificate", tls_ca=str(self.directory / "other.pem"), **mail)
+        self.expect(2, "misconfigured", "certificate", **mail)
+        self.expect(2, "misconfigured", "certificate", tls_ca=str(self.directory / "other.pem"), **mail)
         self.assertEqual(provider.requests, [])
         self.expect(0, "accepted", tls_ca=str(self.directory / "own.pem"), **mail)
 
@@ -276,6 +276,12 @@ class SmtpTest(TransportCase):
         for text in (wrong, "\0%s\0%s" % (USER, wrong)):
             self.assertNotIn(base64.b64encode(text.encode()).decode(), json.dumps(printed))
         self.assertNotIn(wrong, json.dumps(printed))
+        self.assertEqual(self.accepted(), [])
+
+    def test_server_without_login(self):
+        sink = self.sink()
+        sink.login = None
+        self.expect(2, "misconfigured", "offers no login", **self.mail)
         self.assertEqual(self.accepted(), [])
 
     def test_login_repeated(self):

@@ -56,9 +56,9 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   // Any HTTP status is an answer. Errors: kDeadlineExceeded; kUnavailable: no connection,
-  // connection lost, TLS not trusted, cancelled; kTooLarge: body above the bound; kCorruption: not
-  // HTTP, bad encoding, too many redirects, or one to a server that is not allowed;
-  // kInvalidArgument: URL or header not usable.
+  // connection lost, cancelled; kDenied: the server's certificate is not trusted, or ca_file cannot
+  // be used; kTooLarge: body above the bound; kCorruption: not HTTP, bad encoding, too many
+  // redirects, or one to a server that is not allowed; kInvalidArgument: URL or header not usable.
   boost::asio::awaitable<Result<HttpAnswer>> perform(HttpRequest request);
 
   // Requests under way, and connections opened since the start.

@@ -161,6 +161,10 @@ Status Transfer::failure(CURLcode code) const {
           context + "could not use the proxy: its name has no address, or its URL is not valid");
     case CURLE_OPERATION_TIMEDOUT:
       return Status(Code::kDeadlineExceeded, context + text);
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+      return Status(Code::kDenied, context + text);
     case CURLE_URL_MALFORMAT:
       return Status(Code::kInvalidArgument, context + text);
     case CURLE_UNSUPPORTED_PROTOCOL:  // also what curl calls an answer that is no HTTP

@@ -124,8 +124,9 @@ boost::asio::awaitable<Delivery> ResendTransport::deliver(Parcel parcel, Attempt
   Result<http::HttpAnswer> answer = co_await client_.perform(std::move(request));
   if (!answer) {
     // The key makes another request safe, whatever became of this one.
-    const bool of_request = answer.error().code() == Code::kInvalidArgument;
-    const Outcome outcome = of_request ? Outcome::kMisconfigured : Outcome::kUnknown;
+    const Code code = answer.error().code();
+    const bool was_not_sent = code == Code::kInvalidArgument || code == Code::kDenied;
+    const Outcome outcome = was_not_sent ? Outcome::kMisconfigured : Outcome::kUnknown;
     co_return Delivery{outcome, answer.error().message(), {}};
   }
   hide_secret(answer->body, *token);  // before a cut leaves a part of it

@@ -79,7 +79,7 @@ PushClient::Judged PushClient::judge(Result<http::HttpAnswer> answer,
   PushResult& result = judged.result;
   if (!answer) {
     // Most likely it is being restarted. A time-out may be the messages' own fault.
-    judged.is_away = answer.code() == Code::kUnavailable;
+    judged.is_away = answer.code() == Code::kUnavailable || answer.code() == Code::kDenied;
     result.error = answer.error();
     return judged;
   }

@@ -23,8 +23,9 @@ Outcome outcome_of_failure(Code code) {
 }
 
 // What the source's contract calls an answer that could not be taken: kTooLarge is kCorruption
-// there.
+// there, and a server that is not trusted (kDenied) is kUnavailable.
 Status contract_status(const Status& status) {
+  if (status.code() == Code::kDenied) return Status(Code::kUnavailable, status.message());
   if (status.code() != Code::kTooLarge) return status;
   return Status(Code::kCorruption, status.message());
 }

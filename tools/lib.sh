@@ -37,6 +37,7 @@ install_packages() {
     as_root=(sudo)
   fi
   keep_postgresql_quiet
+  [[ " ${missing[*]} " != *" postfix "* ]] || keep_postfix_quiet
   local quietly=(env DEBIAN_FRONTEND=noninteractive apt-get -qq
     -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold)
   "${as_root[@]}" "${quietly[@]}" update >&2 || fail "could not read the package lists: apt-get update failed"
@@ -52,6 +53,12 @@ keep_postgresql_quiet() {
   [[ -e $config ]] && return 0
   "${as_root[@]}" mkdir -p "${config%/*}"
   echo 'create_main_cluster = false' | "${as_root[@]}" tee "$config" >/dev/null
+}
+
+# Debian's postfix makes a mail server of the machine when installed. Without a configuration of its own it does
+# not start; tests bring theirs. Uses as_root of its caller.
+keep_postfix_quiet() {
+  echo 'postfix postfix/main_mailer_type select No configuration' | "${as_root[@]}" debconf-set-selections
 }
 
 # Debian's pgbouncer starts a service when installed. Tests start their own: one that came with us stays off.

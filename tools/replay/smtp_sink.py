@@ -3,10 +3,11 @@
 """An SMTP server for tests that accepts mails, writes them down, and fails on purpose.
 
 Each message that it accepts becomes one line of the ledger, a JSON object, before the server says
-250: {"at": seconds, "message_id": ..., "from": ..., "to": [...], "content": ...}. With --maildir
-the messages also become files of a maildir. With --faults N one transaction in N meets a fault at
-a step that --seed chooses; a fault after the dot, or instead of the 250, comes after the message
-was written down: the window in which plain SMTP may give a mail twice.
+250: {"at": seconds, "message_id": ..., "from": ..., "to": [...], "content": ...}, and "unanswered":
+true if that 250 is never said. With --maildir the messages also become files of a maildir. With
+--faults N one transaction in N meets a fault at a step that --seed chooses; a fault after the dot,
+or instead of the 250, comes after the message was written down: the window in which plain SMTP may
+give a mail twice.
 """
 import argparse
 import base64
@@ -46,10 +47,16 @@ class Ledger:
             for folder in ("tmp", "new", "cur"):
                 os.makedirs(os.path.join(maildir, folder), exist_ok=True)
 
-    def accept(self, sender, recipients, content):
+    def accept(self, sender, recipients, content, unanswered=False):
+        if not self._file and not self._maildir:
+            with self._lock:
+                self.count += 1
+            return
         message = email.message_from_bytes(content, policy=email.policy.compat32)
         entry = {"at": round(time.time(), 6), "message_id": message["Message-ID"] or "",
                  "from": sender, "to": recipients, "content": content.decode("latin-1")}
+        if unanswered:
+            entry["unanswered"] = True
         with self._lock:
             self.count += 1
             if self._maildir:
@@ -230,8 +237,11 @@ class Session(socketserver.BaseRequestHandler):
         if self.fault and self.fault[0] == "dot" and self.fault[1] in ("4xx", "5xx"):
             self.meet("dot")
         else:
-            self.server.ledger.accept(self.sender, self.recipients, content)
+            unanswered = bool(self.fault) and self.fault[0] == "dot"
+            self.server.ledger.accept(self.sender, self.recipients, content, unanswered)
             self.meet("dot")
+            if self.server.answer_seconds:
+                time.sleep(self.server.answer_seconds)
             self.say("250 2.0.0 Accepted as %d" % self.server.ledger.count)
             self.meet("accepted")
         self.fault = self.server.faults.choose()
@@ -276,10 +286,11 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
 
     def __init__(self, ledger, faults=None, port=0, tls=None, implicit=False, login=None,
-                 stall_seconds=5.0, idle_seconds=300.0):
+                 stall_seconds=5.0, idle_seconds=300.0, answer_seconds=0.0):
         self.ledger, self.faults = ledger, faults or Faults()
         self.tls, self.implicit, self.login = tls, implicit, login
         self.stall_seconds, self.idle_seconds = stall_seconds, idle_seconds
+        self.answer_seconds = answer_seconds
         self.ended = threading.Event()
         super().__init__(("127.0.0.1", port), Session)
 
@@ -302,6 +313,7 @@ def main():
     parser.add_argument("--steps", default=",".join(STEPS), help="where: " + ",".join(STEPS))
     parser.add_argument("--kinds", default=",".join(KINDS), help="what: " + ",".join(KINDS))
     parser.add_argument("--stall", type=float, default=5.0, metavar="SECONDS")
+    parser.add_argument("--answer", type=float, default=0.0, metavar="SECONDS", help="until a mail is taken")
     parser.add_argument("--certificate", help="PEM; with --key: offers STARTTLS")
     parser.add_argument("--key")
     parser.add_argument("--implicit", action="store_true", help="TLS from the first byte")
@@ -314,7 +326,7 @@ def main():
     login = given.login.split(":", 1) if given.login else None
     faults = Faults(given.faults, given.seed, given.steps.split(","), given.kinds.split(","))
     server = Server(Ledger(given.ledger, given.maildir), faults, given.port, tls, given.implicit,
-                    login, given.stall)
+                    login, given.stall, answer_seconds=given.answer)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(server.url, flush=True)
     try:

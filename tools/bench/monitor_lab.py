@@ -78,13 +78,15 @@ class Monitored:
     """An edged with `count` watched sections of its own database, stopped at the end."""
 
     def __init__(self, cluster, directory, programs, name, sections, upstream, kv=True, mirror=False, concurrency=100,
-                 delay_seconds=0.0, watchers=1):
+                 delay_seconds=0.0, watchers=1, mail=None):
         self.cluster, self.upstream, self.kv = cluster, upstream, kv
         self.database = "bench_" + name
         cluster.fresh_database(self.database)
         self.deployment = Deployment(Path(directory) / name, programs, cluster.url(self.database), upstream, kv=kv)
         self.deployment.clear()
         changes = {"upstream": {"type": "scraper", "url": upstream.url, "token": TOKEN, "concurrency": concurrency}}
+        if mail:
+            changes["mail"] = mail
         if mirror:
             changes["mirror"] = {**MIRROR, "mode": "logical"}
         self.deployment.write_config(**changes)

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-from replay_case import DATABASE, PROGRAMS, DeploymentError, Faults, ReplayCase
+from replay_case import DATABASE, DeploymentError, Faults, PROGRAMS, QUEUE_MAILS, ReplayCase
 
 SLOW = Faults(delay_seconds=0.1)  # 290 sections, 32 at a time: about a second
 JOB = "class-monitor"
@@ -159,15 +159,8 @@ class IdempotencyKeyTest(CronCase):
 
 
 class PatienceTest(CronCase):
-    LATE_MAIL = """
-        with w as (update public.class_states s set last_checked_at = now() - interval '1 h'
-                   from public.class_watches w where w.class_nbr = s.class_nbr returning w.*),
-        c as (update edged.section_checks set requested_at = now() - interval '1 h')
-        insert into edged.mails (notification_id, run_id, class_watch_id, user_id, notification_type, class_nbr, term,
-                                 recipient, facts, next_attempt_at, valid_until, created_at)
-        select id || '.seat_available.1', %d, id, user_id, 'seat_available', class_nbr, term, 'a@example.edu',
-               '{"checked_at": "2026-01-01T00:00:00Z"}', now(), now() - interval '1 min', now()
-        from w limit 1"""
+    STATE_IS_OLD = """update public.class_states set last_checked_at = now() - interval '1 h';
+        update edged.section_checks set requested_at = now() - interval '1 h'"""
 
     def test_mails_that_hang_are_left_after_30_seconds(self):
         self.deploy(kv_namespaces=[], upstream={"type": "scraper", "url": self.upstream.url,
@@ -175,7 +168,9 @@ class PatienceTest(CronCase):
         told = self.cron("run", JOB, "--json", "--idempotency-key", "k")
         self.assertEqual(told.returncode, 0, told.stderr)
         summary = json.loads(told.stdout)
-        self.sql(self.LATE_MAIL % summary["run_id"])
+        self.sql(self.STATE_IS_OLD)
+        self.sql(QUEUE_MAILS.format(run=summary["run_id"], valid_until="now() - interval '1 min'",
+                                    watches="(select * from public.class_watches limit 1)"))
         self.upstream.set_faults(Faults(delay_seconds=100))
         begin = time.monotonic()
         told = self.cron("run", JOB, "--json", "--idempotency-key", "k")
@@ -184,10 +179,9 @@ class PatienceTest(CronCase):
         self.assertIn("1 mails of the run are still queued after 30 s", told.stderr)
         self.assertEqual(json.loads(told.stdout), summary)
         self.assertTrue(29 < seconds < 95, seconds)  # the upstream takes 100 s
-        self.assertEqual(self.sql("select status from edged.mails"), [["sending"]])
-        # They are the next one's, when the lease has ended.
+        self.assertEqual(self.sql("select status from edged.mails"), [["pending"]])
+        # They were given back: the next one has them at once.
         self.upstream.set_faults(Faults())
-        self.sql("update edged.mails set lease_until = now()")
         told = self.cron("run", JOB, "--json", "--idempotency-key", "k")
         self.assertEqual(told.returncode, 0, told.stderr)
 
@@ -203,7 +197,7 @@ class DeadMailTest(CronCase):
             if summary["notifications"]:
                 break
             self.assertEqual(told.returncode, 0, told.stderr)
-        dead = self.sql("select notification_id from edged.mails where status = 'dead' order by id")
+        dead = self.sql("select notification_id from edged.mails where status = 'dead' order by message_id")
         self.assertEqual(len(dead), summary["notifications"])
         self.assertEqual(told.returncode, 1, told.stderr)
         self.assertIn("%d mails of the run will never be sent: %s" % (len(dead), dead[0][0]), told.stderr)

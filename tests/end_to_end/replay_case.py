@@ -25,6 +25,19 @@ SETTLE_SECONDS = 180
 MAIL_SECONDS = 240  # a lease of 30 s may have to end first
 
 
+# A notification of each watch of `{watches}` with its mail in the queue.
+QUEUE_MAILS = """
+    insert into edged.notifications (notification_id, run_id, class_watch_id, user_id, notification_type, class_nbr,
+                                     term, recipient, message_id, valid_until, created_at)
+    select key, {run}, id, user_id, 'seat_available', class_nbr, term, 'a@example.edu',
+           edged.queue_send('email', jsonb_build_object(
+               'kind', 'class-monitor', 'to', 'a@example.edu', 'key', key,
+               'valid_until', to_char(({valid_until}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+               'data', jsonb_build_object('type', 'seat_available', 'class_nbr', class_nbr, 'term', term,
+                                          'checked_at', '2026-01-01T00:00:00Z'))), {valid_until}, now()
+    from (select *, id || '.seat_available.1' as key from {watches} as watch) as w"""
+
+
 class ReplayCase(unittest.TestCase):
     maxDiff = None
     SETTINGS = ()  # of PostgreSQL, NAME=VALUE

@@ -20,10 +20,11 @@ from tools.replay.steps import DirectoryWatch, NodeWire, PostgresWire, Steps
 TICKS = 3  # known, the run that is killed, afterwards
 MOMENTS = (220, 260, 264)  # of UCSD's ticks: between them sections fill up, open, and get instructors
 RUN_SECONDS = 180
-FRESH = ("truncate public.class_states, public.notifications_sent, edged.mails, edged.cron_runs, "
+FRESH = ("truncate public.class_states, public.notifications_sent, edged.notifications, edged.mail_events, "
+         "edged.queue_messages, edged.queue_ready, edged.queue_delayed, edged.queue_claims, edged.cron_runs, "
          "edged.section_checks")
-# Its worker is dead: nobody need wait until the lease of a mail has run out.
-END_LEASES = "update edged.mails set lease_until = now() where status = 'sending'"
+# Its worker is dead: nobody need wait until the lease of its mails has run out.
+END_LEASES = "update edged.queue_claims set lease_until = now()"
 
 
 def small_history():
@@ -174,8 +175,9 @@ class StepsTest(ReplayCase):
 
     def assert_all_kinds_of_steps(self):
         seen = " ".join(self.steps.seen)
-        statements = ("begin_run", "apply_results", "finish_run", "claim_due", "renew_and_check", "finish")
-        for kind in [*("class_monitor." + name for name in statements), "node opcode"]:
+        statements = ("class_monitor.begin_run", "class_monitor.apply_results", "class_monitor.finish_run",
+                      "queue.claim", "mail.look_at_letters", "class_monitor.recheck", "queue.complete")
+        for kind in [*statements, "node opcode"]:
             for place in ("before ", "after ", "before the answer to ", "after the answer to "):
                 self.assertIn(place + kind, seen)
         last = min(self.MOST, len(self.history.sections))

@@ -7,16 +7,12 @@ import unittest
 import urllib.error
 import urllib.request
 
-from replay_case import DATABASE, MIRROR, MIRROR_SETTINGS, PROGRAMS, DeploymentError, ReplayCase
+from replay_case import DATABASE, DeploymentError, MIRROR, MIRROR_SETTINGS, PROGRAMS, QUEUE_MAILS, ReplayCase
 from tools.replay.deployment import Process
 
 JOB = "class-monitor"
-QUEUED = """
-    insert into edged.mails (notification_id, run_id, class_watch_id, user_id, notification_type, class_nbr, term,
-                             recipient, facts, next_attempt_at, valid_until, created_at)
-    select id || '.seat_available.1', 0, id, user_id, 'seat_available', class_nbr, term, 'a@example.edu',
-           '{"checked_at": "2026-01-01T00:00:00Z"}', now(), now() + interval '1 h', now()
-    from public.class_watches limit 5"""
+QUEUED = QUEUE_MAILS.format(run=0, valid_until="now() + interval '1 h'",
+                            watches="(select * from public.class_watches limit 5)")
 ABANDONED = """
     insert into edged.cron_runs (job, due_at, cause, status, epoch, worker, process, lease_until, started_at)
     select 'class-monitor', now() - interval '1 h', 'schedule', 'running', nextval('edged.run_epoch'), 'w', 'p',
@@ -25,7 +21,8 @@ OLD = """
     insert into edged.cron_runs (job, due_at, cause, status, epoch, worker, process, lease_until, started_at, finished_at)
     select 'class-monitor', at, 'schedule', 'succeeded', nextval('edged.run_epoch'), 'w', 'p', at, at, at
     from (select now() - interval '400 days' as at union all select now() - interval '300 days') t"""
-EVERY_TABLE = ("edged.cron_runs", "edged.mails", "edged.section_checks", "edged.mirror_heartbeats",
+EVERY_TABLE = ("edged.cron_runs", "edged.notifications", "edged.queue_messages", "edged.queue_claims",
+               "edged.queue_ready", "edged.mail_events", "edged.section_checks", "edged.mirror_heartbeats",
                "public.class_states", "public.notifications_sent")
 
 
@@ -102,7 +99,7 @@ class RolesTest(WorkerCase):
         self.assertIn('worker.roles does not name \\"cron\\"', body)
         metrics = self.get("/metrics")[1]
         self.assertIn('edged_worker_role{role="mirror"} 1', metrics)
-        for absent in ("edged_mails_total", "edged_monitor_last_success", "edged_upstream_circuit_state", 'role="cron"'):
+        for absent in ("edged_queued_mails_total", "edged_monitor_last_success", "edged_upstream_circuit_state", 'role="cron"'):
             self.assertNotIn(absent, metrics)
         told = self.program("cron", "run", JOB)
         self.assertEqual(told.returncode, 2, told.stderr)

@@ -110,10 +110,10 @@ class UpstreamAnswersTest(ReplayCase):
             self.answer(ODD[0], b'{"seats":%s,"title":".dot From here"}' % seats)
             _, log = self.tick(code)
         self.assertEqual([mail["To"] for mail in self.mails()], ["zoe@xn--bcher-kva.example"])
-        row, reason = self.sql("select id, reason from edged.mails where status = 'dead'")[0]
+        row, reason = self.sql("select notification_id, reason from edged.mails where status = 'dead'")[0]
         self.assertIn('invalid mail address "a@b..c": the domain has two dots in a row', reason)
         logged = "".join(line for line in log.splitlines() if "[MAIL]" in line)
-        self.assertIn("row %s of edged.mails" % row, logged)
+        self.assertIn("mail %s will never be sent" % row, logged)
         self.assertNotIn("a@b..c", logged)
         self.assertEqual(self.sql("select reason from edged.mails where status = 'dropped'"),
                          [["the user has no address"]])

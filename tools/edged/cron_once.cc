@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/cron_once.h"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
+#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <utility>
@@ -22,6 +27,7 @@ namespace {
 
 using boost::asio::awaitable;
 constexpr std::chrono::seconds kMailPatience{30};
+constexpr std::chrono::milliseconds kMailPollInterval{50};
 constexpr std::chrono::hours kDrainTimeout{1};
 
 int fail(const Status& status) {
@@ -41,36 +47,41 @@ void print_summary(const std::string& summary, bool json) {
   std::cout.flush();
 }
 
+// Delivers mails until none of the run's waits, or patience ends.
 awaitable<Status> deliver_mails(WorkerParts& parts, std::int64_t run_id) {
-  const Result<int> pending = co_await parts.outbox->deliver_run(run_id, kMailPatience);
-  if (!pending) co_return pending.error().with_context("could not deliver the run's mails");
-  if (*pending == 0) co_return Status();
+  const auto executor = co_await boost::asio::this_coro::executor;
+  const auto give_up_at = std::chrono::steady_clock::now() + kMailPatience;
+  boost::asio::steady_timer pause(executor);
+  parts.begin_mails(executor);
+  Result<std::int64_t> waiting = co_await parts.run_store->mails_waiting(run_id);
+  while (waiting && *waiting > 0 && std::chrono::steady_clock::now() < give_up_at) {
+    pause.expires_after(kMailPollInterval);
+    (void)co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    waiting = co_await parts.run_store->mails_waiting(run_id);
+  }
+  co_await parts.stop_mails();
+  if (!waiting) co_return waiting.error().with_context("could not deliver the run's mails");
+  if (*waiting == 0) co_return Status();
   co_return Status(Code::kInternal,
-                   std::to_string(*pending) +
+                   std::to_string(*waiting) +
                        " mails of the run are still queued after 30 s. A worker with the role "
                        "\"mail\" delivers them later");
 }
 
-// The mails of the run that will never be sent, with their reasons.
+// Says which mails of the run will never be sent, and why.
 awaitable<Status> find_dead_mails(WorkerParts& parts, std::int64_t run_id) {
-  constexpr int kNamed = 5;
-  db::PgParameters parameters;
-  parameters.emplace_back(std::to_string(run_id));
-  const Result<db::PgResult> dead = co_await parts.pool.execute(
-      "select notification_id, class_nbr, coalesce(reason, 'no reason was recorded') "
-      "from edged.mails where run_id = $1::bigint and status = 'dead' order by id",
-      std::move(parameters));
+  constexpr std::size_t kNamed = 5;
+  const auto dead = co_await parts.run_store->dead_mails(run_id);
   if (!dead) co_return dead.error().with_context("could not look for undeliverable mails");
-  if (dead->rows() == 0) co_return Status();
-  std::string text = std::to_string(dead->rows()) + " mails of the run will never be sent: ";
-  for (int row = 0; row < dead->rows() && row < kNamed; ++row) {
-    text += std::string(row > 0 ? "; " : "") + std::string(dead->text(row, 0)) + " (section " +
-            std::string(dead->text(row, 1)) + "): " + std::string(dead->text(row, 2));
+  if (dead->empty()) co_return Status();
+  std::string text = std::to_string(dead->size()) + " mails of the run will never be sent: ";
+  for (std::size_t i = 0; i < dead->size() && i < kNamed; ++i) {
+    const class_monitor::DeadMail& mail = (*dead)[i];
+    if (i > 0) text += "; ";
+    text += mail.key + " (section " + mail.class_nbr + "): " + mail.reason;
   }
-  if (dead->rows() > kNamed) text += "; and " + std::to_string(dead->rows() - kNamed) + " more";
-  co_return Status(Code::kInternal,
-                   text + ". They are the rows of edged.mails with status 'dead' and run_id " +
-                       std::to_string(run_id));
+  if (dead->size() > kNamed) text += "; and " + std::to_string(dead->size() - kNamed) + " more";
+  co_return Status(Code::kInternal, text + ". See \"edged queue dead email\"");
 }
 
 // The summary that a failed run left; empty: none, or it cannot be read.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The queue `email` in a worker: mails that applications send with edged.queue_send, and the page
-// where readers unsubscribe. One thread.
+// The queue `email` in a worker: the mails of jobs and those that applications send with
+// edged.queue_send, and the page where readers unsubscribe. One thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <string>
+#include <utility>
 
 #include "proto/http/server.h"
 #include "tools/edged/config.h"
@@ -27,7 +29,13 @@ class MailQueue {
 
   // Before the server listens: the page, if mail.unsubscribe_secret is set.
   void add_routes(http::Server& server);
+  // Before run(). Mails of an application's kind; `kind` outlives the object.
+  void add_kind(std::string name, mail::LetterKind& kind) {
+    sender_.add_kind(std::move(name), kind);
+  }
   boost::asio::awaitable<void> run() { return consumer_.run(); }
+  // There are new mails.
+  void wake() { consumer_.wake(); }
   // Gives back what is not sent yet.
   boost::asio::awaitable<void> stop() { return consumer_.stop(std::chrono::milliseconds(3000)); }
 

@@ -67,13 +67,6 @@ upstream::FetcherOptions fetcher_options(const config::Config& config) {
   return options;
 }
 
-mail::OutboxOptions outbox_options(const config::Config& config) {
-  mail::OutboxOptions options;
-  options.identity = mail_identity(config);
-  options.seed = random_number();
-  return options;
-}
-
 class_monitor::ClassMonitorOptions monitor_options(const config::Config& config) {
   class_monitor::ClassMonitorOptions options;
   options.run.concurrency = static_cast<std::size_t>(config.upstream.concurrency);
@@ -114,6 +107,8 @@ class_monitor::RunStoreOptions run_store_options(const config::Config& config,
   class_monitor::RunStoreOptions options;
   options.worker = std::move(worker_name);
   options.process = to_hex(random_bytes(8));
+  options.mail_from = config.mail.from;
+  options.mail_url = config.worker.public_url;
   options.mail_valid_for = std::chrono::duration_cast<std::chrono::seconds>(config.mail.valid_for);
   options.past_term_after =
       std::chrono::duration_cast<std::chrono::seconds>(config.class_monitor.past_term_after);
@@ -147,9 +142,13 @@ void WorkerParts::make_mail(boost::asio::any_io_executor executor, const config:
   transport = make_transport(executor, config);
   class_monitor::AskSeats ask;
   if (fetcher) ask = class_monitor::ask_upstream(*fetcher);
-  outbox = std::make_unique<mail::OutboxDelivery>(
-      executor, pool, *transport, clock, metrics, outbox_options(config), std::move(ask));
+  class_monitor::SeatLettersOptions options;
+  // The configuration was checked: the zone exists.
+  if (auto zone = worker::TimeZone::load(config.class_monitor.time_zone)) options.zone = *zone;
+  seat_letters = std::make_unique<class_monitor::SeatLetters>(
+      executor, pool, clock, std::move(options), std::move(ask));
   mail_queue = std::make_unique<MailQueue>(executor, config, pool, *transport, clock, metrics);
+  mail_queue->add_kind(class_monitor::SeatLetters::kName, *seat_letters);
 }
 
 void WorkerParts::make_jobs(boost::asio::any_io_executor executor,
@@ -167,7 +166,7 @@ void WorkerParts::make_jobs(boost::asio::any_io_executor executor,
                                 *fetcher,
                                 clock,
                                 [this] {
-                                  if (outbox) outbox->wake();
+                                  if (mail_queue) mail_queue->wake();
                                 },
                                 [this] { return fetcher->figures(); },
                                 [this] {
@@ -179,15 +178,11 @@ void WorkerParts::make_jobs(boost::asio::any_io_executor executor,
 }
 
 void WorkerParts::begin_mails(boost::asio::any_io_executor executor) {
-  if (!outbox) return;
-  net::spawn(executor, outbox->run());
-  net::spawn(executor, mail_queue->run());
+  if (mail_queue) net::spawn(executor, mail_queue->run());
 }
 
 boost::asio::awaitable<void> WorkerParts::stop_mails() {
-  if (!outbox) co_return;
-  outbox->stop();
-  co_await mail_queue->stop();
+  if (mail_queue) co_await mail_queue->stop();
 }
 
 void WorkerParts::set_mirror(const NodeMirror& mirror) {

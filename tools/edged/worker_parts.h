@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything a worker is made of, built in order from the configuration: PostgreSQL, the KV client,
-// the upstream, the outbox, the job. What its duties do not need is not made, and has no metrics.
+// the upstream, the mails, the job. What its duties do not need is not made, and has no metrics.
 // Shared by `edged worker` and `edged cron run`. One thread.
 #pragma once
 
@@ -19,7 +19,7 @@
 #include "tools/edged/mirror_parts.h"
 #include "worker/class_monitor/class_monitor.h"
 #include "worker/class_monitor/history_keeper.h"
-#include "worker/class_monitor/outbox.h"
+#include "worker/class_monitor/seat_letters.h"
 #include "worker/db/pg_pool.h"
 #include "worker/http/http_client.h"
 #include "worker/mail/transport.h"
@@ -55,7 +55,7 @@ class WorkerParts {
   std::unique_ptr<upstream::Fetcher> fetcher;
   // Null: mails are not delivered here.
   std::unique_ptr<mail::Transport> transport;
-  std::unique_ptr<mail::OutboxDelivery> outbox;
+  std::unique_ptr<class_monitor::SeatLetters> seat_letters;
   std::unique_ptr<MailQueue> mail_queue;
   // Null: jobs are not run here.
   std::unique_ptr<class_monitor::KvStates> kv;

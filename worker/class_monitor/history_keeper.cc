@@ -31,19 +31,20 @@ HistoryKeeper::HistoryKeeper(boost::asio::any_io_executor executor,
       runs_deleted_(metrics.counter("edged_history_deleted_rows_total",
                                     "Rows deleted because they were older than the history",
                                     {{"table", "cron_runs"}})),
-      mails_deleted_(metrics.counter("edged_history_deleted_rows_total",
-                                     "Rows deleted because they were older than the history",
-                                     {{"table", "mails"}})) {}
+      notifications_deleted_(
+          metrics.counter("edged_history_deleted_rows_total",
+                          "Rows deleted because they were older than the history",
+                          {{"table", "notifications"}})) {}
 
 awaitable<void> HistoryKeeper::run() {
   while (!stopping_) {
     const Result<DeletedHistory> deleted = co_await delete_old();
     if (!deleted) {
       if (!stopping_) log::warn(deleted.error().message());
-    } else if (deleted->runs + deleted->mails > 0) {
+    } else if (deleted->runs + deleted->notifications > 0) {
       log::info("deleted " + std::to_string(deleted->runs) + " runs and " +
-                std::to_string(deleted->mails) +
-                " mails that are older than jobs.class-monitor.history");
+                std::to_string(deleted->notifications) +
+                " notifications that are older than jobs.class-monitor.history");
     }
     if (stopping_) break;
     timer_.expires_after(options_.interval);
@@ -62,13 +63,14 @@ awaitable<Result<DeletedHistory>> HistoryKeeper::delete_old() {
       std::to_string(std::chrono::duration_cast<std::chrono::seconds>(options_.history).count());
   const std::string batch = std::to_string(options_.batch);
   DeletedHistory deleted;
-  // Mails first: those of a run that is under way are kept because its row says so.
-  db::PgParameters of_mails{now, seconds, batch};
-  const auto mails =
-      co_await delete_all(std::string(sql::class_monitor::kDeleteOldMails), std::move(of_mails));
-  if (!mails) co_return mails.error().with_context("could not delete old mails");
-  deleted.mails = *mails;
-  mails_deleted_.add(static_cast<std::uint64_t>(*mails));
+  // Notifications first: those of a run that is under way are kept because its row says so.
+  db::PgParameters of_notifications{now, seconds, batch};
+  const auto notifications = co_await delete_all(
+      std::string(sql::class_monitor::kDeleteOldNotifications), std::move(of_notifications));
+  if (!notifications)
+    co_return notifications.error().with_context("could not delete old notifications");
+  deleted.notifications = *notifications;
+  notifications_deleted_.add(static_cast<std::uint64_t>(*notifications));
   db::PgParameters of_runs{now, seconds, batch, options_.job};
   const auto runs =
       co_await delete_all(std::string(sql::class_monitor::kDeleteOldRuns), std::move(of_runs));

@@ -21,8 +21,8 @@ namespace edged::class_monitor {
 
 struct HistoryKeeperOptions {
   std::string job = kJobName;
-  // At least as long as a claim lasts (RunStoreOptions::claim_lifetime): a mail that stands for a
-  // valid claim must be known.
+  // At least as long as a claim lasts (RunStoreOptions::claim_lifetime): a notification that
+  // stands for a valid claim must be known.
   std::chrono::milliseconds history{std::chrono::days(90)};
   std::chrono::milliseconds interval{std::chrono::hours(1)};
   int batch = 1000;                            // rows a statement deletes at most
@@ -31,7 +31,7 @@ struct HistoryKeeperOptions {
 
 struct DeletedHistory {
   std::int64_t runs = 0;
-  std::int64_t mails = 0;
+  std::int64_t notifications = 0;
 };
 
 class HistoryKeeper {
@@ -61,7 +61,7 @@ class HistoryKeeper {
   boost::asio::steady_timer timer_;
   bool stopping_ = false;
   Counter& runs_deleted_;
-  Counter& mails_deleted_;
+  Counter& notifications_deleted_;
 };
 
 }  // namespace edged::class_monitor

@@ -101,6 +101,15 @@ std::string array_literal(const std::vector<std::string>& items) {
   return text + "}";
 }
 
+// What all mails have in common: see mail::Letter.
+std::string common_letter(const RunStoreOptions& options) {
+  json::object letter;
+  letter["kind"] = options.job;
+  if (!options.mail_from.empty()) letter["from"] = options.mail_from;
+  if (!options.mail_url.empty()) letter["url"] = options.mail_url;
+  return write_json(letter);
+}
+
 AppliedSection read_applied(const Row& row) {
   AppliedSection applied;
   SectionState& state = applied.state;
@@ -143,7 +152,7 @@ worker::RunRecord read_record(const Row& row) {
 }  // namespace
 
 RunStore::RunStore(db::PgPool& pool, RunStoreOptions options)
-    : pool_(pool), options_(std::move(options)) {}
+    : pool_(pool), options_(std::move(options)), letter_(common_letter(options_)) {}
 
 awaitable<Result<std::optional<BegunRun>>> RunStore::begin(BeginRequest request,
                                                            WallTime now,
@@ -218,7 +227,8 @@ awaitable<Result<std::vector<AppliedSection>>> RunStore::apply(std::vector<Check
                          format_rfc3339(now),
                          array_literal(options_.placeholders),
                          std::to_string(options_.claim_lifetime.count()),
-                         std::to_string(options_.mail_valid_for.count())}});
+                         std::to_string(options_.mail_valid_for.count()),
+                         letter_}});
   const auto results = co_await pool_.execute_pipeline(std::move(statements), counter);
   if (!results) co_return results.error().with_context("could not store the results of a batch");
   const db::PgResult& result = results->back();
@@ -294,6 +304,27 @@ awaitable<Result<std::optional<WallTime>>> RunStore::last_tick(WallTime now) {
   if (!result) co_return result.error().with_context("could not read the last tick");
   if (result->rows() == 0) co_return std::optional<WallTime>();
   co_return std::optional<WallTime>(from_unix_ms(Row(*result, 0).integer("due_at_ms")));
+}
+
+awaitable<Result<std::int64_t>> RunStore::mails_waiting(std::int64_t run_id) {
+  db::PgParameters parameters{std::to_string(run_id)};
+  const auto result =
+      co_await pool_.execute(std::string(sql::class_monitor::kMailsWaiting), std::move(parameters));
+  if (!result) co_return result.error();
+  co_return Row(*result, 0).integer("waiting");
+}
+
+awaitable<Result<std::vector<DeadMail>>> RunStore::dead_mails(std::int64_t run_id) {
+  db::PgParameters parameters{std::to_string(run_id)};
+  const auto result =
+      co_await pool_.execute(std::string(sql::class_monitor::kDeadMails), std::move(parameters));
+  if (!result) co_return result.error();
+  std::vector<DeadMail> dead;
+  for (int i = 0; i < result->rows(); ++i) {
+    const Row row(*result, i);
+    dead.push_back({row.text("notification_id"), row.text("class_nbr"), row.text("reason")});
+  }
+  co_return dead;
 }
 
 awaitable<Result<std::vector<worker::RunRecord>>> RunStore::newest_runs(int limit) {

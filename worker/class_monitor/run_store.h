@@ -102,6 +102,16 @@ struct RunStoreOptions {
   std::chrono::seconds past_term_after{0};
   // For an instructor who is not assigned; compared without case and surrounding blanks.
   std::vector<std::string> placeholders{"", "staff", "tba", "instructor unassigned"};
+  // Frozen with each mail; empty: what holds when it is sent.
+  std::string mail_from;  // "PickMyClass <notify@example.org>"
+  std::string mail_url;   // of the application
+};
+
+// A mail of a run that will never be sent.
+struct DeadMail {
+  std::string key;
+  std::string class_nbr;
+  std::string reason;
 };
 
 class RunStore {
@@ -141,12 +151,16 @@ class RunStore {
   Awaitable<Result<worker::RunRecord>> record(std::int64_t run_id);
   // The latest tick up to `now` that has a run; nothing: none.
   Awaitable<Result<std::optional<WallTime>>> last_tick(WallTime now);
+  // How many mails of a run are in the queue.
+  Awaitable<Result<std::int64_t>> mails_waiting(std::int64_t run_id);
+  Awaitable<Result<std::vector<DeadMail>>> dead_mails(std::int64_t run_id);
   // The newest runs of any cause, the newest first.
   Awaitable<Result<std::vector<worker::RunRecord>>> newest_runs(int limit);
 
  private:
   db::PgPool& pool_;
   RunStoreOptions options_;
+  std::string letter_;  // what all mails have in common, as JSON
   bool mirrored_ = false;
 };
 

@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "worker/class_monitor/notification_facts.h"
 #include "worker/class_monitor/notification_text.h"
 #include "worker/mail/mime.h"
 
@@ -42,6 +41,24 @@ Judgement judgement_of(LastLook look) {
 
 }  // namespace
 
+mail::Content render_notification(const NotificationFacts& facts,
+                                  const std::string& key,
+                                  const std::string& url,
+                                  const worker::TimeZone& zone) {
+  const NotificationText text = word_notification(facts, url, zone);
+  mail::Content content;
+  content.subject = text.subject;
+  content.text = text_part(text);
+  content.html = html_part(text);
+  content.headers = {
+      {"X-Edged-Type", notification_type_name(facts.type)},
+      {"X-Edged-Section", mail::one_line(facts.class_nbr, kHeaderBytesMax)},
+      {"X-Edged-Term", mail::one_line(facts.term, kHeaderBytesMax)},
+      {"X-Edged-Notification", key},
+  };
+  return content;
+}
+
 SeatLetters::SeatLetters(boost::asio::any_io_executor executor,
                          db::PgPool& pool,
                          const Clock& clock,
@@ -58,18 +75,7 @@ SeatLetters::SeatLetters(boost::asio::any_io_executor executor,
 Result<mail::Content> SeatLetters::render(const Letter& letter) const {
   const Result<NotificationFacts> facts = read_facts(letter.data);
   if (!facts) return facts.error();
-  const NotificationText text = word_notification(*facts, letter.url, options_.zone);
-  mail::Content content;
-  content.subject = text.subject;
-  content.text = text_part(text);
-  content.html = html_part(text);
-  content.headers = {
-      {"X-Edged-Type", notification_type_name(facts->type)},
-      {"X-Edged-Section", mail::one_line(facts->class_nbr, kHeaderBytesMax)},
-      {"X-Edged-Term", mail::one_line(facts->term, kHeaderBytesMax)},
-      {"X-Edged-Notification", letter.key},
-  };
-  return content;
+  return render_notification(*facts, letter.key, letter.url, options_.zone);
 }
 
 awaitable<Result<std::vector<Judgement>>> SeatLetters::recheck(std::vector<Letter> letters) {

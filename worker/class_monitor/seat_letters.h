@@ -6,8 +6,10 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <string>
 #include <vector>
 
+#include "worker/class_monitor/notification_facts.h"
 #include "worker/class_monitor/recheck_store.h"
 #include "worker/class_monitor/run_store.h"
 #include "worker/class_monitor/seat_inquiry.h"
@@ -15,6 +17,12 @@
 #include "worker/mail/letter.h"
 
 namespace edged::class_monitor {
+
+// What the mail `key` says. Pure. `url`: of the application; empty: no link to it.
+mail::Content render_notification(const NotificationFacts& facts,
+                                  const std::string& key,
+                                  const std::string& url,
+                                  const worker::TimeZone& zone);
 
 struct SeatLettersOptions {
   worker::TimeZone zone;  // of the times in a mail

@@ -97,7 +97,8 @@ for update;
 -- Returns a row per accepted section; an observation of an older run is not accepted.
 -- Nothing is accepted from a worker whose run was taken over.
 -- $1 observations (JSON array), $2 run id, $3 epoch, $4 now, $5 placeholders for an unassigned
--- instructor, $6 seconds a claim lasts, $7 seconds a mail is worth sending
+-- instructor, $6 seconds a claim lasts, $7 seconds a mail is worth sending, $8 what all mails have in common
+-- (JSON object: kind, from, url)
 with input as (
     select * from jsonb_to_recordset($1::jsonb) as i(
         class_nbr text, term text, watch_subject text, watch_catalog_nbr text,
@@ -213,30 +214,42 @@ with input as (
         do update set sent_at = excluded.sent_at, expires_at = excluded.expires_at
         where n.expires_at <= $4::timestamptz
     returning n.class_watch_id, n.notification_type
-), mailed as (
-    insert into edged.mails (notification_id, run_id, class_watch_id, user_id, notification_type, class_nbr,
-        term, recipient, facts, claimed, status, reason, next_attempt_at, valid_until, created_at, finished_at)
-    select w.watch_id || '.' || w.type || '.' || $3::bigint, $2::bigint, w.watch_id, w.user_id, w.type,
-           w.class_nbr, w.term, w.email,
-           jsonb_strip_nulls(jsonb_build_object(
-               'subject', w.new_subject, 'catalog_nbr', w.new_catalog_nbr, 'title', w.new_title,
-               'instructor', w.new_instructor, 'location', w.new_location,
-               'meeting_times', w.new_meeting_times, 'seats_available', w.new_available,
-               'seats_capacity', nullif(w.new_capacity, 0), 'non_reserved_seats', w.new_non_reserved,
-               'include_reserved_seats', nullif(w.reserved_too, false),
-               'checked_at', to_char(w.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
-           c.class_watch_id is not null,
-           case when c.class_watch_id is null then 'dropped' else 'pending' end,
-           case when c.class_watch_id is null then coalesce(w.refusal, 'already notified, the claim is still valid') end,
-           $4::timestamptz, $4::timestamptz + make_interval(secs => $7::double precision), $4::timestamptz,
-           case when c.class_watch_id is null then $4::timestamptz end
+), letters as materialized (
+    -- What the mail says, frozen now.
+    select w.watch_id, w.type, (row_number() over (order by w.watch_id, w.type))::integer as place,
+           $8::jsonb || jsonb_build_object('to', w.email, 'key', w.watch_id || '.' || w.type || '.' || $3::bigint,
+               'valid_until', to_char(($4::timestamptz + make_interval(secs => $7::double precision))
+                                      at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+               'data', jsonb_strip_nulls(jsonb_build_object(
+                   'type', w.type, 'class_nbr', w.class_nbr, 'term', w.term,
+                   'subject', w.new_subject, 'catalog_nbr', w.new_catalog_nbr, 'title', w.new_title,
+                   'instructor', w.new_instructor, 'location', w.new_location,
+                   'meeting_times', w.new_meeting_times, 'seats_available', w.new_available,
+                   'seats_capacity', nullif(w.new_capacity, 0), 'non_reserved_seats', w.new_non_reserved,
+                   'include_reserved_seats', nullif(w.reserved_too, false),
+                   'checked_at', to_char(w.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))))
+               as body
     from wanted w
-    left join claimed c on c.class_watch_id = w.watch_id and c.notification_type = w.type
+    join claimed c on c.class_watch_id = w.watch_id and c.notification_type = w.type
+), sent as materialized (
+    select edged.queue_send_batch('email', array_agg(body order by place),
+               unique_keys => array_agg(body ->> 'key' order by place), sent_at => $4::timestamptz) as message_ids
+    from letters having count(*) > 0
+), notified as (
+    insert into edged.notifications (notification_id, run_id, class_watch_id, user_id, notification_type, class_nbr,
+        term, recipient, message_id, reason, valid_until, created_at)
+    select w.watch_id || '.' || w.type || '.' || $3::bigint, $2::bigint, w.watch_id, w.user_id, w.type,
+           w.class_nbr, w.term, w.email, s.message_ids[l.place],
+           case when l.place is null then coalesce(w.refusal, 'already notified, the claim is still valid') end,
+           $4::timestamptz + make_interval(secs => $7::double precision), $4::timestamptz
+    from wanted w
+    left join letters l on l.watch_id = w.watch_id and l.type = w.type
+    left join sent s on true
     on conflict (notification_id) do nothing
-    returning class_nbr, class_watch_id, notification_type, claimed
+    returning class_nbr, class_watch_id, notification_type, message_id is not null as claimed
 ), claims as (
     select class_nbr, jsonb_agg(class_watch_id || ':' || notification_type) as claims
-    from mailed where claimed group by class_nbr
+    from notified where claimed group by class_nbr
 ), resets as (
     select class_nbr, jsonb_agg(class_watch_id || ':seat_available') as resets from reset group by class_nbr
 ), opened_reserved as (
@@ -286,7 +299,7 @@ with confirmed as (
     update edged.cron_runs
     set status = $6, finished_at = $5::timestamptz, error = $8,
         summary = $7::jsonb || jsonb_build_object('notifications',
-            (select count(*) from edged.mails m where m.run_id = $3::bigint and m.claimed))
+            (select count(message_id) from edged.notifications n where n.run_id = $3::bigint))
     where id = $3::bigint and epoch = $4::bigint and status in ('running', $6)
     returning summary
 )
@@ -318,20 +331,39 @@ from edged.cron_runs
 where job = $1 and due_at <= $2::timestamptz and cause = 'schedule'
 order by due_at desc limit 1;
 
--- name: delete_old_mails
--- Deletes mails that are over. Neither one that may still be sent, nor one of a run that is under way:
--- finish_run counts those, and a repeated apply_results must find them. A clock that is ahead of
--- PostgreSQL's deletes nothing early. $1 now, $2 age in seconds, $3 number of rows
+-- name: mails_waiting
+-- How many mails of a run are in the queue. $1 run id
+select count(*) as waiting
+from edged.notifications n join edged.queue_messages q on q.id = n.message_id
+where n.run_id = $1::bigint;
+
+-- name: dead_mails
+-- Mails of a run that will never be sent. $1 run id
+select n.notification_id, n.class_nbr, d.reason
+from edged.notifications n join edged.queue_dead d on d.message_id = n.message_id
+where n.run_id = $1::bigint
+order by d.message_id;
+
+-- name: delete_old_notifications
+-- Deletes notifications that are over, and what is known of their mails. Neither one whose mail may still be
+-- sent, nor one of a run that is under way: finish_run counts those, and a repeated apply_results must find
+-- them. A clock that is ahead of PostgreSQL's deletes nothing early. $1 now, $2 age in seconds,
+-- $3 number of rows
 with old as materialized (
-    select m.id from edged.mails m
-    where m.finished_at < least($1::timestamptz, now()) - make_interval(secs => $2::double precision)
-      and m.status in ('sent', 'dropped', 'dead')
-      and not exists (select from edged.cron_runs r where r.id = m.run_id and r.status = 'running')
-    order by m.finished_at
+    select n.notification_id, n.message_id from edged.notifications n
+    where n.created_at < least($1::timestamptz, now()) - make_interval(secs => $2::double precision)
+      and not exists (select from edged.queue_messages q where q.id = n.message_id)
+      and not exists (select from edged.mail_events e
+                      where e.key = n.notification_id
+                        and e.at >= least($1::timestamptz, now()) - make_interval(secs => $2::double precision))
+      and not exists (select from edged.cron_runs r where r.id = n.run_id and r.status = 'running')
+    order by n.created_at
     limit $3::integer
-    for update of m skip locked
+    for update of n skip locked
+), events as (
+    delete from edged.mail_events e using old where e.key = old.notification_id
 ), deleted as (
-    delete from edged.mails m using old where m.id = old.id returning 1
+    delete from edged.notifications n using old where n.notification_id = old.notification_id returning 1
 )
 select count(*) from deleted;
 

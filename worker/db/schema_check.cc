@@ -64,6 +64,7 @@ std::string uses_as_array(const DatabaseUse& use) {
   if (use.mail) names.emplace_back("mail");
   if (use.mirror && use.permanent_slot) names.emplace_back("slot");
   if (use.history) names.emplace_back("history");
+  if (use.timeline) names.emplace_back("timeline");
   // Mails wait in a queue, too.
   if (use.queue || use.mail) names.emplace_back("queue");
   std::string text = "{";
@@ -142,7 +143,8 @@ asio::awaitable<Result<DatabaseFindings>> check_database(PgPool& pool, DatabaseU
   if (!row) co_return row.error().with_context("could not check the schema");
   const Inspection found = read_inspection(*row);
   // A mirror with a temporary slot uses nothing of the schema "edged".
-  const bool uses_schema = use.job || use.mail || use.history || use.queue || use.permanent_slot;
+  const bool uses_schema =
+      use.job || use.mail || use.history || use.queue || use.timeline || use.permanent_slot;
   if (!uses_schema) co_return DatabaseFindings{found.database, {}};
   if (!found.has_history) {
     co_return Status(Code::kNotFound,

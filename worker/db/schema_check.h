@@ -17,13 +17,14 @@ namespace edged::db {
 // What the caller is about to do.
 struct DatabaseUse {
   bool job = false;            // runs of class-monitor, and the deletion of their history
-  bool mail = false;           // delivery of edged.mails
+  bool mail = false;           // delivery of queue `email`
   bool mirror = false;         // replication of tables into the node
   bool permanent_slot = true;  // of the mirror: its heartbeats are stored in the schema "edged"
   bool history = false;        // reading edged.cron_runs
   bool queue = false;          // consuming queues, and looking at them
+  bool timeline = false;       // reading what became of notifications
 
-  bool any() const { return job || mail || mirror || history || queue; }
+  bool any() const { return job || mail || mirror || history || queue || timeline; }
 };
 
 // What was found where the check passed.

@@ -3,7 +3,7 @@
 -- name: inspect_for_use
 -- One row: where we are, and what stands in the way of what the caller is about to do. Tables are found by
 -- their oid, because a name cannot be looked up in a schema that the role may not use.
--- $1: the uses, an array of 'job', 'mail', 'slot', 'history', 'queue' (DatabaseUse in schema_check.h)
+-- $1: the uses, an array of 'job', 'mail', 'slot', 'history', 'timeline', 'queue' (DatabaseUse in schema_check.h)
 with used (use, schema_name, table_name, column_names, whole, rights) as (values
     -- A right on all columns named here is as good as one on the table, unless the table is read whole.
     ('job', 'auth', 'users', 'id email', false, 'select'),
@@ -17,20 +17,31 @@ with used (use, schema_name, table_name, column_names, whole, rights) as (values
         'select insert update delete'),
     ('job', 'edged', 'cron_runs', '', true, 'select insert update delete'),
     ('job', 'edged', 'section_checks', '', true, 'select insert update delete'),
-    ('job', 'edged', 'mails', '', true, 'select insert update delete'),
+    ('job', 'edged', 'notifications', '', true, 'select insert update delete'),
+    ('job', 'edged', 'mail_events', '', true, 'select delete'),
+    ('job', 'edged', 'queue_messages', '', true, 'select'),
+    ('job', 'edged', 'queue_dead', '', true, 'select'),
     ('mail', 'public', 'user_profiles',
         'user_id notifications_enabled email_bounced spam_complained is_disabled', false, 'select'),
     ('mail', 'public', 'class_watches', 'id term class_nbr', true, 'select'),
     ('mail', 'public', 'class_states',
         'term class_nbr seats_available non_reserved_seats last_checked_at last_changed_at', false, 'select update'),
-    ('mail', 'public', 'notifications_sent', 'class_watch_id notification_type', false, 'select delete'),
+    ('mail', 'public', 'notifications_sent', 'class_watch_id notification_type', false, 'select update delete'),
     ('mail', 'edged', 'section_checks', '', true, 'select insert update'),
-    ('mail', 'edged', 'mails', '', true, 'select update'),
+    ('mail', 'edged', 'notifications', '', true, 'select'),
     ('mail', 'edged', 'mail_suppressions', '', true, 'select insert delete'),
     ('mail', 'edged', 'mail_events', '', true, 'select insert delete'),
     ('mail', 'edged', 'mail_groups', '', true, 'select insert delete'),
     ('slot', 'edged', 'mirror_heartbeats', '', true, 'select insert update'),
     ('history', 'edged', 'cron_runs', '', true, 'select'),
+    ('timeline', 'edged', 'notifications', '', true, 'select'),
+    ('timeline', 'edged', 'mails', '', true, 'select'),
+    ('timeline', 'edged', 'mail_events', '', true, 'select'),
+    ('timeline', 'edged', 'mail_suppressions', '', true, 'select'),
+    ('timeline', 'auth', 'users', 'id email', false, 'select'),
+    ('timeline', 'public', 'user_profiles',
+        'user_id notifications_enabled email_bounced spam_complained is_disabled', false, 'select'),
+    ('timeline', 'public', 'class_watches', 'id user_id', false, 'select'),
     ('queue', 'edged', 'queues', '', true, 'select insert update'),
     ('queue', 'edged', 'queue_messages', '', true, 'select insert delete'),
     ('queue', 'edged', 'queue_ready', '', true, 'select insert update delete'),

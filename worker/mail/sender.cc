@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A batch: read, looked at, then a coroutine for each letter, which waits for one of the
-// transport's places. What became of a letter goes as the note of its decision to record_events.
+// A batch: read, looked at, then a coroutine for each letter, which waits for a place at the
+// transport. What became of it goes as the note of its decision to record_events.
 #include "worker/mail/sender.h"
 
 #include <algorithm>
@@ -18,6 +18,7 @@
 #include "proto/net/spawn.h"
 #include "worker/mail/compose.h"
 #include "worker/mail/mime.h"
+#include "worker/mail/sender_counters.h"
 #include "worker/mail/sql.gen.h"
 
 namespace edged::mail {
@@ -44,7 +45,7 @@ std::string note_of(const Letter& letter, const Event& event) {
   return write_json(object);
 }
 
-// A retry that had no attempt left has become a dead letter meanwhile.
+// What became dead without the sender, as a message that is no mail, has no note.
 json::array events_of(const std::vector<queue::Decision>& decisions) {
   json::array events;
   for (const queue::Decision& decision : decisions) {
@@ -103,7 +104,7 @@ class Sender::Impl : public std::enable_shared_from_this<Impl> {
         pool_(pool),
         transport_(transport),
         clock_(clock),
-        metrics_(metrics),
+        counters_(metrics),
         options_(std::move(options)),
         places_(executor, std::max(1, transport.limits().parallel_max)),
         asks_(executor, kAsksMax),
@@ -167,9 +168,10 @@ class Sender::Impl : public std::enable_shared_from_this<Impl> {
         log::error("[MAIL] message " + std::to_string(message.id) +
                    " of queue email is no mail: " + letter.error().message());
         work.batch->bury(i, letter.error().message());
-        count("dead");
+        counters_.dead.add();
         continue;
       }
+      if (letter->url.empty()) letter->url = options_.identity.public_url;
       letter->claim = message.claim;
       letter->attempts = message.attempts;
       letter->sent_at = message.sent_at;
@@ -178,7 +180,6 @@ class Sender::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
-  // What holds for every mail, whatever its kind.
   awaitable<Status> look(Work* work) {
     if (work->items.empty()) co_return Status();
     std::vector<std::string> keys;
@@ -265,7 +266,7 @@ class Sender::Impl : public std::enable_shared_from_this<Impl> {
       case Judgement::Kind::kRetry:
         return retry(work, item, judgement.reason, std::nullopt);
       case Judgement::Kind::kDropped:
-        count("dropped");
+        counters_.dropped.add();
         return work.batch->forget(item.index);
       case Judgement::Kind::kLost:
         return work.batch->forget(item.index);
@@ -323,12 +324,12 @@ class Sender::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void end(Work& work, const Item& item, const Event& event) {
-    count(event.event == "accepted" ? "sent" : "dropped");
+    (event.event == "accepted" ? counters_.sent : counters_.dropped).add();
     work.batch->ack(item.index, note_of(item.letter, event));
   }
 
   void bury(Work& work, const Item& item, const std::string& why, bool is_bad_address) {
-    count("dead");
+    counters_.dead.add();
     log::error("[MAIL] mail " + item.letter.key + " will never be sent");
     work.batch->bury(item.index, why, note_of(item.letter, {"dead", why, {}, is_bad_address}));
   }
@@ -337,26 +338,19 @@ class Sender::Impl : public std::enable_shared_from_this<Impl> {
              const Item& item,
              const std::string& why,
              std::optional<std::chrono::milliseconds> asked) {
+    if (item.letter.attempts >= options_.attempts_max) return bury(work, item, why, false);
     const Backoff::Options backoff{options_.retry_first, options_.retry_max, Jitter::kHalf};
     auto delay = Backoff::delay(backoff, std::max(0, item.letter.attempts - 1), random_);
     if (asked) delay = std::max(delay, *asked);
-    count("retried");
+    counters_.retried.add();
     work.batch->retry(item.index, clock_.wall_now() + delay, note_of(item.letter, {"retry", why}));
-  }
-
-  void count(const char* result) {
-    metrics_
-        .counter("edged_queued_mails_total",
-                 "Mails taken from the queue email, by what became of them.",
-                 {{"result", result}})
-        .add();
   }
 
   boost::asio::any_io_executor executor_;
   db::PgPool& pool_;
   Transport& transport_;
   const Clock& clock_;
-  MetricsRegistry& metrics_;
+  SenderCounters counters_;
   SenderOptions options_;
   std::map<std::string, LetterKind*> kinds_;
   Places places_;

@@ -72,7 +72,7 @@ def parse(name, raw):
     markup = Text()
     markup.feed(mail.get_body(("html",)).get_content())
     check("null" not in plain and "null" not in markup.text, f"{name}: says null")
-    check("2025-11-25 14:33 UTC" in plain and "2025-11-25 14:33 UTC" in markup.text,
+    check("Tue 25 Nov 2025, 07:33 MST" in plain and "Tue 25 Nov 2025, 07:33 MST" in markup.text,
           f"{name}: checked at")
     check("script" not in markup.tags and "b" not in markup.tags, f"{name}: HTML not escaped")
     return mail, plain, markup.text

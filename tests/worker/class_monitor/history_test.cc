@@ -38,16 +38,19 @@ class HistoryTest : public MonitorTest {
                        const std::string& status,
                        const std::string& run,
                        const std::string& watch = "00000000-0000-0000-0000-000000000001") {
-    return query(
-        "insert into edged.mails (notification_id, run_id, class_watch_id, user_id, "
-        "notification_type, class_nbr, term, recipient, facts, status, next_attempt_at, "
-        "valid_until, created_at, finished_at) "
-        "select gen_random_uuid()::text, $1::bigint, $2::uuid, gen_random_uuid(), "
-        "'seat_available', '1', '1', 'a@example.edu', '{}', $3, at, at, at, "
-        "case when $3 not in ('pending', 'sending') then at end "
-        "from (select now() - make_interval(secs => 3600 * $4::double precision) as at) t "
-        "returning id",
-        {run, watch, status, std::to_string(hours)})[0];
+    const std::string key = query("select gen_random_uuid()::text")[0];
+    execute(
+        "with at as (select now() - make_interval(secs => 3600 * $4::double precision) as at), "
+        "over as (insert into edged.mail_events (key, recipient, at, event) "
+        "select $5, 'a@example.edu', at, $3 from at where $3 <> 'pending') "
+        "insert into edged.notifications (notification_id, run_id, class_watch_id, user_id, "
+        "notification_type, class_nbr, term, recipient, message_id, valid_until, created_at) "
+        "select $5, $1::bigint, $2::uuid, gen_random_uuid(), 'seat_available', '1', '1', "
+        "'a@example.edu', case when $3 = 'pending' then edged.queue_send('email', '{}') else -1 "
+        "end, "
+        "at, at from at",
+        {run, watch, status, std::to_string(hours), key});
+    return key;
   }
 
   std::string delete_old(std::chrono::milliseconds history, int batch = 1000) {
@@ -58,11 +61,14 @@ class HistoryTest : public MonitorTest {
     HistoryKeeper keeper(io_.get_executor(), *pool_, clock_, options, metrics_);
     const auto deleted = wait_for(keeper.delete_old());
     if (!deleted) return deleted.error().to_string();
-    return std::to_string(deleted->runs) + " runs, " + std::to_string(deleted->mails) + " mails";
+    return std::to_string(deleted->runs) + " runs, " + std::to_string(deleted->notifications) +
+           " notifications";
   }
 
   Strings runs() { return query("select id from edged.cron_runs order by id"); }
-  Strings mails_left() { return query("select id from edged.mails order by id"); }
+  Strings mails_left() {
+    return query("select notification_id from edged.notifications order by created_at desc");
+  }
 };
 
 constexpr std::chrono::hours kHistory{48};
@@ -73,15 +79,15 @@ TEST_F(HistoryTest, DeletesRunsThatEndedBefore) {
   (void)add_run(49, "succeeded", "manual");
   const std::string younger = add_run(47);
   const std::string newest = add_run(1);
-  EXPECT_EQ(delete_old(kHistory), "3 runs, 0 mails");
+  EXPECT_EQ(delete_old(kHistory), "3 runs, 0 notifications");
   EXPECT_EQ(runs(), (Strings{younger, newest}));
-  EXPECT_EQ(delete_old(kHistory), "0 runs, 0 mails");
+  EXPECT_EQ(delete_old(kHistory), "0 runs, 0 notifications");
 }
 
 TEST_F(HistoryTest, NeverDeletesARunUnderWay) {
   const std::string running = add_run(1000, "running");
   const std::string newest = add_run(1);
-  EXPECT_EQ(delete_old(kHistory), "0 runs, 0 mails");
+  EXPECT_EQ(delete_old(kHistory), "0 runs, 0 notifications");
   EXPECT_EQ(runs(), (Strings{running, newest}));
 }
 
@@ -90,7 +96,7 @@ TEST_F(HistoryTest, NeverDeletesTheNewestRunNorThatOfTheLatestTick) {
   const std::string tick = add_run(1002);
   (void)add_run(1001, "succeeded", "manual");
   const std::string newest = add_run(1000, "failed", "manual");
-  EXPECT_EQ(delete_old(kHistory), "2 runs, 0 mails");
+  EXPECT_EQ(delete_old(kHistory), "2 runs, 0 notifications");
   EXPECT_EQ(runs(), (Strings{tick, newest}));
   const auto last = wait_for(stores_.front()->last_tick(clock_.wall_now()));
   ASSERT_TRUE(last && *last);
@@ -100,34 +106,35 @@ TEST_F(HistoryTest, NeverDeletesTheNewestRunNorThatOfTheLatestTick) {
 TEST_F(HistoryTest, OtherJobsAreNotItsAffair) {
   (void)add_run(1000, "succeeded", "schedule", "another-job");
   (void)add_run(999, "succeeded", "schedule", "another-job");
-  EXPECT_EQ(delete_old(kHistory), "0 runs, 0 mails");
+  EXPECT_EQ(delete_old(kHistory), "0 runs, 0 notifications");
 }
 
-TEST_F(HistoryTest, DeletesMailsThatAreOverAndNoOthers) {
+TEST_F(HistoryTest, DeletesNotificationsThatAreOverAndTheirEvents) {
   const std::string run = add_run(1);
-  (void)add_mail(49, "sent", run);
+  (void)add_mail(49, "accepted", run);
   (void)add_mail(50, "dropped", run);
   (void)add_mail(51, "dead", run);
-  Strings kept{
-      add_mail(47, "sent", run), add_mail(1000, "pending", run), add_mail(1000, "sending", run)};
-  EXPECT_EQ(delete_old(kHistory), "0 runs, 3 mails");
+  Strings kept{add_mail(47, "accepted", run), add_mail(1000, "pending", run)};
+  EXPECT_EQ(query("select count(*) from edged.mail_events"), Strings{"4"});
+  EXPECT_EQ(delete_old(kHistory), "0 runs, 3 notifications");
   EXPECT_EQ(mails_left(), kept);
+  EXPECT_EQ(query("select count(*) from edged.mail_events"), Strings{"1"});
 }
 
 TEST_F(HistoryTest, MailsOfARunUnderWayAreKept) {
   const std::string run = add_run(1000, "running");
-  const std::string mail = add_mail(999, "sent", run);
-  EXPECT_EQ(delete_old(kHistory), "0 runs, 0 mails");
+  const std::string mail = add_mail(999, "accepted", run);
+  EXPECT_EQ(delete_old(kHistory), "0 runs, 0 notifications");
   EXPECT_EQ(mails_left(), Strings{mail});
 }
 
 TEST_F(HistoryTest, DeletesBatchByBatch) {
   for (int i = 0; i < 25; ++i) {
     const std::string run = add_run(200 + i);
-    (void)add_mail(200 + i, "sent", run);
+    (void)add_mail(200 + i, "accepted", run);
   }
   const std::string newest = add_run(1);
-  EXPECT_EQ(delete_old(kHistory, 10), "25 runs, 25 mails");
+  EXPECT_EQ(delete_old(kHistory, 10), "25 runs, 25 notifications");
   EXPECT_EQ(runs(), Strings{newest});
   EXPECT_EQ(mails_left(), Strings{});
 }
@@ -135,10 +142,10 @@ TEST_F(HistoryTest, DeletesBatchByBatch) {
 TEST_F(HistoryTest, AClockThatIsAheadDeletesNothingEarly) {
   (void)add_run(100);
   const std::string younger = add_run(47);
-  const std::string mail = add_mail(47, "sent", younger);
+  const std::string mail = add_mail(47, "accepted", younger);
   const std::string newest = add_run(1);
   clock_.advance(std::chrono::hours(24 * 365));
-  EXPECT_EQ(delete_old(kHistory), "1 runs, 0 mails");
+  EXPECT_EQ(delete_old(kHistory), "1 runs, 0 notifications");
   EXPECT_EQ(runs(), (Strings{younger, newest}));
   EXPECT_EQ(mails_left(), Strings{mail});
 }
@@ -150,13 +157,14 @@ TEST_F(HistoryTest, NobodyIsToldTwiceWhenTheHistoryIsDeleted) {
   see(0);
   see(3);
   EXPECT_EQ(mails().size(), 1u);
-  execute("update edged.mails set status = 'sent', finished_at = now() - interval '23 hours'");
-  EXPECT_EQ(delete_old(std::chrono::hours(24)), "0 runs, 0 mails");
+  execute("delete from edged.queue_messages");
+  execute("update edged.notifications set created_at = now() - interval '23 hours'");
+  EXPECT_EQ(delete_old(std::chrono::hours(24)), "0 runs, 0 notifications");
   see(1);
   EXPECT_EQ(mails().size(), 1u);
-  execute("update edged.mails set finished_at = now() - interval '25 hours'");
+  execute("update edged.notifications set created_at = now() - interval '25 hours'");
   execute("update edged.cron_runs set finished_at = now() - interval '25 hours'");
-  EXPECT_EQ(delete_old(std::chrono::hours(24)), "2 runs, 1 mails");
+  EXPECT_EQ(delete_old(std::chrono::hours(24)), "2 runs, 1 notifications");
   see(2);  // still open: nothing has happened
   EXPECT_EQ(mails().size(), 0u);
 }
@@ -165,7 +173,7 @@ TEST_F(HistoryTest, DeletingIsNoStatementOfARun) {
   (void)add_run(100);
   (void)add_run(1);
   const auto before = tick();
-  EXPECT_EQ(delete_old(kHistory), "1 runs, 0 mails");
+  EXPECT_EQ(delete_old(kHistory), "1 runs, 0 notifications");
   EXPECT_EQ(tick().at("sql_statements"), before.at("sql_statements"));
 }
 

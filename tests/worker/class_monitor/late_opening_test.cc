@@ -4,23 +4,23 @@
 #include <gmock/gmock.h>
 
 #include "tests/worker/class_monitor/monitor_fixture.h"
-#include "worker/class_monitor/outbox.h"
+#include "worker/class_monitor/seat_letters.h"
+#include "worker/mail/sender.h"
 
-namespace edged::mail {
+namespace edged::class_monitor {
 namespace {
 
 using namespace std::chrono_literals;
-using class_monitor::MonitorTest;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-class CountingTransport final : public Transport {
+class CountingTransport final : public mail::Transport {
  public:
   std::string_view name() const override { return "counting"; }
   Limits limits() const override { return {}; }
-  boost::asio::awaitable<Delivery> deliver(Parcel parcel, Attempt) override {
-    for (const Message& message : parcel.messages) recipients.push_back(message.recipient);
-    co_return delivery_of(Status());
+  boost::asio::awaitable<mail::Delivery> deliver(mail::Parcel parcel, mail::Attempt) override {
+    for (const mail::Message& message : parcel.messages) recipients.push_back(message.recipient);
+    co_return mail::delivery_of(Status());
   }
   std::vector<std::string> recipients;
 };
@@ -30,14 +30,25 @@ class LateOpeningTest : public MonitorTest, public ::testing::WithParamInterface
   LateOpeningTest() : MonitorTest(GetParam()) {}
 
   std::vector<std::string> deliver() {
-    OutboxOptions options;
-    options.identity = {"notify@example.org", ""};
-    auto ask = [this](SectionQuestion) { return answer(); };
-    OutboxDelivery delivery(io_.get_executor(), *pool_, transport_, clock_, metrics_, options, ask);
     transport_.recipients.clear();
-    const auto counts = wait_for(delivery.deliver_due());
-    EXPECT_TRUE(counts) << counts.error().to_string();
+    const Status done = wait_for(deliver_due());
+    EXPECT_TRUE(done.ok()) << done.to_string();
     return transport_.recipients;
+  }
+  boost::asio::awaitable<Status> deliver_due() {
+    SeatLetters letters(io_.get_executor(),
+                        *pool_,
+                        clock_,
+                        {*worker::TimeZone::load("UTC")},
+                        [this](SectionQuestion) { return answer(); });
+    mail::SenderOptions options;
+    options.identity = {"notify@example.org", ""};
+    mail::Sender sender(io_.get_executor(), *pool_, transport_, clock_, metrics_, options);
+    sender.add_kind(SeatLetters::kName, letters);
+    queue::Consumer consumer(
+        io_.get_executor(), *pool_, clock_, metrics_, sender.consumer_options(), sender.handler());
+    const Status done = co_await consumer.drain_due();
+    co_return done;
   }
   boost::asio::awaitable<Result<Seats>> answer() { co_return said_; }
 
@@ -55,9 +66,12 @@ TEST_P(LateOpeningTest, NextOpeningIsToldToEveryWatcher) {
   add_watch("b@example.edu");
   see_seats(0);
   see_seats(3);
-  execute(
-      "update edged.mails set next_attempt_at = next_attempt_at + interval '1 h' "
-      "where recipient = 'b@example.edu'");
+  execute(  // as if it had been tried and had to wait
+      "with moved as (delete from edged.queue_ready r using edged.queue_messages m "
+      "where m.id = r.message_id and m.body ->> 'to' = 'b@example.edu' returning r.*) "
+      "insert into edged.queue_delayed (queue_id, due_at, message_id, attempts) "
+      "select queue_id, $1::timestamptz + interval '1 h', message_id, 1 from moved",
+      {format_rfc3339(clock_.wall_now())});
   EXPECT_THAT(deliver(), ElementsAre("a@example.edu"));
   // The transport was away for an hour, and so were the runs. It closed meanwhile.
   clock_.advance(61min);
@@ -89,4 +103,4 @@ INSTANTIATE_TEST_SUITE_P(Kv, LateOpeningTest, ::testing::Bool(), [](const auto& 
 });
 
 }  // namespace
-}  // namespace edged::mail
+}  // namespace edged::class_monitor

@@ -9,19 +9,21 @@
 #include <utility>
 #include <vector>
 
-#include "tests/worker/class_monitor/sample_facts.h"
+#include "tests/worker/class_monitor/notification_samples.h"
+#include "worker/class_monitor/seat_letters.h"
+#include "worker/mail/compose.h"
 
-namespace edged::mail {
+namespace edged::class_monitor {
 namespace {
 
-std::vector<std::pair<std::string, MailFacts>> samples() {
-  MailFacts unicode = sample_facts();
+std::vector<std::pair<std::string, NotificationFacts>> samples() {
+  NotificationFacts unicode = usual_facts();
   unicode.title = "Économie & société: 経済学入門 — <b>bold</b>";
   unicode.instructor = "Zoë Ñandú-Łukasz";
   unicode.non_reserved_seats = 1;
   unicode.location = "Bâtiment 3, salle « B »";
 
-  MailFacts hostile = sample_facts();
+  NotificationFacts hostile = usual_facts();
   hostile.title = "X\r\nBcc: victim@example.com\r\n\r\n<script>alert(1)</script>";
   hostile.class_nbr = "1\nX-Evil: yes";
   hostile.term = std::string(
@@ -33,18 +35,17 @@ std::vector<std::pair<std::string, MailFacts>> samples() {
   hostile.instructor = "=?UTF-8?B?ZXZpbA==?=";
   hostile.meeting_times = "--=_edged_0\r\n.\r\nFrom me";
 
-  MailFacts long_subject = sample_facts();
+  NotificationFacts long_subject = usual_facts();
   for (int i = 0; i < 60; ++i) *long_subject.title += i % 3 == 0 ? " intermédiaire" : " of course";
   long_subject.location = std::string(400, 'x');
 
-  MailFacts sparse = sample_facts();
+  NotificationFacts sparse = usual_facts();
   sparse.type = NotificationType::kInstructorAssigned;
-  sparse.notification_id = "6f1c2e4a-0000-4000-8000-000000000001.instructor_assigned.42";
   sparse.subject = sparse.catalog_nbr = sparse.title = std::nullopt;
   sparse.location = sparse.meeting_times = std::nullopt;
   sparse.seats_available = sparse.seats_capacity = std::nullopt;
 
-  return {{"plain", sample_facts()},
+  return {{"plain", usual_facts()},
           {"unicode", unicode},
           {"hostile", hostile},
           {"long", long_subject},
@@ -53,13 +54,13 @@ std::vector<std::pair<std::string, MailFacts>> samples() {
 
 // Titles of every length before words that may not start a line, so that each soft break of the
 // encoded body falls before each of them once. check_mails.py makes the same titles.
-std::vector<std::pair<std::string, MailFacts>> sweep() {
-  std::vector<std::pair<std::string, MailFacts>> all;
+std::vector<std::pair<std::string, NotificationFacts>> sweep() {
+  std::vector<std::pair<std::string, NotificationFacts>> all;
   const char* const tails[] = {
       ".hidden", "From here", "=41", "é.", "日本From ", ". . .", " . From x"};
   for (std::size_t tail = 0; tail < std::size(tails); ++tail) {
     for (std::size_t length = 0; length < 160; ++length) {
-      MailFacts facts = sample_facts();
+      NotificationFacts facts = usual_facts();
       facts.title = "T" + std::string(length, 'x') + tails[tail];
       facts.location = *facts.title;
       all.emplace_back("sweep-" + std::to_string(tail) + "-" + std::to_string(length), facts);
@@ -69,12 +70,21 @@ std::vector<std::pair<std::string, MailFacts>> sweep() {
 }
 
 int run(const std::filesystem::path& directory) {
-  std::vector<std::pair<std::string, MailFacts>> all = samples();
+  std::vector<std::pair<std::string, NotificationFacts>> all = samples();
+  const Result<worker::TimeZone> zone = worker::TimeZone::load("America/Phoenix");
+  if (!zone) return 1;
   for (auto& one : sweep()) all.push_back(std::move(one));
   for (const auto& [name, facts] : all) {
-    MailIdentity identity = sample_identity();
+    mail::Letter letter;
+    letter.key =
+        "6f1c2e4a-0000-4000-8000-000000000001." + notification_type_name(facts.type) + ".42";
+    letter.recipient = "student@example.edu";
+    letter.sent_at = from_unix_ms(1'764'081'216'000);
+    mail::MailIdentity identity{"PickMyClass <notify@example.org>", "https://pickmyclass.example"};
     if (name == "unicode") identity.from = "Mein \"Kurs\" für alle <notify@example.org>";
-    const Result<Message> message = render_message(facts, identity);
+    const mail::Content content =
+        render_notification(facts, letter.key, identity.public_url, *zone);
+    const Result<mail::Message> message = mail::compose(letter, content, identity);
     if (!message) {
       std::fprintf(stderr, "%s: %s\n", name.c_str(), message.error().to_string().c_str());
       return 1;
@@ -86,8 +96,8 @@ int run(const std::filesystem::path& directory) {
 }
 
 }  // namespace
-}  // namespace edged::mail
+}  // namespace edged::class_monitor
 
 int main(int count, char** arguments) {
-  return count == 2 ? edged::mail::run(arguments[1]) : 2;
+  return count == 2 ? edged::class_monitor::run(arguments[1]) : 2;
 }

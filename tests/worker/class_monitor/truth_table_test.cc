@@ -170,7 +170,7 @@ TEST_P(TruthTableTest, Row11ProfilesThatRefuseAreRecorded) {
        {ProfileCase{"bounced", "email_bounced", "the address bounced"},
         ProfileCase{"complained", "spam_complained", "the user complained of spam"}}) {
     see(0);
-    execute("delete from edged.mails");
+    execute("delete from edged.notifications");
     execute(
         "update user_profiles set is_disabled = false, email_bounced = false, spam_complained = "
         "false");
@@ -179,7 +179,7 @@ TEST_P(TruthTableTest, Row11ProfilesThatRefuseAreRecorded) {
     EXPECT_EQ(mails(), Strings{std::string(kSeatMail) + " (" + reason + ")"}) << name;
   }
   see(0);
-  execute("delete from edged.mails");
+  execute("delete from edged.notifications");
   execute(
       "update user_profiles set spam_complained = false, email_bounced = false, "
       "notifications_enabled = false");
@@ -191,7 +191,7 @@ TEST_P(TruthTableTest, Row13AnInstructorIsAssigned) {
   for (const char* placeholder : {"Staff", "TBA", "instructor unassigned", "  staff ", ""}) {
     execute("delete from class_states");
     execute("delete from edged.section_checks");
-    execute("delete from edged.mails");
+    execute("delete from edged.notifications");
     execute("delete from notifications_sent");
     see(1, placeholder);
     see(1, "Nakul Gopalan");

@@ -94,7 +94,7 @@ TEST_F(SchemaCheckTest, AsksOnlyForTheRightsOfTheUse) {
   EXPECT_THAT(refusal(history), HasSubstr("select on edged.cron_runs"));
   sql("grant select on edged.cron_runs to checked");
   EXPECT_EQ(refusal(history), "");
-  EXPECT_THAT(refusal(), HasSubstr("edged.mails"));
+  EXPECT_THAT(refusal(), HasSubstr("edged.notifications"));
 }
 
 TEST_F(SchemaCheckTest, AMirrorNeedsNoTablesOfTheApplication) {
@@ -145,13 +145,13 @@ TEST_F(SchemaCheckTest, ChecksEveryTableAndEveryRightThatIsNeeded) {
   sql("create policy writable on public.class_states for insert with check (true);"
       "create policy changeable on public.class_states for update using (true)");
   EXPECT_EQ(refusal(), "");
-  sql("alter table edged.mails enable row level security");
-  EXPECT_THAT(refusal(), HasSubstr("on edged.mails to checked"));
+  sql("alter table edged.notifications enable row level security");
+  EXPECT_THAT(refusal(), HasSubstr("on edged.notifications to checked"));
   sql("alter table edged.schema_migrations enable row level security");
-  EXPECT_THAT(refusal(), HasSubstr("edged.mails, edged.schema_migrations"));
+  EXPECT_THAT(refusal(), HasSubstr("edged.notifications, edged.schema_migrations"));
   DatabaseUse history;
   history.history = true;
-  EXPECT_THAT(refusal(history), Not(HasSubstr("edged.mails")));
+  EXPECT_THAT(refusal(history), Not(HasSubstr("edged.notifications")));
 }
 
 // The statements of the refusal, run as they are, mend it.
@@ -162,7 +162,7 @@ TEST_F(SchemaCheckTest, TheStatementsOfTheRefusalMendIt) {
                             "public.class_watches",
                             "public.class_states",
                             "public.notifications_sent",
-                            "edged.mails"}) {
+                            "edged.notifications"}) {
     sql("alter table " + std::string(table) + " enable row level security");
   }
   const std::string why = refusal();

@@ -130,6 +130,18 @@ TEST_F(SenderTest, AMailSentFromSqlArrivesAndIsRecorded) {
   EXPECT_EQ(left(), "0");
 }
 
+// However many mails there are: a time series each for what became of them.
+TEST_F(SenderTest, FiguresHaveOneSampleEach) {
+  for (const char* key : {"a", "b", "c"}) {
+    send(std::string(R"({"key":")") + key + R"(","to":"x@b.example","text":"T"})");
+  }
+  deliver();
+  const std::string page = metrics_.render();
+  const std::string sample = "edged_queued_mails_total{result=\"sent\"}";
+  EXPECT_THAT(page, HasSubstr(sample + " 3\n"));
+  EXPECT_EQ(page.find(sample), page.rfind(sample));
+}
+
 TEST_F(SenderTest, AKeyThatWasAcceptedIsNotSentAgain) {
   send(R"({"key":"a","to":"x@b.example","text":"T"})");
   deliver();

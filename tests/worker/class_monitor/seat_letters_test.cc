@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delivery from the outbox: may this mail still be sent? Profiles, removed watches, late mails.
-#include "tests/worker/class_monitor/outbox_fixture.h"
+// May a notification still be mailed? Profiles, removed watches, late mails.
+#include "tests/worker/class_monitor/seat_letters_fixture.h"
 
-namespace edged::mail {
+namespace edged::class_monitor {
 namespace {
 
 const Seats kOpen{3, std::nullopt};
 const Seats kClosed{0, std::nullopt};
 
-TEST_F(OutboxDeliveryTest, AsksTheProfileOnceMoreBeforeSending) {
+TEST_F(SeatLettersTest, AsksTheProfileOnceMoreBeforeSending) {
   const struct {
     const char* column;
     bool on;
@@ -20,43 +20,43 @@ TEST_F(OutboxDeliveryTest, AsksTheProfileOnceMoreBeforeSending) {
   for (const auto& test : cases) {
     const std::string id = add_mail();
     set_profile(test.column, test.on);
-    EXPECT_EQ(deliver().dropped, 1);
-    EXPECT_EQ(outcome(id), std::string("dropped/") + test.reason + "/1");
+    EXPECT_EQ(deliver().dropped, 1U);
+    EXPECT_EQ(outcome(id), std::string("dropped/") + test.reason);
   }
   EXPECT_TRUE(transport_.messages.empty());
   EXPECT_EQ(claims(), "4");
   const std::string id = add_mail();
   set_profile("notifications_enabled", true);
-  EXPECT_EQ(deliver().sent, 1);
-  EXPECT_EQ(outcome(id), "sent//1");
+  EXPECT_EQ(deliver().sent, 1U);
+  EXPECT_EQ(outcome(id), "sent/");
 }
 
-TEST_F(OutboxDeliveryTest, RemovedWatchIsNotMailed) {
+TEST_F(SeatLettersTest, RemovedWatchIsNotMailed) {
   const std::string id = add_mail();
   query("delete from public.class_watches");
-  EXPECT_EQ(deliver().dropped, 1);
-  EXPECT_EQ(outcome(id), "dropped/the watch was removed/1");
+  EXPECT_EQ(deliver().dropped, 1U);
+  EXPECT_EQ(outcome(id), "dropped/the watch was removed");
 }
 
-TEST_F(OutboxDeliveryTest, MailInTimeIsNotJudgedAgain) {
+TEST_F(SeatLettersTest, MailInTimeIsNotJudgedAgain) {
   add_mail();
   set_state(0, "null", now());
   upstream_says(kClosed);
   clock_.advance(30min);
-  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_EQ(deliver().sent, 1U);
   EXPECT_TRUE(questions_.empty());
 }
 
-TEST_F(OutboxDeliveryTest, LateMailOfAnOpenSectionIsSent) {
+TEST_F(SeatLettersTest, LateMailOfAnOpenSectionIsSent) {
   add_mail();
   clock_.advance(31min);
   set_state(2, "null", now());
   upstream_says(kClosed);
-  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_EQ(deliver().sent, 1U);
   EXPECT_TRUE(questions_.empty());
 }
 
-TEST_F(OutboxDeliveryTest, LateMailOfAClosedSectionReleasesItsClaim) {
+TEST_F(SeatLettersTest, LateMailOfAClosedSectionReleasesItsClaim) {
   const struct {
     int seats;
     const char* non_reserved;
@@ -66,14 +66,14 @@ TEST_F(OutboxDeliveryTest, LateMailOfAClosedSectionReleasesItsClaim) {
     clock_.advance(31min);
     query("delete from public.class_states");
     set_state(test.seats, test.non_reserved, now());
-    EXPECT_EQ(deliver().dropped, 1);
-    EXPECT_EQ(outcome(id), "dropped/closed again before sending/1");
+    EXPECT_EQ(deliver().dropped, 1U);
+    EXPECT_EQ(outcome(id), "dropped/closed again before sending");
     EXPECT_EQ(claims(), "0");
   }
   EXPECT_TRUE(transport_.messages.empty());
 }
 
-TEST_F(OutboxDeliveryTest, LateMailOfAWatchThatCountsReservedSeats) {
+TEST_F(SeatLettersTest, LateMailOfAWatchThatCountsReservedSeats) {
   const struct {
     int seats;
     const char* non_reserved;
@@ -85,54 +85,56 @@ TEST_F(OutboxDeliveryTest, LateMailOfAWatchThatCountsReservedSeats) {
     clock_.advance(31min);
     query("delete from public.class_states");
     set_state(test.seats, test.non_reserved, now());
-    const OutboxCounts counts = deliver();
-    EXPECT_EQ(counts.sent, test.open ? 1 : 0) << test.seats;
-    EXPECT_EQ(counts.dropped, test.open ? 0 : 1) << test.seats;
+    const Delivered counts = deliver();
+    EXPECT_EQ(counts.sent, test.open ? 1U : 0U) << test.seats;
+    EXPECT_EQ(counts.dropped, test.open ? 0U : 1U) << test.seats;
   }
   query("delete from public.class_states");
   add_mail();
   query("update public.class_watches set include_reserved_seats = true");
   clock_.advance(31min);
   upstream_says(kOpen);
-  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_EQ(deliver().sent, 1U);
   EXPECT_THAT(questions_, ElementsAre("12431@2261"));
 }
 
-TEST_F(OutboxDeliveryTest, LaterMailOfTheSameWatchKeepsTheClaim) {
+TEST_F(SeatLettersTest, LaterMailOfTheSameWatchKeepsTheClaim) {
   const std::string id = add_mail();
+  clock_.advance(1ms);
+  const std::string later = notify(id.substr(0, id.find('.')));
   query(
-      "insert into edged.mails (notification_id, run_id, class_watch_id, user_id, "
-      "notification_type, class_nbr, "
-      "term, recipient, facts, next_attempt_at, valid_until, created_at) select notification_id || "
-      "'x', 78, "
-      "class_watch_id, user_id, notification_type, class_nbr, term, recipient, facts, "
-      "next_attempt_at + "
-      "interval '1 day', valid_until + interval '1 day', created_at from edged.mails");
+      "update edged.queue_messages set body = body || '{\"valid_until\":\"2100-01-01T00:00:00Z\"}' "
+      "where unique_key = '" +
+      later + "'");
+  query("update edged.notifications set valid_until = '2100-01-01' where notification_id = '" +
+        later + "'");
   clock_.advance(31min);
   set_state(0, "null", now());
-  EXPECT_EQ(deliver().dropped, 1);
-  EXPECT_EQ(outcome(id), "dropped/closed again before sending/1");
+  const Delivered counts = deliver();
+  EXPECT_EQ(counts.dropped, 1U);
+  EXPECT_EQ(counts.sent, 1U);
+  EXPECT_EQ(outcome(id), "dropped/closed again before sending");
   EXPECT_EQ(claims(), "1");
 }
 
-TEST_F(OutboxDeliveryTest, RecentCheckOfTheSectionCountsAsARecentState) {
+TEST_F(SeatLettersTest, RecentCheckOfTheSectionCountsAsARecentState) {
   add_mail();
   set_state(2, "null", now());
   clock_.advance(31min);
   query("insert into edged.section_checks values ('12431', 5, " + now() + " - interval '9 min')");
   upstream_says(kClosed);
-  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_EQ(deliver().sent, 1U);
   EXPECT_TRUE(questions_.empty());
 }
 
-TEST_F(OutboxDeliveryTest, LateInstructorMailIsStillTrue) {
+TEST_F(SeatLettersTest, LateInstructorMailIsStillTrue) {
   MailRow mail;
   mail.type = "instructor_assigned";
   add_mail(mail);
   clock_.advance(31min);
   set_state(0, "null", now());
-  EXPECT_EQ(deliver().sent, 1);
+  EXPECT_EQ(deliver().sent, 1U);
 }
 
 }  // namespace
-}  // namespace edged::mail
+}  // namespace edged::class_monitor

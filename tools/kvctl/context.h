@@ -35,6 +35,9 @@ Status connect(Context& context);
 // connect(); kNamespaceNotFound; kInvalidArgument if several could be meant.
 Result<net::KvNamespace> open_namespace(Context& context);
 
+// The same for a command whose argument names the namespace: --ns may not name another one.
+Result<net::KvNamespace> open_namespace(Context& context, const std::string& name);
+
 // A key's facts without its value. Errors: kNotFound; what a list answers.
 Result<net::KvListItem> find_facts(Context& context,
                                    const net::KvNamespace& ns,

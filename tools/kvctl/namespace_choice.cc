@@ -121,4 +121,14 @@ Result<net::KvNamespace> open_namespace(Context& context) {
                 settings.file + " names several namespaces. Name one with --ns: " + bindings);
 }
 
+Result<net::KvNamespace> open_namespace(Context& context, const std::string& name) {
+  if (!context.ns.empty() && context.ns != name) {
+    return Status(
+        Code::kInvalidArgument,
+        "--ns names \"" + context.ns + "\" and the argument \"" + name + "\". Leave out --ns");
+  }
+  context.ns = name;
+  return open_namespace(context);
+}
+
 }  // namespace edged::kvctl

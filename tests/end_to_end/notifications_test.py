@@ -71,7 +71,7 @@ class NotificationsTest(ReplayCase):
         serve = self.serve()
         self.assertEqual(self.edged("mail", "suppress", "Reader@example.edu").returncode, 0)
         self.sql("""select edged.queue_send('email', '{"to":"reader@example.edu","key":"news","text":"T"}')""")
-        self.deployment.wait_for("the end of the mail", lambda: self.sql("select from edged.mail_events"), serve)
+        self.deployment.wait_for("the end of the mail", lambda: self.sql("select key from edged.mail_events"), serve)
         told = self.told("--to", "reader@example.edu")
         self.assertEqual([one["key"] for one in told["notifications"]], ["news"])
         self.assertEqual([event["event"] for event in told["notifications"][0]["events"]], ["suppressed"])

@@ -92,9 +92,10 @@ void print_entry(const TimelineEntry& entry) {
     }
   }
   for (const class_monitor::TimelineEvent& event : entry.events) {
-    std::string detail = event.detail;
-    if (!event.transport.empty()) detail.append(" (").append(event.transport).append(")");
-    if (!event.provider_id.empty()) detail.append(" id ").append(event.provider_id);
+    std::string detail = event.transport;
+    if (!detail.empty() && !event.detail.empty()) detail.append(": ");
+    detail.append(event.detail);
+    if (!event.provider_id.empty()) detail.append(", id ").append(event.provider_id);
     print_line(event.at, event.event, detail);
   }
   if (!entry.notification) return;

@@ -38,6 +38,7 @@ struct Node {
   std::string unix_path;  // empty: <data_dir>/kv.sock
   std::string http = "127.0.0.1:4781";
   std::vector<std::string> http_hosts;  // names that requests to it may be for
+  std::string account_id;               // the only one of the REST API; empty: any
   std::string tls_certificate;          // PEM files; empty: no TLS
   std::string tls_key;
   int io_threads = 0;  // 0: cores, at most 4

@@ -81,6 +81,14 @@ void check_http_hosts(const std::string& path,
   }
 }
 
+// Cloudflare's are 32 hexadecimal digits; a node may call its account as it likes.
+bool is_account_id(const std::string& text) {
+  return text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  c == '-' || c == '_';
+         });
+}
+
 void check_namespaces(const Config& config, ReadContext& context) {
   std::set<std::string> bindings;
   for (std::size_t i = 0; i < config.kv_namespaces.size(); ++i) {
@@ -118,6 +126,11 @@ void check_node(const Config& config, ReadContext& context) {
   }
   check_address("node.http", node.http, config, &node, context);
   check_http_hosts("node.http_hosts", node.http_hosts, context);
+  if (!is_account_id(node.account_id)) {
+    context.complain("node.account_id",
+                     quoted(node.account_id) +
+                         " is not an account id: at most 64 letters, digits, \"-\" and \"_\"");
+  }
   if (node.tls_certificate.empty() != node.tls_key.empty()) {
     context.complain("node.tls", "names only one of certificate and key. TLS needs both");
   }

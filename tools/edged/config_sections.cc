@@ -32,6 +32,7 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   reader.text("unix", node.unix_path);
   reader.text("http", node.http);
   reader.text_list("http_hosts", node.http_hosts);
+  reader.text("account_id", node.account_id);
   if (const Json* found = reader.object("tls")) {
     ObjectReader tls(*found, reader.path_of("tls"), context, lenient);
     tls.text("certificate", node.tls_certificate);

@@ -154,8 +154,8 @@ void add_node_flags(CLI::App& command, Flags& flags) {
   add_text(command,
            "--http",
            flags.http,
-           "Address of the node's health checks and metrics, HOST:PORT or tls:HOST:PORT (default "
-           "127.0.0.1:4781)")
+           "Address of the node's REST API (/client/v4/), health checks and metrics, HOST:PORT or "
+           "tls:HOST:PORT (default 127.0.0.1:4781)")
       ->type_name("ADDRESS")
       ->envname("EDGED_HTTP");
   add_text(command,

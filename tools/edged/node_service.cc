@@ -22,6 +22,7 @@
 
 #include "kvstore/access/access_table.h"
 #include "kvstore/http/node_http.h"
+#include "kvstore/http/rest_api.h"
 #include "kvstore/operations/operations.h"
 #include "kvstore/server/server.h"
 #include "kvstore/storage/rocks_store.h"
@@ -132,6 +133,10 @@ class Node {
         store_(std::move(store)),
         operations_(*store_, &access_, metrics_, {}),
         server_(server_options(config, access, tls_, plan), *store_, clock_, metrics_),
+        rest_(io_.get_executor(),
+              operations_,
+              clock_,
+              {.account_id = config.node.account_id, .access = &access_}),
         http_(
             io_.get_executor(),
             node_http_options(config, tls_, metrics_, plan),
@@ -142,6 +147,7 @@ class Node {
               return draining_ ? Status(Code::kUnavailable, "the node is stopping") : Status();
             },
             &access_) {
+    rest_.add_routes(http_.server());
     if (tls_) {
       metrics_.callback_gauge(
           "edged_tls_certificate_not_after_seconds",
@@ -263,6 +269,7 @@ class Node {
   server::Server server_;
   std::atomic<bool> draining_{false};
   std::thread server_drain_;
+  kv_http::RestApi rest_;
   kv_http::NodeHttp http_;
 };
 

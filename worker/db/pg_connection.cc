@@ -205,6 +205,21 @@ class PgConnection::Impl {
            PQtransactionStatus(raw()) == PQTRANS_IDLE;
   }
 
+  asio::awaitable<Result<bool>> wait_for_notification(SteadyTime deadline) {
+    for (;;) {
+      bool found = false;
+      while (PGnotify* notification = PQnotifies(raw())) {
+        PQfreemem(notification);
+        found = true;
+      }
+      if (found) co_return true;
+      const Status readable = co_await socket_->wait_readable(deadline);
+      if (socket_->broken()) co_return socket_->lost();
+      if (!readable.ok()) co_return false;
+      if (PQconsumeInput(raw()) == 0) co_return socket_->give_up(socket_->lost());
+    }
+  }
+
   bool read_only() const { return read_only_; }
   void retire() { retired_ = true; }
 
@@ -327,6 +342,11 @@ asio::awaitable<Result<PgResult>> PgConnection::execute_script(std::string sql) 
   const Status failure = first_failure(*answers);
   if (!failure.ok()) co_return failure;
   co_return std::move(answers->back().result);
+}
+
+asio::awaitable<Result<bool>> PgConnection::wait_for_notification(
+    std::chrono::milliseconds patience) {
+  return impl_->wait_for_notification(std::chrono::steady_clock::now() + patience);
 }
 
 bool PgConnection::alive() {

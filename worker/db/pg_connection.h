@@ -9,6 +9,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,10 @@ class PgConnection {
 
   // Several statements separated by semicolons; the result is the last one's.
   boost::asio::awaitable<Result<PgResult>> execute_script(std::string sql);
+
+  // Between statements, after LISTEN: true once notifications have come, which are taken; false if
+  // none came within `patience`. Errors: kUnknownOutcome (the connection is lost, or abandon()).
+  boost::asio::awaitable<Result<bool>> wait_for_notification(std::chrono::milliseconds patience);
 
   // Looks at the socket without waiting: false if the server has closed the connection meanwhile.
   bool alive();

@@ -22,11 +22,12 @@ select * from edged.queue_complete($1::jsonb, $2::timestamptz)
 update edged.queue_claims set lease_until = $2::timestamptz where id = any ($1::bigint[]) returning id
 
 -- name: give_back_expired
--- Consumers that died. $1 now, $2 how many claims
+-- Consumers that died. $1 now, $2 how many claims, $3 since when the leases are over: before that, a long
+-- snapshot may keep the dead rows of all that were claimed
 with expired as materialized (
     select id, queue_id, message_ids, attempts from edged.queue_claims
-    where lease_until <= $1::timestamptz
-    order by id limit $2::integer for update skip locked
+    where lease_until > $3::timestamptz and lease_until <= $1::timestamptz
+    order by lease_until limit $2::integer for update skip locked
 ), back as (
     insert into edged.queue_ready (queue_id, message_id, attempts)
     select x.queue_id, e.message, e.attempts

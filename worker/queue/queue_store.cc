@@ -13,6 +13,8 @@ namespace {
 using boost::asio::awaitable;
 
 constexpr int kExpiredMax = 100;
+constexpr std::uint64_t kWholeExpiryLook = 60;
+constexpr std::chrono::seconds kExpiryOverlap{5};  // renewals and claims that commit late
 constexpr int kReleasedMax = 1000;
 constexpr int kDeletedMax = 1000;
 
@@ -149,13 +151,23 @@ awaitable<Result<std::set<std::int64_t>>> QueueStore::renew(std::vector<std::int
 }
 
 awaitable<Result<std::int64_t>> QueueStore::give_back_expired() {
+  const WallTime now = clock_.wall_now();
+  const bool whole = expiry_looks_++ % kWholeExpiryLook == 0;
+  const WallTime since = whole ? WallTime() : expiry_seen_ - kExpiryOverlap;
   db::PgParameters parameters;
-  parameters.emplace_back(time_text());
+  parameters.emplace_back(format_rfc3339(now));
   parameters.emplace_back(std::to_string(kExpiredMax));
+  parameters.emplace_back(format_rfc3339(since));
   Result<db::PgResult> found =
       co_await pool_.execute(std::string(sql::queue::kGiveBackExpired), std::move(parameters));
   if (!found) co_return found.error().with_context("could not take messages over");
-  co_return number_at<std::int64_t>(*found, 0, 0);
+  const auto claims = number_at<std::int64_t>(*found, 0, 0);
+  if (claims < kExpiredMax) {
+    expiry_seen_ = now;
+  } else {
+    expiry_looks_ = 0;  // there may be more
+  }
+  co_return claims;
 }
 
 awaitable<Result<Released>> QueueStore::release_due(std::int64_t queue_id) {
@@ -182,6 +194,21 @@ awaitable<Result<std::int64_t>> QueueStore::delete_old_dead(std::chrono::seconds
       co_await pool_.execute(std::string(sql::queue::kDeleteOldDead), std::move(parameters));
   if (!done) co_return done.error().with_context("could not delete old dead messages");
   co_return done->affected_rows();
+}
+
+awaitable<Result<Expired>> QueueStore::delete_expired(std::int64_t behind_id, int count) {
+  db::PgParameters parameters;
+  parameters.emplace_back(std::to_string(behind_id));
+  parameters.emplace_back(std::to_string(count));
+  parameters.emplace_back(time_text());
+  Result<db::PgResult> done =
+      co_await pool_.execute(std::string(sql::queue::kDeleteExpired), std::move(parameters));
+  if (!done) co_return done.error().with_context("could not delete old messages");
+  Expired expired;
+  expired.deleted = number_at<std::int64_t>(*done, 0, 0);
+  expired.last_id = number_at<std::int64_t>(*done, 0, 1);
+  expired.is_end = done->text(0, 2) == "t";
+  co_return expired;
 }
 
 }  // namespace edged::queue

@@ -37,6 +37,12 @@ struct Released {
   std::optional<WallTime> next_due;
 };
 
+struct Expired {
+  std::int64_t deleted = 0;
+  std::int64_t last_id = 0;  // the last one looked at
+  bool is_end = true;        // none behind it can be old
+};
+
 class QueueStore {
  public:
   // Everything given by reference outlives the object.
@@ -62,10 +68,14 @@ class QueueStore {
   // Those that are still held.
   boost::asio::awaitable<Result<std::set<std::int64_t>>> renew(std::vector<std::int64_t> claims,
                                                                std::chrono::milliseconds lease);
-  // How many claims of dead consumers ended.
+  // How many claims of dead consumers ended. Looks at leases that are over since the last look, and
+  // at all of them each 60th time.
   boost::asio::awaitable<Result<std::int64_t>> give_back_expired();
   boost::asio::awaitable<Result<Released>> release_due(std::int64_t queue_id);
   boost::asio::awaitable<Result<std::int64_t>> delete_old_dead(std::chrono::seconds age);
+
+  // Deletes messages whose time is over, among the next `count` behind a message id.
+  boost::asio::awaitable<Result<Expired>> delete_expired(std::int64_t behind_id, int count);
 
   WallTime now() const { return clock_.wall_now(); }
 
@@ -76,6 +86,8 @@ class QueueStore {
 
   db::PgPool& pool_;
   const Clock& clock_;
+  std::uint64_t expiry_looks_ = 0;
+  WallTime expiry_seen_{};  // of give_back_expired()
 };
 
 }  // namespace edged::queue

@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-#include "proto/http/request.h"
+#include "proto/http/bearer_secret.h"
 #include "proto/json/write_json.h"
 #include "worker/cron/run_json.h"
 
@@ -66,7 +66,7 @@ std::optional<http::Response> refuse(const Routes& routes, const http::Request& 
                           "worker.cron_secret_file");
   }
   const auto header = request.headers.find("authorization");
-  if (header != request.headers.end() && bearer_matches(header->second, secret)) {
+  if (header != request.headers.end() && http::bearer_matches(header->second, secret)) {
     return std::nullopt;
   }
   http::Response response = error_response(
@@ -190,20 +190,6 @@ bool is_idempotency_key(std::string_view text) {
   constexpr std::size_t kBytesMax = 255;
   return !text.empty() && text.size() <= kBytesMax &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-}
-
-bool bearer_matches(std::string_view header, std::string_view secret) {
-  constexpr std::string_view kScheme = "Bearer ";
-  if (!http::equal_ignoring_case(header.substr(0, kScheme.size()), kScheme)) return false;
-  const std::string_view given = header.substr(kScheme.size());
-  // The time depends on what was given alone. volatile keeps the loop whole.
-  volatile unsigned char difference = given.size() != secret.size() || secret.empty();
-  for (std::size_t i = 0; i < given.size() && !secret.empty(); ++i) {
-    difference = static_cast<unsigned char>(
-        difference | (static_cast<unsigned char>(given[i]) ^
-                      static_cast<unsigned char>(secret[i % secret.size()])));
-  }
-  return difference == 0;
 }
 
 void add_cron_routes(http::Server& server, CronRoutes given, const Clock& clock) {

@@ -8,7 +8,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "proto/base/clock.h"
@@ -40,8 +39,5 @@ struct CronRoutes {
 
 // `clock` and the runners outlive the server.
 void add_cron_routes(http::Server& server, CronRoutes routes, const Clock& clock);
-
-// True if `header` is "Bearer " and the secret. Takes the same time wherever the two differ.
-bool bearer_matches(std::string_view header, std::string_view secret);
 
 }  // namespace edged::worker

@@ -32,6 +32,7 @@ EDGES = {
     "worker/db": ["proto/net", "proto/base"],
     "worker/cron": ["worker/db", "proto/http", "proto/json", "proto/net", "proto/base"],
     "worker/http": ["proto/base"],
+    "worker/queue_http": ["worker/db", "worker/queue", "proto/http", "proto/json", "proto/base"],
     "worker/queue_push": ["worker/queue", "worker/http", "proto/json", "proto/base"],
     "worker/upstream": ["worker/http", "proto/json", "proto/base"],
     "worker/mail": ["worker/db", "worker/queue", "worker/http", "proto/http", "proto/json",

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <algorithm>
 #include <array>
 
 #include "proto/base/base64.h"
@@ -16,6 +17,7 @@ namespace {
 constexpr std::string_view kPrefix = "whsec_";
 constexpr std::size_t kKeyBytesMin = 24;
 constexpr std::size_t kKeyBytesMax = 64;
+constexpr std::size_t kSecretsMax = 4;
 
 }  // namespace
 
@@ -26,6 +28,25 @@ Result<std::string> parse_webhook_secret(std::string_view secret) {
   return Status(Code::kInvalidArgument,
                 "is not base64 of 24 to 64 bytes (\"whsec_\" may stand before it). Make a secret "
                 "with \"openssl rand -base64 32\"");
+}
+
+Result<std::vector<std::string>> parse_webhook_secrets(std::string_view secrets) {
+  std::vector<std::string> keys;
+  for (;;) {
+    const std::size_t begin = secrets.find_first_not_of(" \t");
+    if (begin == std::string_view::npos) break;
+    secrets.remove_prefix(begin);
+    const std::size_t end = std::min(secrets.find_first_of(" \t"), secrets.size());
+    Result<std::string> key = parse_webhook_secret(secrets.substr(0, end));
+    if (!key) return key.error();
+    keys.push_back(std::move(*key));
+    secrets.remove_prefix(end);
+  }
+  if (keys.empty()) return parse_webhook_secret("").error();
+  if (keys.size() > kSecretsMax) {
+    return Status(Code::kInvalidArgument, "has more than 4 secrets");
+  }
+  return keys;
 }
 
 std::string sign_webhook(std::string_view key,
@@ -51,13 +72,19 @@ std::string sign_webhook(std::string_view key,
   return value;
 }
 
-std::vector<std::pair<std::string, std::string>> webhook_headers(std::string_view key,
-                                                                 std::string_view id,
-                                                                 std::int64_t timestamp_seconds,
-                                                                 std::string_view body) {
+std::vector<std::pair<std::string, std::string>> webhook_headers(
+    const std::vector<std::string>& keys,
+    std::string_view id,
+    std::int64_t timestamp_seconds,
+    std::string_view body) {
+  std::string signatures;
+  for (const std::string& key : keys) {
+    if (!signatures.empty()) signatures += ' ';
+    signatures += sign_webhook(key, id, timestamp_seconds, body);
+  }
   return {{"webhook-id", std::string(id)},
           {"webhook-timestamp", std::to_string(timestamp_seconds)},
-          {"webhook-signature", sign_webhook(key, id, timestamp_seconds, body)}};
+          {"webhook-signature", std::move(signatures)}};
 }
 
 }  // namespace edged::http

@@ -18,16 +18,23 @@ namespace edged::http {
 // Errors: kInvalidArgument; the message does not hold the secret.
 Result<std::string> parse_webhook_secret(std::string_view secret);
 
-// The value of the header webhook-signature: "v1,BASE64". `key` as parse_webhook_secret() gives it.
+// The keys of 1 to 4 secrets separated by blanks: the new one and older ones, while receivers
+// change from one to the other. Errors: as above, and kInvalidArgument for none or more.
+Result<std::vector<std::string>> parse_webhook_secrets(std::string_view secrets);
+
+// One signature of the header webhook-signature: "v1,BASE64". `key` as parse_webhook_secret() gives
+// it.
 std::string sign_webhook(std::string_view key,
                          std::string_view id,
                          std::int64_t timestamp_seconds,
                          std::string_view body);
 
-// The headers webhook-id, webhook-timestamp and webhook-signature.
-std::vector<std::pair<std::string, std::string>> webhook_headers(std::string_view key,
-                                                                 std::string_view id,
-                                                                 std::int64_t timestamp_seconds,
-                                                                 std::string_view body);
+// The headers webhook-id, webhook-timestamp and webhook-signature, which has a signature of each
+// key, separated by blanks.
+std::vector<std::pair<std::string, std::string>> webhook_headers(
+    const std::vector<std::string>& keys,
+    std::string_view id,
+    std::int64_t timestamp_seconds,
+    std::string_view body);
 
 }  // namespace edged::http

@@ -106,9 +106,9 @@ PushClient::Judged PushClient::judge(Result<http::HttpAnswer> answer,
 boost::asio::awaitable<PushClient::Judged> PushClient::post(
     std::string id, std::string body, const std::vector<PushMessage>* messages) {
   Judged judged;
-  const Result<std::string> key = http::parse_webhook_secret(options_.secret());
-  if (!key) {
-    judged.result.error = key.error().with_context("the secret of queue_push");
+  const Result<std::vector<std::string>> keys = http::parse_webhook_secrets(options_.secret());
+  if (!keys) {
+    judged.result.error = keys.error().with_context("the secret of queue_push");
     judged.is_away = true;  // it may be put right while the program runs
     co_return judged;
   }
@@ -117,7 +117,7 @@ boost::asio::awaitable<PushClient::Judged> PushClient::post(
   request.method = "POST";
   request.url = options_.url;
   request.timeout = options_.timeout;
-  request.headers = http::webhook_headers(*key, id, now, body);
+  request.headers = http::webhook_headers(*keys, id, now, body);
   request.headers.emplace_back("content-type", "application/json");
   request.body = std::move(body);
   const auto begin = std::chrono::steady_clock::now();

@@ -30,7 +30,7 @@ namespace edged::queue {
 struct PushOptions {
   std::string queue;
   std::string url;
-  std::function<std::string()> secret;  // as it is now; see parse_webhook_secret()
+  std::function<std::string()> secret;  // as it is now; see parse_webhook_secrets()
   std::chrono::milliseconds timeout{30'000};
   std::string tls_ca;  // PEM file; empty: the system's authorities
   // Of a batch that is held, and of one that failed.

@@ -37,5 +37,32 @@ TEST(WebhookTest, TheSecretIsBase64Of24To64Bytes) {
   }
 }
 
+TEST(WebhookTest, SignsWithEachOfSeveralSecrets) {
+  const std::string old_secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+  const std::string new_secret = to_base64(std::string(32, 'n'));
+  const auto keys = parse_webhook_secrets("  " + new_secret + " \t" + old_secret + " ");
+  ASSERT_TRUE(keys) << keys.error().message();
+  ASSERT_EQ(keys->size(), 2U);
+  const auto headers =
+      webhook_headers(*keys, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, "{\"test\": 2432232314}");
+  ASSERT_EQ(headers.size(), 3U);
+  EXPECT_EQ(headers[2].second,
+            sign_webhook(
+                (*keys)[0], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, "{\"test\": 2432232314}") +
+                " v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+  std::string many = new_secret;
+  for (int i = 0; i < 3; ++i) many += " " + new_secret;
+  EXPECT_TRUE(parse_webhook_secrets(many));
+  for (const std::string& bad : {std::string(),
+                                 std::string(" "),
+                                 many + " " + new_secret,
+                                 new_secret + " hunter2",
+                                 new_secret + "," + old_secret}) {
+    const auto none = parse_webhook_secrets(bad);
+    ASSERT_FALSE(none) << bad;
+    EXPECT_EQ(none.error().message().find("hunter2"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace edged::http

@@ -18,7 +18,7 @@ std::string with_consumer(const std::string& consumer) {
 
 TEST_F(ConfigTest, ReadsQueuesInWranglersShape) {
   const Loaded loaded = load(with_worker(R"("queues": {
-      "producers": [ { "queue": "images", "binding": "Q", "delivery_delay": 0 } ],
+      "producers": [ { "queue": "images", "binding": "Q", "delivery_delay": 5 } ],
       "consumers": [ { "queue": "images", "type": "worker", "max_batch_size": 100, "max_batch_timeout": 60,
                        "max_retries": 100, "retry_delay": 86400, "dead_letter_queue": "images-dlq",
                        "max_concurrency": 250 },
@@ -32,7 +32,9 @@ TEST_F(ConfigTest, ReadsQueuesInWranglersShape) {
   ASSERT_EQ(complaints(loaded), "");
   EXPECT_EQ(loaded.warnings.size(), 0U);
   const Config& config = loaded.config;
-  EXPECT_EQ(config.queue_producers, std::vector<std::string>{"images"});
+  ASSERT_EQ(config.queue_producers.size(), 1u);
+  EXPECT_EQ(config.queue_producers[0].queue, "images");
+  EXPECT_EQ(config.queue_producers[0].delivery_delay, 5);
   ASSERT_EQ(config.queue_consumers.size(), 3U);
   const QueueConsumer& images = config.queue_consumers[0];
   EXPECT_EQ(images.max_batch_size, 100);
@@ -101,9 +103,6 @@ TEST_F(ConfigTest, WarnsOfQueueKeysWithoutEffect) {
                 "max_batch_size: has no effect for a consumer of type \"http_pull\""},
            Case{with_consumer(R"("queue": "email", "visibility_timeout_ms": 5)"),
                 "visibility_timeout_ms: has no effect"},
-           Case{with_worker(
-                    R"("queues": { "producers": [ { "queue": "q", "delivery_delay": 5 } ] })"),
-                "queues.producers[0].delivery_delay: has no effect"},
            Case{with_secret(R"("url": "http://app.example/x")"), "without TLS"},
            Case{with_secret(R"("url": "http://127.0.0.1@app.example:80/x")"), "without TLS"},
        }) {

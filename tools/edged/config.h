@@ -81,9 +81,11 @@ struct Worker {
   std::string tls_ca;      // PEM file, for a tls: node; empty: the system's authorities
   std::string token_file;  // for a node that wants one; empty: none
   std::chrono::milliseconds node_timeout{2'000};
-  std::string cron_secret;       // empty: POST /cron/NAME is refused
-  std::string cron_secret_file;  // instead: a file whose first line is the secret
-  std::string public_url;        // empty: mails carry no link
+  std::string cron_secret;        // empty: POST /cron/NAME is refused
+  std::string cron_secret_file;   // instead: a file whose first line is the secret
+  std::string queue_secret;       // of the Queues API; empty: nobody is let in
+  std::string queue_secret_file;  // instead: a file whose first line is the secret
+  std::string public_url;         // empty: mails carry no link
 
   bool has_role(std::string_view role) const {
     return std::find(roles.begin(), roles.end(), role) != roles.end();
@@ -124,6 +126,11 @@ struct Mail {
 };
 
 // A consumer of a queue, as wrangler.jsonc has it.
+struct QueueProducer {
+  std::string queue;
+  int delivery_delay = 0;  // seconds
+};
+
 struct QueueConsumer {
   std::string queue;
   std::string type = "worker";  // worker, http_pull
@@ -186,7 +193,7 @@ struct Config {
   Worker worker;
   Upstream upstream;
   Mail mail;
-  std::vector<std::string> queue_producers;  // names of queues
+  std::vector<QueueProducer> queue_producers;
   std::vector<QueueConsumer> queue_consumers;
   std::vector<QueuePush> queue_push;
   Mirror mirror;

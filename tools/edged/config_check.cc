@@ -322,6 +322,9 @@ void check_worker(const Config& config,
       context.warnings.push_back("worker.cron_secret: is not set; POST /cron/NAME is refused");
     }
   }
+  if (used.queue && worker.has_role(kRoleQueue)) {
+    check_secret("worker.queue_secret", worker.queue_secret, worker.queue_secret_file, context);
+  }
 }
 
 }  // namespace

@@ -124,7 +124,7 @@ void check_push_secret(const std::string& path, const QueuePush& push, ReadConte
     if (!read) return;  // check_secret() has complained
     text = *read;
   }
-  const Result<std::string> key = http::parse_webhook_secret(text);
+  const Result<std::vector<std::string>> key = http::parse_webhook_secrets(text);
   const char* const where = push.secret_file.empty() ? ".secret" : ".secret_file";
   if (!key) context.complain(path + where, key.error().message());
 }
@@ -205,16 +205,11 @@ void read_queues(const Json& queues, ReadContext& context, bool tolerant, Config
   if (const Json* array = reader.array("producers")) {
     for_each_object(*array, "queues.producers", context, false, tolerant, [&](ObjectReader& one) {
       std::string binding;
-      int delay = 0;
+      QueueProducer& producer = config.queue_producers.emplace_back();
       one.require("queue");
-      one.text("queue", config.queue_producers.emplace_back());
+      one.text("queue", producer.queue);
       one.text("binding", binding);
-      one.integer("delivery_delay", 0, kDelaySecondsMax, delay);
-      if (delay > 0) {
-        context.warnings.push_back(one.path_of("delivery_delay") +
-                                   ": has no effect, since edged runs no Worker that sends. Pass "
-                                   "\"delay\" to edged.queue_send()");
-      }
+      one.integer("delivery_delay", 0, kDelaySecondsMax, producer.delivery_delay);
     });
   }
   reader.finish(tolerant);
@@ -235,7 +230,7 @@ void read_queue_push(const Json& array, ReadContext& context, bool lenient, Conf
 
 void check_queues(const Config& config, ReadContext& context) {
   for (std::size_t i = 0; i < config.queue_producers.size(); ++i) {
-    check_name(element("queues.producers", i) + ".queue", config.queue_producers[i], context);
+    check_name(element("queues.producers", i) + ".queue", config.queue_producers[i].queue, context);
   }
   check_consumers(config, context);
   for (std::size_t i = 0; i < config.queue_push.size(); ++i) check_push(config, i, context);

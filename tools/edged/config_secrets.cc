@@ -14,6 +14,7 @@ constexpr struct {
 } kKeys[] = {{"postgres", "url", Kind::kUrl},
              {"mirror", "url", Kind::kUrl},
              {"worker", "cron_secret", Kind::kSecret},
+             {"worker", "queue_secret", Kind::kSecret},
              {"upstream", "token", Kind::kSecret},
              {"upstream", "url", Kind::kUrl},
              {"upstream", "proxy", Kind::kUrl},

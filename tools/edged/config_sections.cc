@@ -86,6 +86,8 @@ void read_worker(const Json& json, ReadContext& context, Scope scope, Worker& wo
   reader.duration("node_timeout", worker.node_timeout);
   reader.text_if_used(used.cron_http, "cron_secret", worker.cron_secret);
   reader.text_if_used(used.cron_http, "cron_secret_file", worker.cron_secret_file);
+  reader.text_if_used(used.queue, "queue_secret", worker.queue_secret);
+  reader.text_if_used(used.queue, "queue_secret_file", worker.queue_secret_file);
   reader.text_if_used(used.mail, "public_url", worker.public_url);
   reader.finish();
 }

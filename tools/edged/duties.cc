@@ -15,7 +15,9 @@ Duties duties_of(const config::Config& config) {
   if (config.leaves_database_alone()) return duties;
   duties.jobs = config.worker.has_role(config::kRoleCron);
   duties.mail = config.worker.has_role(config::kRoleMail);
-  const bool names_queues = !config.queue_producers.empty() || !config.queue_consumers.empty() ||
+  const bool names_queues = !config.worker.queue_secret.empty() ||
+                            !config.worker.queue_secret_file.empty() ||
+                            !config.queue_producers.empty() || !config.queue_consumers.empty() ||
                             !config.queue_push.empty();
   duties.queue = config.worker.has_role(config::kRoleQueue) && names_queues;
   duties.mirror = config.worker.has_role(config::kRoleMirror) && config.mirror.configured &&

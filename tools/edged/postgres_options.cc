@@ -25,4 +25,14 @@ db::PgConnectOptions replication_options(const config::Config& config) {
   return options;
 }
 
+db::PgConnectOptions listen_options(const config::Config& config) {
+  db::PgConnectOptions options;
+  options.url = config.postgres.url;
+  options.connect_timeout = config.postgres.connect_timeout;
+  options.statement_timeout = config.postgres.statement_timeout;
+  options.application_name = "edged listener";
+  options.prepared_statements = false;
+  return options;
+}
+
 }  // namespace edged

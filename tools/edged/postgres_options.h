@@ -16,4 +16,7 @@ db::PgPoolOptions pool_options(const config::Config& config, std::string name);
 // Of the connection that replication speaks over: mirror.url, else postgres.url.
 db::PgConnectOptions replication_options(const config::Config& config);
 
+// Of the connection that waits for notifications.
+db::PgConnectOptions listen_options(const config::Config& config);
+
 }  // namespace edged

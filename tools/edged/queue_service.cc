@@ -6,31 +6,22 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <map>
 #include <utility>
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
 #include "proto/base/secret_file.h"
 #include "proto/net/spawn.h"
+#include "tools/edged/mail_transport.h"
+#include "tools/edged/postgres_options.h"
+#include "worker/queue_http/queue_routes.h"
 
 namespace edged {
 namespace {
 
 using boost::asio::awaitable;
 constexpr std::chrono::milliseconds kCreatePause{500};
-
-// Each once, in the order of the file.
-std::vector<std::string> queues_of(const config::Config& config) {
-  std::vector<std::string> names = config.queue_producers;
-  for (const config::QueueConsumer& consumer : config.queue_consumers) {
-    names.push_back(consumer.queue);
-    if (!consumer.dead_letter_queue.empty()) names.push_back(consumer.dead_letter_queue);
-  }
-  for (const config::QueuePush& push : config.queue_push) names.push_back(push.queue);
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
 
 std::function<std::string()> current_secret(const config::QueuePush& push) {
   if (push.secret_file.empty()) {
@@ -81,15 +72,61 @@ QueueService::QueueService(boost::asio::any_io_executor executor,
                            WorkerParts& parts,
                            std::string name)
     : executor_(std::move(executor)),
+      config_(config),
       pool_(parts.pool),
       clock_(parts.clock),
       metrics_(parts.metrics),
       name_(std::move(name)),
+      parts_(parts),
       admin_(parts.pool, parts.clock),
-      queues_(queues_of(config)) {
+      directory_(parts.pool),
+      retention_(executor_, parts.pool, parts.clock, parts.metrics),
+      queues_(wanted_queues(config)) {
+  if (config.postgres.session_state) {
+    listener_ = std::make_unique<db::PgListener>(
+        executor_,
+        listen_options(config),
+        "edged_queue",
+        [this] { wake_consumers(); },
+        parts.metrics);
+  }
   if (!config.worker.has_role(config::kRoleQueue)) return;
   pushes_.reserve(config.queue_push.size());
   for (const config::QueuePush& push : config.queue_push) add_push(config, push);
+}
+
+// Each once. A queue that is only named as somebody's dead letter queue is created alone.
+std::vector<QueueService::Wanted> QueueService::wanted_queues(const config::Config& config) {
+  std::map<std::string, queue::QueueChange> wanted;
+  for (const config::QueueProducer& producer : config.queue_producers) {
+    wanted[producer.queue].delivery_delay = std::chrono::seconds(producer.delivery_delay);
+  }
+  for (const config::QueueConsumer& consumer : config.queue_consumers) {
+    queue::QueueChange& change = wanted[consumer.queue];
+    change.is_pulled = consumer.type == "http_pull";
+    change.visibility_timeout = std::chrono::milliseconds(consumer.visibility_timeout_ms);
+    change.max_retries = consumer.max_retries;
+    change.retry_delay = std::chrono::seconds(consumer.retry_delay);
+    change.dead_letter_queue = consumer.dead_letter_queue;
+    if (!consumer.dead_letter_queue.empty()) wanted[consumer.dead_letter_queue];
+  }
+  for (const config::QueuePush& push : config.queue_push) wanted[push.queue].is_pulled = false;
+  std::vector<Wanted> queues;
+  for (auto& [name, change] : wanted) queues.push_back({name, std::move(change)});
+  return queues;
+}
+
+void QueueService::add_routes(http::Server& server) {
+  queue::QueueRoutes routes;
+  const auto current = current_secret(
+      config_.worker.queue_secret, config_.worker.queue_secret_file, "worker.queue_secret_file");
+  routes.secret = [current] {
+    const Result<std::string> secret = current ? current() : Result<std::string>(std::string());
+    return secret ? *secret : std::string();
+  };
+  routes.consumed.emplace_back(config::kEmailQueue);
+  for (const config::QueuePush& push : config_.queue_push) routes.consumed.push_back(push.queue);
+  queue::add_queue_routes(server, std::move(routes), pool_, clock_);
 }
 
 void QueueService::add_push(const config::Config& config, const config::QueuePush& from) {
@@ -109,16 +146,25 @@ void QueueService::add_push(const config::Config& config, const config::QueuePus
   pushes_.push_back(std::move(push));
 }
 
+void QueueService::wake_consumers() {
+  for (Push& push : pushes_) push.consumer->wake();
+  if (parts_.mail_queue) parts_.mail_queue->wake();
+}
+
 awaitable<void> QueueService::run() {
+  if (listener_) net::spawn(executor_, listener_->run());
+  if (!config_.worker.has_role(config::kRoleQueue)) co_return;
   boost::asio::steady_timer timer(executor_);
   std::string told;
   for (std::size_t i = 0; i < queues_.size() && !stopping_;) {
-    const Status made = co_await admin_.create(queues_[i]);
+    queue::QueueChange change = queues_[i].change;
+    const Status made = co_await directory_.configure(queues_[i].name, std::move(change));
     if (made.ok()) {
       ++i;
       continue;
     }
-    const std::string what = "could not create queue \"" + queues_[i] + "\": " + made.message();
+    const std::string what =
+        "could not create queue \"" + queues_[i].name + "\": " + made.message();
     if (what != told) log::error(what);
     told = what;
     timer.expires_after(kCreatePause);
@@ -127,11 +173,14 @@ awaitable<void> QueueService::run() {
     (void)waited;
   }
   if (stopping_) co_return;
+  net::spawn(executor_, retention_.run());
   for (Push& push : pushes_) net::spawn(executor_, push.consumer->run());
 }
 
 awaitable<void> QueueService::stop(std::chrono::milliseconds patience) {
   stopping_ = true;
+  retention_.stop();
+  if (listener_) listener_->stop();
   const auto until = std::chrono::steady_clock::now() + patience;
   for (Push& push : pushes_) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -41,8 +41,7 @@ namespace {
 using boost::asio::awaitable;
 constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr const char* kPortsFile = "worker-ports.json";
-constexpr std::chrono::milliseconds kDrainTimeout{8'000};
-constexpr std::chrono::milliseconds kMirrorEndTimeout{1'000};
+constexpr std::chrono::milliseconds kDrainTimeout{8'000}, kMirrorEndTimeout{1'000};
 
 // The database was reached, and must be changed before a worker can use it.
 bool is_unfit(const Status& status) {
@@ -179,6 +178,7 @@ Status WorkerService::listen() {
   }
   worker::add_cron_routes(http_, std::move(routes), parts_.clock);
   if (parts_.mail_queue) parts_.mail_queue->add_routes(http_);
+  if (duties_.queue) queues_.add_routes(http_);
   const Status status = http_.listen();
   if (!status.ok()) return status;
   log::info("worker HTTP on " + http_.address());
@@ -218,7 +218,7 @@ awaitable<worker::StatusDocuments> WorkerService::collect_status() {
   worker::StatusDocuments documents;
   documents.emplace_back("status:worker:" + state_dir_.worker_name(), write_json(describe()));
   if (!duties_.jobs) co_return documents;
-  boost::json::object job = co_await worker::describe_job(&job_);
+  const boost::json::object job = co_await worker::describe_job(&job_);
   documents.emplace_back("status:job:" + job_.name, write_json(job));
   co_return documents;
 }
@@ -265,7 +265,7 @@ awaitable<void> WorkerService::begin_work() {
   if (duties_.jobs && !duties_.mirror) co_await mirror_.begin_watching();
   if (stopping_) co_return;
   parts_.begin_mails(io_.get_executor());
-  if (duties_.queue) spawn(queues_.run());
+  if (duties_.queue || duties_.mail) spawn(queues_.run());
   if (duties_.jobs) {
     const bool begun = co_await begin_ticks();
     if (!begun) co_return;

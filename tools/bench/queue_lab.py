@@ -2,6 +2,7 @@
 """The work of tools/bench/queue: scripts for pgbench, and a table of what it counted."""
 
 import argparse
+import itertools
 import json
 import re
 import statistics
@@ -38,8 +39,9 @@ class Edged:
 
     def prepare(self, sql):
         sql("create schema edged")
-        for migration in sorted(MIGRATIONS.glob("000[1-4]_*.sql")):
-            sql(migration.read_text())
+        for pattern in ("000[1-4]_*.sql", "000[89]_*.sql"):
+            for migration in sorted(MIGRATIONS.glob(pattern)):
+                sql(migration.read_text())
 
     def send(self, batch):
         return ("select edged.queue_send_batch('email', array_agg('%s'::jsonb)) "
@@ -155,18 +157,23 @@ class Lab:
                                  "-f", path, *defines, self.cluster.url("lab")],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def run(self, shape, batch, held):
-        """Messages a second that went through."""
+    def run(self, shape, batch, held, mode):
+        """Messages a second that went through; of `send`, that were sent."""
         self.cluster.fresh_database("lab")
         shape.prepare(self.psql)
+        if mode == "drain":
+            self.fill(shape, 1_000_000 if batch >= 100 else 100_000)
         holder = None
         if held:
             holder = subprocess.Popen([binaries() / "psql", "-Xq", self.cluster.url("lab")], stdin=subprocess.PIPE,
                                       stdout=subprocess.DEVNULL, text=True)
             holder.stdin.write("begin isolation level repeatable read;\nselect 1;\n")
             holder.stdin.flush()
-        programs = [self.pgbench(shape.send(batch), "send", {}),
-                    self.pgbench(shape.consume(batch), "consume", shape.variables)]
+        programs = []
+        if mode != "drain":
+            programs.append(self.pgbench(shape.send(batch), "send", {}))
+        if mode != "send":
+            programs.append(self.pgbench(shape.consume(batch), "consume", shape.variables))
         for program in programs:
             output, _ = program.communicate()
             if program.returncode:
@@ -174,7 +181,13 @@ class Lab:
         if holder:
             holder.stdin.close()
             holder.wait()
-        return (int(self.psql(shape.sent)) - int(self.psql(shape.left))) / self.seconds
+        left = int(self.psql(shape.left))
+        if mode == "drain" and left == 0:
+            raise RuntimeError("%s was empty before the end: use fewer seconds" % shape.name)
+        return (int(self.psql(shape.sent)) - (left if mode != "send" else 0)) / self.seconds
+
+    def fill(self, shape, count):
+        self.psql((shape.send(10_000) + "\n") * (count // 10_000) + "analyze;")
 
 
 def main():
@@ -182,28 +195,32 @@ def main():
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--batches", default="1,10,100,2000")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--modes", default="both", help="of both, send, drain; separated by commas")
+    parser.add_argument("--snapshots", default="none,held")
+    parser.add_argument("--shapes", default="edged,pgmq,river")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    shapes = [Edged(), Pgmq(), River()]
+    every = {"edged": Edged(), "pgmq": Pgmq(), "river": River()}
+    shapes = [every[name] for name in options.shapes.split(",")]
     lab = Lab(options.seconds)
     figures = {}
     try:
         for _ in range(options.rounds):
-            for batch in [int(one) for one in options.batches.split(",")]:
-                for held in (False, True):
-                    for shape in shapes:
-                        figures.setdefault((batch, held, shape.name), []).append(lab.run(shape, batch, held))
+            for mode, batch, snapshot, shape in itertools.product(
+                    options.modes.split(","), map(int, options.batches.split(",")), options.snapshots.split(","), shapes):
+                figures.setdefault((mode, batch, snapshot, shape.name), []).append(
+                    lab.run(shape, batch, snapshot == "held", mode))
     finally:
         lab.close()
     rows = {key: statistics.median(values) for key, values in figures.items()}
     if options.json:
-        print(json.dumps([{"batch": b, "snapshot_held": h, "shape": s, "messages_per_second": round(v)}
-                          for (b, h, s), v in rows.items()]))
+        print(json.dumps([{"mode": m, "batch": b, "snapshot": h, "shape": s, "messages_per_second": round(v)}
+                          for (m, b, h, s), v in rows.items()]))
         return
-    print("%6s %-9s %-14s %12s %8s" % ("batch", "snapshot", "shape", "messages/s", "ratio"))
-    for (batch, held, name), value in rows.items():
-        print("%6d %-9s %-14s %12.0f %8.2f" % (batch, "held" if held else "none", name, value,
-                                               value / max(1, rows[(batch, held, "edged")])))
+    print("%-6s %6s %-9s %-14s %12s %8s" % ("mode", "batch", "snapshot", "shape", "messages/s", "ratio"))
+    for (mode, batch, snapshot, name), value in rows.items():
+        first = rows[(mode, batch, snapshot, shapes[0].name)]
+        print("%-6s %6d %-9s %-14s %12.0f %8.2f" % (mode, batch, snapshot, name, value, value / max(1, first)))
 
 
 if __name__ == "__main__":

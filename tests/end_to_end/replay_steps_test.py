@@ -176,7 +176,7 @@ class StepsTest(ReplayCase):
     def assert_all_kinds_of_steps(self):
         seen = " ".join(self.steps.seen)
         statements = ("class_monitor.begin_run", "class_monitor.apply_results", "class_monitor.finish_run",
-                      "queue.claim", "mail.look_at_letters", "class_monitor.recheck", "queue.complete")
+                      "queue.claim", "mail.look_at_letters", "class_monitor.recheck", "mail.record_events")
         for kind in [*statements, "node opcode"]:
             for place in ("before ", "after ", "before the answer to ", "after the answer to "):
                 self.assertIn(place + kind, seen)

@@ -16,7 +16,6 @@ class InputBuffer {
 
   std::string_view view() const { return std::string_view(bytes_).substr(begin_); }
   bool empty() const { return begin_ == bytes_.size(); }
-  bool full() const { return bytes_.size() - begin_ >= kBytesMax; }
 
   void consume(std::size_t count) {
     begin_ += count;

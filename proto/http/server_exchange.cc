@@ -100,7 +100,12 @@ asio::awaitable<Result<std::string>> ServerExchange::read_body(std::size_t bytes
     body_status_ = check_bound(*head_.request.content_length, bounds_.body_bytes_max, "");
   }
   if (!body_status_.ok()) co_return body_status_;
-  std::string piece(std::clamp<std::size_t>(bytes_max, 1, kPieceBytes), '\0');
+  if (place_.parser.body_done()) co_return std::string();
+  std::size_t room = std::clamp<std::size_t>(bytes_max, 1, kPieceBytes);
+  if (head_.request.content_length) {
+    room = std::min<std::uint64_t>(room, *head_.request.content_length - received_);
+  }
+  std::string piece(room, '\0');
   std::size_t size = 0;
   body_status_ = co_await read_some(piece.data(), piece.size(), size);
   if (body_status_.ok()) body_status_ = check_bound(received_, bounds_.body_bytes_max, "");

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "proto/http/host_port.h"
+#include "proto/http/input_buffer.h"
+#include "proto/http/response_text.h"
 #include "proto/http/router.h"
 
 namespace edged::http {
@@ -87,6 +89,53 @@ TEST(RouterTest, FindsTheExactPathThenTheLongestPrefix) {
   for (const char* unknown : {"", "/x", "/only/", "/ab", "a"}) {
     EXPECT_EQ(router.find("GET", unknown).allow, "") << unknown;
   }
+}
+
+TEST(ResponseTextTest, WritesTheHead) {
+  ResponseHead head;
+  head.content_type = "text/x";
+  head.headers.emplace_back("X-A", "b");
+  EXPECT_EQ(head_text(head, {.body_bytes = 5}),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nCache-Control: no-store\r\n"
+            "X-Content-Type-Options: nosniff\r\nX-A: b\r\nContent-Length: 5\r\n\r\n");
+  head = {};
+  EXPECT_EQ(head_text(head, {.keep_alive = false}),
+            "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+            "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+  head.status = 204;
+  EXPECT_EQ(head_text(head, {.version = 10, .body_bytes = 0}),
+            "HTTP/1.0 204 No Content\r\nCache-Control: no-store\r\n"
+            "X-Content-Type-Options: nosniff\r\nConnection: keep-alive\r\n\r\n");
+}
+
+TEST(ResponseTextTest, NothingBreaksTheFrame) {
+  ResponseHead head;
+  head.status = 400;
+  head.reason = "a\r\nX-Injected: b\xC3\xA9\x7F~";
+  head.headers.emplace_back("X-A", std::string("b\r\n\r\nc\0d\x7F\xC3\xA9", 11));
+  const std::string text = head_text(head, {.body_bytes = 0});
+  EXPECT_TRUE(text.starts_with("HTTP/1.1 400 a??X-Injected: b???~\r\n")) << text;
+  EXPECT_NE(text.find("\r\nX-A: b    c d\x7F\xC3\xA9\r\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("\r\n\r\n"), text.size() - 4);
+}
+
+TEST(InputBufferTest, HoldsABoundedNumberOfBytes) {
+  InputBuffer buffer;
+  EXPECT_TRUE(buffer.empty());
+  InputBuffer::Room room = buffer.prepare(4);
+  std::copy_n("abcd", 4, room.at);
+  buffer.commit(3);
+  EXPECT_EQ(buffer.view(), "abc");
+  buffer.consume(2);
+  room = buffer.prepare(1'000'000);
+  EXPECT_EQ(room.size, InputBuffer::kBytesMax - 1);
+  std::fill_n(room.at, room.size, 'x');
+  buffer.commit(room.size);
+  EXPECT_EQ(buffer.view().substr(0, 3), "cxx");
+  EXPECT_EQ(buffer.prepare(1).size, 0U);
+  buffer.commit(0);
+  buffer.clear();
+  EXPECT_TRUE(buffer.empty());
 }
 
 }  // namespace

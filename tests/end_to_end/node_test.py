@@ -112,7 +112,8 @@ class NodeTest(ProgramsCase):
 
     def test_refuses_what_it_does_not_have(self):
         node = ("node", "--data", self.data)
-        self.assertFails(self.edged(*node, "--binding", "127.0.0.1:0"), 2, "not in this version")
+        self.assertFails(self.edged(*node, "--binding", "0.0.0.0:0"), 2, "not a loopback", "--insecure")
+        self.assertFails(self.edged(*node, "--binding", "unix:"), 2, "no path")
         self.assertFails(self.edged(*node, "--http", "0.0.0.0:0"), 2, "not a loopback", "--insecure")
         self.assertFails(self.edged(*node, "--http", "nowhere"), 2, "HOST:PORT")
         self.assertFails(self.edged(*node, "--log-level", "loud"), 2, "loud")

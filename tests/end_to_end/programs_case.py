@@ -46,7 +46,8 @@ class ProgramsCase(unittest.TestCase):
         """`edged node` on free ports, ready. `ports` False: the arguments name the addresses. `wrap`: a
         command that becomes the node."""
         data = data or self.data
-        free = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"] if ports else []
+        free = ["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--binding",
+                "127.0.0.1:0"] if ports else []
         ports_file = Path(data) / "ports.json"
         ports_file.unlink(missing_ok=True)
         log = open(self.directory / "node.log", "ab")

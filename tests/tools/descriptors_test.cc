@@ -7,7 +7,7 @@ namespace edged {
 namespace {
 
 TEST(DescriptorsTest, AHighLimitLowersNothing) {
-  for (const std::size_t limit : {19'256u, 20'000u, 524'288u}) {
+  for (const std::size_t limit : {20'256u, 21'000u, 524'288u}) {
     const DescriptorPlan plan = plan_descriptors(limit);
     EXPECT_FALSE(plan.lowered) << limit;
     EXPECT_EQ(plan.binary_connections_max, 10'000u);
@@ -17,10 +17,10 @@ TEST(DescriptorsTest, AHighLimitLowersNothing) {
 }
 
 TEST(DescriptorsTest, SharesALowLimit) {
-  for (const std::size_t limit : {192u, 256u, 1024u, 4096u, 12'000u, 19'255u}) {
+  for (const std::size_t limit : {192u, 256u, 1024u, 4096u, 12'000u, 20'255u}) {
     const DescriptorPlan plan = plan_descriptors(limit);
     EXPECT_TRUE(plan.lowered);
-    EXPECT_LT(plan.binary_connections_max + plan.http_connections_max + plan.engine_files_max,
+    EXPECT_LT(plan.binary_connections_max + 2 * plan.http_connections_max + plan.engine_files_max,
               limit - 63);
     EXPECT_GE(plan.engine_files_max, 32u);
     EXPECT_GE(plan.binary_connections_max, limit / 4);
@@ -38,8 +38,9 @@ TEST(DescriptorsTest, AlwaysLeavesAFew) {
 
 TEST(DescriptorsTest, SaysWhatWouldHelp) {
   EXPECT_EQ(plan_descriptors(1024).to_string(1024),
-            "the limit of 1024 descriptors leaves 600 binary and 120 http connections and 240 open "
-            "tables; raise it (ulimit -n, LimitNOFILE=) to 19256 for 10000 and 1000");
+            "the limit of 1024 descriptors leaves 600 binary and 60 connections to each HTTP "
+            "address and 240 open tables; raise it (ulimit -n, LimitNOFILE=) to 20256 for 10000 "
+            "and 1000");
 }
 
 }  // namespace

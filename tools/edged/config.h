@@ -18,6 +18,8 @@
 namespace edged::config {
 
 inline constexpr int kIoThreadsMax = 64;
+inline constexpr std::string_view kBindingDefault = "127.0.0.1:4782";
+inline constexpr std::string_view kBindingOff = "off";
 
 struct KvNamespace {
   std::string binding;
@@ -37,6 +39,9 @@ struct Node {
   std::vector<std::string> listen{"127.0.0.1:4780"};
   std::string unix_path;  // empty: <data_dir>/kv.sock
   std::string http = "127.0.0.1:4781";
+  // Of the Workers binding: HOST:PORT, tls:HOST:PORT or unix:PATH; "off": none; empty:
+  // kBindingDefault, unless another process has it.
+  std::string binding;
   std::vector<std::string> http_hosts;  // names that requests to it may be for
   std::string account_id;               // the only one of the REST API; empty: any
   std::string tls_certificate;          // PEM files; empty: no TLS

@@ -7,12 +7,12 @@
 #include <boost/url/url_view.hpp>
 #include <set>
 
-#include "proto/base/numbers.h"
 #include "proto/base/read_file.h"
 #include "proto/base/secret_file.h"
 #include "proto/http/own_host.h"
 #include "proto/net/tls.h"
 #include "tools/edged/answer_words_check.h"
+#include "tools/edged/config_addresses.h"
 #include "tools/edged/config_mail.h"
 #include "tools/edged/config_needs.h"
 #include "tools/edged/config_queues.h"
@@ -28,57 +28,9 @@ constexpr std::uint64_t kDiskQuotaBytesMin = 64ULL << 20;
 // As long as a claim of notifications_sent lasts.
 constexpr std::chrono::hours kHistoryMin{24};
 constexpr std::size_t kPemBytesMax = 16 << 20;
-constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un's sun_path less its end
 
 std::string quoted(const std::string& text) {
   return "\"" + text + "\"";
-}
-
-std::string host_of(std::string_view address) {
-  std::string_view host = address.substr(0, address.rfind(':'));
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  return std::string(host);
-}
-
-// `tls` null: TLS is not spoken there at all.
-void check_address(const std::string& path,
-                   const std::string& address,
-                   const Config& config,
-                   const Node* tls,
-                   ReadContext& context) {
-  const net::Address wanted = net::split_transport(address);
-  if (!is_host_port(wanted.host_port)) {
-    context.complain(path, quoted(address) + " is not HOST:PORT, for example 127.0.0.1:4780");
-  } else if (wanted.tls && tls == nullptr) {
-    context.complain(
-        path,
-        quoted(address) +
-            ": this address speaks no TLS. Leave out \"tls:\" and put a TLS proxy in front of it");
-  } else if (wanted.tls && (tls->tls_certificate.empty() || tls->tls_key.empty())) {
-    context.complain(path,
-                     quoted(address) +
-                         " needs a certificate: set node.tls.certificate and "
-                         "node.tls.key");
-  } else if (!wanted.tls && !config.insecure && !is_loopback(wanted.host_port)) {
-    context.complain(
-        path,
-        quoted(address) + " is not a loopback address, so other machines can reach it. " +
-            (tls != nullptr ? "Write \"tls:" + address + "\" and set node.tls"
-                            : "Use a loopback address with a TLS proxy in front of it") +
-            ", or pass --insecure to serve it without encryption");
-  }
-}
-
-void check_http_hosts(const std::string& path,
-                      const std::vector<std::string>& hosts,
-                      ReadContext& context) {
-  for (std::size_t i = 0; i < hosts.size(); ++i) {
-    if (http::is_host_name(hosts[i])) continue;
-    context.complain(path + "[" + std::to_string(i) + "]",
-                     quoted(hosts[i]) + " is not a host name; write it without scheme and port");
-  }
 }
 
 // Cloudflare's are 32 hexadecimal digits; a node may call its account as it likes.
@@ -125,6 +77,7 @@ void check_node(const Config& config, ReadContext& context) {
     check_address("node.listen[" + std::to_string(i) + "]", node.listen[i], config, &node, context);
   }
   check_address("node.http", node.http, config, &node, context);
+  check_binding(config, context);
   check_http_hosts("node.http_hosts", node.http_hosts, context);
   if (!is_account_id(node.account_id)) {
     context.complain("node.account_id",
@@ -134,11 +87,7 @@ void check_node(const Config& config, ReadContext& context) {
   if (node.tls_certificate.empty() != node.tls_key.empty()) {
     context.complain("node.tls", "names only one of certificate and key. TLS needs both");
   }
-  if (config.unix_path().size() > kUnixPathBytesMax) {
-    context.complain("node.unix",
-                     quoted(config.unix_path()) + " is longer than a unix socket's path may be (" +
-                         std::to_string(kUnixPathBytesMax) + " bytes)");
-  }
+  check_unix_path("node.unix", config.unix_path(), context);
 }
 
 void check_crons(const Config& config, bool expects_worker, ReadContext& context) {
@@ -328,23 +277,6 @@ void check_worker(const Config& config,
 }
 
 }  // namespace
-
-bool is_host_port(std::string_view address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  const std::string_view digits = address.substr(colon + 1);
-  if (!parse_uint64(digits, 0, 65535)) return false;
-  const std::string host = host_of(address);
-  const bool bracketed = address.front() == '[';
-  return !host.empty() && (bracketed || host.find(':') == std::string::npos);
-}
-
-bool is_loopback(std::string_view host_port) {
-  const std::string host = host_of(host_port);
-  if (host == "localhost" || host == "::1") return true;
-  // "127.evil.example" is a name: all of it must be an address.
-  return host.rfind("127.", 0) == 0 && host.find_first_not_of("0123456789.") == std::string::npos;
-}
 
 bool is_namespace_id(std::string_view text) {
   return text.size() == 32 && std::all_of(text.begin(), text.end(), [](char c) {

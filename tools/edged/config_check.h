@@ -15,10 +15,6 @@ namespace edged::config {
 // Complaints and warnings go into `context`.
 void check_config(const Config& config, Scope scope, ReadContext& context);
 
-// "127.0.0.1:4780", "[::1]:0", "localhost:80": false if there is no host or the port is none.
-bool is_host_port(std::string_view address);
-// True for an address of this machine's loopback only.
-bool is_loopback(std::string_view host_port);
 bool is_http_url(const std::string& url);
 // 32 lower-case hexadecimal digits.
 bool is_namespace_id(std::string_view text);

@@ -39,6 +39,7 @@ struct Overrides {
   std::optional<std::string> tls_certificate, tls_key;
   std::optional<std::string> recovery;
   std::optional<std::string> http;
+  std::optional<std::string> binding;
   std::optional<std::string> worker_http;
   std::optional<std::string> worker_state_dir;
   std::optional<std::string> log_level;

@@ -11,6 +11,7 @@
 #include "proto/base/read_file.h"
 #include "proto/base/secret_file.h"
 #include "proto/http/own_host.h"
+#include "tools/edged/config_addresses.h"
 #include "tools/edged/config_check.h"
 #include "worker/http/webhook.h"
 

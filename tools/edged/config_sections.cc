@@ -31,6 +31,7 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   }
   reader.text("unix", node.unix_path);
   reader.text("http", node.http);
+  reader.text("binding", node.binding);
   reader.text_list("http_hosts", node.http_hosts);
   reader.text("account_id", node.account_id);
   if (const Json* found = reader.object("tls")) {

@@ -11,9 +11,9 @@ namespace edged {
 
 struct DescriptorPlan {
   std::size_t binary_connections_max = 0;
-  std::size_t http_connections_max = 0;
-  std::size_t engine_files_max = 0;  // 0: no bound
-  bool lowered = false;              // something is below its default
+  std::size_t http_connections_max = 0;  // of each HTTP address
+  std::size_t engine_files_max = 0;      // 0: no bound
+  bool lowered = false;                  // something is below its default
 
   // For people: what was lowered and what would help.
   std::string to_string(std::size_t limit) const;

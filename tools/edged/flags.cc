@@ -38,6 +38,7 @@ config::Overrides Flags::overrides() const {
   overrides.listen = listen;
   overrides.unix_path = given(unix_path);
   overrides.http = given(http);
+  overrides.binding = given(binding);
   overrides.tls_certificate = given(tls_certificate);
   overrides.tls_key = given(tls_key);
   overrides.recovery = given(recovery);
@@ -62,6 +63,7 @@ std::vector<std::string> Flags::as_arguments() const {
   for (const std::string& address : listen) add("--listen", address);
   add("--unix", unix_path);
   add("--http", http);
+  add("--binding", binding);
   add("--io-threads", io_threads);
   add("--memory-budget", memory_budget);
   add("--durability", durability);
@@ -159,6 +161,13 @@ void add_node_flags(CLI::App& command, Flags& flags) {
       ->type_name("ADDRESS")
       ->envname("EDGED_HTTP");
   add_text(command,
+           "--binding",
+           flags.binding,
+           "Address of the Workers binding, the KV namespaces of a workerd: HOST:PORT, "
+           "tls:HOST:PORT, unix:PATH or off (default 127.0.0.1:4782, unless it is in use)")
+      ->type_name("ADDRESS")
+      ->envname("EDGED_BINDING");
+  add_text(command,
            "--tls-certificate",
            flags.tls_certificate,
            "PEM file with the certificate for tls: addresses, followed by those that lead to its "
@@ -176,14 +185,6 @@ void add_node_flags(CLI::App& command, Flags& flags) {
            "(refuse to start; the default) or cache (start without them)")
       ->type_name("strict|cache")
       ->envname("EDGED_RECOVERY");
-  command
-      .add_option(
-          "--binding",
-          flags.binding,
-          "Address of the Workers binding. This version does not have it and refuses the flag")
-      ->check([](const std::string&) {
-        return std::string("the Workers binding face is not in this version");
-      });
   command.add_flag(
       "--dev",
       flags.dev,

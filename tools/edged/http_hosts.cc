@@ -23,6 +23,13 @@ std::vector<std::string> node_http_hosts(const Config& config) {
   return hosts;
 }
 
+std::vector<std::string> node_binding_hosts(const Config& config) {
+  std::vector<std::string> hosts = config.node.http_hosts;
+  if (config.node.binding.starts_with("unix:")) return hosts;
+  add_host(http::parse_authority(net::split_transport(config.node.binding).host_port), hosts);
+  return hosts;
+}
+
 std::vector<std::string> worker_http_hosts(const Config& config) {
   std::vector<std::string> hosts = config.worker.http_hosts;
   add_host(http::parse_authority(net::split_transport(config.worker.http).host_port), hosts);

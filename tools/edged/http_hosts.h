@@ -12,6 +12,8 @@ namespace edged::config {
 
 // node.http_hosts, and the host of node.http.
 std::vector<std::string> node_http_hosts(const Config& config);
+// node.http_hosts, and the host of node.binding.
+std::vector<std::string> node_binding_hosts(const Config& config);
 // worker.http_hosts, and the hosts of worker.http and worker.public_url.
 std::vector<std::string> worker_http_hosts(const Config& config);
 

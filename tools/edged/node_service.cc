@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "kvstore/access/access_table.h"
+#include "kvstore/http/binding_face.h"
 #include "kvstore/http/node_http.h"
 #include "kvstore/http/rest_api.h"
 #include "kvstore/operations/operations.h"
@@ -148,6 +149,15 @@ class Node {
             },
             &access_) {
     rest_.add_routes(http_.server());
+    if (config.node.binding != config::kBindingOff) {
+      binding_ =
+          std::make_unique<kv_http::BindingFace>(io_.get_executor(),
+                                                 node_binding_options(config, tls_, metrics_, plan),
+                                                 operations_,
+                                                 clock_,
+                                                 node_durability(config));
+      binding_wanted_ = !config.node.binding.empty();
+    }
     if (tls_) {
       metrics_.callback_gauge(
           "edged_tls_certificate_not_after_seconds",
@@ -164,7 +174,12 @@ class Node {
     if (!started.ok()) return started;
     started = http_.listen();
     if (!started.ok()) return started;
-    const NodePorts ports{server_.addresses(), server_.unix_path(), http_.address()};
+    started = listen_for_workers();
+    if (!started.ok()) return started;
+    const NodePorts ports{server_.addresses(),
+                          server_.unix_path(),
+                          http_.address(),
+                          binding_ ? binding_->address() : std::string()};
     started = write_ports_file(ports_path, ports);
     if (!started.ok()) return started;
     log::info("ready: " + render_ports(ports));
@@ -196,6 +211,19 @@ class Node {
   }
 
  private:
+  // Nobody asked for the default address: a second node of the machine starts without it.
+  Status listen_for_workers() {
+    if (!binding_) return {};
+    const Status listening = binding_->listen();
+    if (listening.ok() || binding_wanted_ || listening.code() != Code::kUnavailable) {
+      return listening;
+    }
+    log::warn("the Workers binding is off: " + listening.message() +
+              ". Set node.binding to another address, or to \"off\"");
+    binding_.reset();
+    return {};
+  }
+
   // Tokens follow a step of the wall clock when the store does.
   void watch_time() {
     time_watch_.expires_after(kTimeWatchPeriod);
@@ -247,10 +275,14 @@ class Node {
   void begin_drain() {
     log::info("stopping: no new connections are accepted, requests under way are answered");
     draining_ = true;
-    // Both faces at once, so that together they take no longer than one of them may.
+    // All faces at once, so that together they take no longer than one of them may.
     server_drain_ = std::thread([this] { server_.stop(); });
-    boost::asio::co_spawn(
-        io_, http_.drain(kDrainTimeout), [this](std::exception_ptr) { io_.stop(); });
+    const auto drained = [this](std::exception_ptr) {
+      if (--draining_faces_ == 0) io_.stop();
+    };
+    draining_faces_ = binding_ ? 2 : 1;
+    boost::asio::co_spawn(io_, http_.drain(kDrainTimeout), drained);
+    if (binding_) boost::asio::co_spawn(io_, binding_->drain(kDrainTimeout), drained);
   }
 
   SystemClock clock_;
@@ -271,6 +303,9 @@ class Node {
   std::thread server_drain_;
   kv_http::RestApi rest_;
   kv_http::NodeHttp http_;
+  std::unique_ptr<kv_http::BindingFace> binding_;  // null: off
+  bool binding_wanted_ = false;                    // the configuration names its address
+  int draining_faces_ = 0;
 };
 
 int serve_store(const config::Config& config,
@@ -282,10 +317,12 @@ int serve_store(const config::Config& config,
   if (!access) return fail(access.error());
   if (!config.insecure && is_reachable_from_outside(config) &&
       (*access)->snapshot()->tokens().empty()) {
-    return fail({Code::kInvalidArgument,
-                 "other machines can reach an address in node.listen or node.http, and there is no "
-                 "token. Create the first one with `kvctl token create NAME --scope admin --data " +
-                     config.node.data_dir + "`, or pass --insecure to give everyone access"});
+    return fail(
+        {Code::kInvalidArgument,
+         "other machines can reach an address in node.listen, node.http or node.binding, and "
+         "there is no "
+         "token. Create the first one with `kvctl token create NAME --scope admin --data " +
+             config.node.data_dir + "`, or pass --insecure to give everyone access"});
   }
   const auto tls = load_tls(config);
   if (!tls) return fail(tls.error());

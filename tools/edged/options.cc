@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "kvstore/access/token_file.h"
-#include "tools/edged/config_check.h"
+#include "tools/edged/config_addresses.h"
 #include "tools/edged/http_hosts.h"
 
 namespace edged {
@@ -52,7 +52,10 @@ bool is_reachable_from_outside(const config::Config& config) {
   const auto is_outside = [](const std::string& address) {
     return !config::is_loopback(net::split_transport(address).host_port);
   };
-  return is_outside(config.node.http) ||
+  const std::string& binding = config.node.binding;
+  const bool has_no_port =
+      binding.empty() || binding == config::kBindingOff || binding.starts_with("unix:");
+  return is_outside(config.node.http) || (!has_no_port && is_outside(binding)) ||
          std::any_of(config.node.listen.begin(), config.node.listen.end(), is_outside);
 }
 
@@ -72,8 +75,12 @@ server::ServerOptions server_options(const config::Config& config,
   options.access = &access;
   options.limits.connections_max = plan.binary_connections_max;
   options.io_threads = static_cast<std::size_t>(config.node.io_threads);
-  if (config.node.durability == "sync") options.durability = storage::Durability::kSync;
+  options.durability = node_durability(config);
   return options;
+}
+
+storage::Durability node_durability(const config::Config& config) {
+  return config.node.durability == "sync" ? storage::Durability::kSync : storage::Durability::kWal;
 }
 
 http::ServerOptions node_http_options(const config::Config& config,
@@ -87,6 +94,21 @@ http::ServerOptions node_http_options(const config::Config& config,
   options.address = config.node.http;
   options.connections_max = plan.http_connections_max;
   options.hosts = config::node_http_hosts(config);
+  return options;
+}
+
+http::ServerOptions node_binding_options(const config::Config& config,
+                                         std::shared_ptr<net::ServerTls> tls,
+                                         MetricsRegistry& metrics,
+                                         const DescriptorPlan& plan) {
+  http::ServerOptions options;
+  options.tls = std::move(tls);
+  options.failed_handshakes = &metrics.counter(
+      "edged_tls_handshake_failures_total", "TLS handshakes that failed.", {{"face", "binding"}});
+  options.address =
+      config.node.binding.empty() ? std::string(config::kBindingDefault) : config.node.binding;
+  options.connections_max = plan.http_connections_max;
+  options.hosts = config::node_binding_hosts(config);
   return options;
 }
 

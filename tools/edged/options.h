@@ -31,4 +31,12 @@ http::ServerOptions node_http_options(const config::Config& config,
                                       MetricsRegistry& metrics,
                                       const DescriptorPlan& plan);
 
+// Of writes that do not ask for another.
+storage::Durability node_durability(const config::Config& config);
+// Of the Workers binding. Not if it is off.
+http::ServerOptions node_binding_options(const config::Config& config,
+                                         std::shared_ptr<net::ServerTls> tls,
+                                         MetricsRegistry& metrics,
+                                         const DescriptorPlan& plan);
+
 }  // namespace edged

@@ -15,6 +15,7 @@ std::string render_ports(const NodePorts& ports) {
   object["listen"] = std::move(listen);
   object["unix"] = ports.unix_path;
   object["http"] = ports.http;
+  if (!ports.binding.empty()) object["binding"] = ports.binding;
   return write_json(object);
 }
 

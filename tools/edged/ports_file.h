@@ -13,9 +13,11 @@ struct NodePorts {
   std::vector<std::string> listen;
   std::string unix_path;
   std::string http;
+  std::string binding;  // empty: none
 };
 
-// {"listen":["127.0.0.1:4780"],"unix":"/var/lib/edged/kv.sock","http":"127.0.0.1:4781"}
+// {"listen":["127.0.0.1:4780"],"unix":"/var/lib/edged/kv.sock","http":"127.0.0.1:4781",
+//  "binding":"127.0.0.1:4782"}
 std::string render_ports(const NodePorts& ports);
 
 // Replaces `path` in one step. Errors: kIoError.

@@ -12,7 +12,7 @@
 #include "proto/base/printable.h"
 #include "proto/net/credential.h"
 #include "proto/net/tls.h"
-#include "tools/edged/config_check.h"
+#include "tools/edged/config_addresses.h"
 #include "tools/edged/exit_code.h"
 #include "tools/kvctl/peer_probe.h"
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/edged/config_addresses.h"
+
+#include "proto/base/numbers.h"
+#include "proto/http/own_host.h"
+#include "proto/net/tls.h"
+
+namespace edged::config {
+namespace {
+
+constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un's sun_path less its end
+
+std::string quoted(const std::string& text) {
+  return "\"" + text + "\"";
+}
+
+std::string host_of(std::string_view address) {
+  std::string_view host = address.substr(0, address.rfind(':'));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  return std::string(host);
+}
+
+}  // namespace
+
+bool is_host_port(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view digits = address.substr(colon + 1);
+  if (!parse_uint64(digits, 0, 65535)) return false;
+  const std::string host = host_of(address);
+  const bool bracketed = address.front() == '[';
+  return !host.empty() && (bracketed || host.find(':') == std::string::npos);
+}
+
+bool is_loopback(std::string_view host_port) {
+  const std::string host = host_of(host_port);
+  if (host == "localhost" || host == "::1") return true;
+  // "127.evil.example" is a name: all of it must be an address.
+  return host.rfind("127.", 0) == 0 && host.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+void check_address(const std::string& path,
+                   const std::string& address,
+                   const Config& config,
+                   const Node* tls,
+                   ReadContext& context) {
+  const net::Address wanted = net::split_transport(address);
+  if (!is_host_port(wanted.host_port)) {
+    context.complain(path, quoted(address) + " is not HOST:PORT, for example 127.0.0.1:4780");
+  } else if (wanted.tls && tls == nullptr) {
+    context.complain(
+        path,
+        quoted(address) +
+            ": this address speaks no TLS. Leave out \"tls:\" and put a TLS proxy in front of it");
+  } else if (wanted.tls && (tls->tls_certificate.empty() || tls->tls_key.empty())) {
+    context.complain(path,
+                     quoted(address) +
+                         " needs a certificate: set node.tls.certificate and "
+                         "node.tls.key");
+  } else if (!wanted.tls && !config.insecure && !is_loopback(wanted.host_port)) {
+    context.complain(
+        path,
+        quoted(address) + " is not a loopback address, so other machines can reach it. " +
+            (tls != nullptr ? "Write \"tls:" + address + "\" and set node.tls"
+                            : "Use a loopback address with a TLS proxy in front of it") +
+            ", or pass --insecure to serve it without encryption");
+  }
+}
+
+void check_http_hosts(const std::string& path,
+                      const std::vector<std::string>& hosts,
+                      ReadContext& context) {
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (http::is_host_name(hosts[i])) continue;
+    context.complain(path + "[" + std::to_string(i) + "]",
+                     quoted(hosts[i]) + " is not a host name; write it without scheme and port");
+  }
+}
+
+void check_unix_path(const std::string& path, const std::string& value, ReadContext& context) {
+  if (value.size() <= kUnixPathBytesMax) return;
+  context.complain(path,
+                   quoted(value) + " is longer than a unix socket's path may be (" +
+                       std::to_string(kUnixPathBytesMax) + " bytes)");
+}
+
+void check_binding(const Config& config, ReadContext& context) {
+  constexpr std::string_view kUnix = "unix:";
+  const std::string& binding = config.node.binding;
+  if (binding.empty() || binding == kBindingOff) return;
+  if (!binding.starts_with(kUnix)) {
+    check_address("node.binding", binding, config, &config.node, context);
+  } else if (binding.size() == kUnix.size()) {
+    context.complain("node.binding", quoted(binding) + " has no path behind \"unix:\"");
+  } else {
+    check_unix_path("node.binding", binding.substr(kUnix.size()), context);
+  }
+}
+
+}  // namespace edged::config

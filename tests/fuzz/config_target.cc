@@ -51,7 +51,7 @@ std::vector<std::string> config_seeds() {
                             "dead_letter_queue": "dead"}]},
   "node": {"data_dir": "/var/lib/edged", "listen": "127.0.0.1:4780", "unix": "/run/kv.sock", "http": "127.0.0.1:4781",
            "durability": "wal", "disk_quota": "64MiB", "io_threads": 2, "http_hosts": ["kv.example"],
-           "account_id": "a1"},
+           "account_id": "a1", "binding": "unix:/run/b.sock"},
   "worker": {"http": "127.0.0.1:4782", "state_dir": "/tmp/s", "cron_secret": "secret",
              "public_url": "https://pickmyclass.example", "roles": ["jobs", "mail"]},
 })jsonc",

@@ -29,6 +29,27 @@ boost::asio::awaitable<http::Response> echo(http::Request request) {
   co_return response;
 }
 
+// Reads the body piece by piece, and answers in pieces.
+boost::asio::awaitable<void> echo_pieces(http::Exchange& exchange) {
+  std::string body;
+  Result<std::string> piece = co_await exchange.read_body(7);
+  while (piece && !piece->empty()) {
+    KV_CHECK(piece->size() <= 7);
+    body.append(*piece);
+    piece = co_await exchange.read_body(7);
+  }
+  KV_CHECK(body.size() <= 4096);
+  http::ResponseHead head;
+  head.status = piece ? 200 : 400;
+  head.reason = body;
+  Status done = co_await exchange.begin(std::move(head), std::nullopt);
+  while (done.ok() && !body.empty()) {
+    done = co_await exchange.write(std::string_view(body).substr(0, 100));
+    body.erase(0, 100);
+  }
+  if (done.ok()) (void)co_await exchange.end();
+}
+
 class Server {
  public:
   Server() : server_(io_.get_executor(), {.address = "127.0.0.1:0", .body_bytes_max = 4096}) {
@@ -37,6 +58,7 @@ class Server {
     server_.route("GET", "/below/", echo);
     server_.route("POST", "/cron/", echo);
     server_.route("PUT", "/item", echo);
+    server_.route_raw("/raw/", echo_pieces, {.body_bytes_max = 4096, .discard_bytes_max = 8192});
     KV_CHECK(server_.listen().ok());
     const std::string address = server_.address();
     port_ = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
@@ -105,9 +127,13 @@ std::vector<std::string> http_seeds() {
   const std::string chunked = "PUT /item HTTP/1.1\r\n" + host +
                               "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
                               "5;a=b\r\nhello\r\n0\r\nTrailer: x\r\n\r\n";
+  std::string raw = chunked;
+  raw.replace(raw.find("/item"), 5, "/raw/[%zz");
   return {get,
           post,
           chunked,
+          raw,
+          post + raw + get,
           get + post + chunked + get,
           "HEAD /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
           "OPTIONS * HTTP/1.1\r\n" + host + "Origin: http://evil.example\r\n\r\n",

@@ -153,6 +153,8 @@ constexpr Target kTargets[] = {
     {"token_messages", fuzz_token_messages, token_message_seeds},
     {"server", fuzz_server, server_seeds},
     {"http", fuzz_http, http_seeds},
+    {"http_request", fuzz_http_request, http_request_seeds},
+    {"binding_request", fuzz_binding_request, binding_request_seeds},
     {"config", fuzz_config, config_seeds},
     {"rest_multipart", fuzz_rest_multipart, rest_multipart_seeds},
     {"rest_text", fuzz_rest_text, rest_text_seeds},

@@ -37,6 +37,11 @@ std::vector<std::string> config_seeds();
 // http_target.cc: an HTTP server in this process, over loopback
 void fuzz_http(std::string_view bytes);
 std::vector<std::string> http_seeds();
+// http_request_targets.cc: requests as bytes and as calls of the binding, without sockets
+void fuzz_http_request(std::string_view bytes);  // the first byte says how the rest is split
+std::vector<std::string> http_request_seeds();
+void fuzz_binding_request(std::string_view bytes);  // "METHOD path?query\nmetadata"
+std::vector<std::string> binding_request_seeds();
 // rest_target.cc: parsers of the REST face
 void fuzz_rest_multipart(std::string_view bytes);  // the first 4 bytes say how the rest is split
 std::vector<std::string> rest_multipart_seeds();

@@ -128,7 +128,10 @@ int test_mail(const MailArguments& arguments) {
     return exit_code_of(ready.code());
   }
   const mail::Message message = test_message(*config, *from, *to);
-  mail::Parcel parcel{message.message_id, {message}, {}, true};
+  mail::Parcel parcel;
+  parcel.key = message.message_id;
+  parcel.messages.push_back(message);
+  parcel.wants_conversation = true;
   parcel.frozen = transport->freeze(parcel.messages);
   auto work = transport->deliver(std::move(parcel), mail::Attempt::kFirst);
   const mail::Delivery delivery = net::run_until_done(io, std::move(work));

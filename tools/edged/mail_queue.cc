@@ -5,6 +5,7 @@
 
 #include "proto/base/hex.h"
 #include "proto/base/log.h"
+#include "proto/net/spawn.h"
 #include "tools/edged/mail_transport.h"
 #include "worker/mail/unsubscribe_http.h"
 
@@ -44,15 +45,17 @@ MailQueue::MailQueue(boost::asio::any_io_executor executor,
                      mail::Transport& transport,
                      const Clock& clock,
                      MetricsRegistry& metrics)
-    : unsubscribe_secret_(unsubscribe_secret(config)),
+    : executor_(executor),
+      unsubscribe_secret_(unsubscribe_secret(config)),
       suppressions_(pool, clock),
       sender_(executor, pool, transport, clock, metrics, sender_options(config)),
-      consumer_(std::move(executor),
-                pool,
-                clock,
-                metrics,
-                sender_.consumer_options(),
-                sender_.handler()) {}
+      consumer_(executor, pool, clock, metrics, sender_.consumer_options(), sender_.handler()),
+      keeper_(std::move(executor), pool, clock, {}, metrics) {}
+
+boost::asio::awaitable<void> MailQueue::run() {
+  net::spawn(executor_, keeper_.run());
+  co_await consumer_.run();
+}
 
 void MailQueue::add_routes(http::Server& server) {
   if (!unsubscribe_secret_) return;

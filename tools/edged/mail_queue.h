@@ -9,6 +9,7 @@
 
 #include "proto/http/server.h"
 #include "tools/edged/config.h"
+#include "worker/mail/mail_keeper.h"
 #include "worker/mail/sender.h"
 #include "worker/mail/suppressions.h"
 
@@ -33,20 +34,26 @@ class MailQueue {
   void add_kind(std::string name, mail::LetterKind& kind) {
     sender_.add_kind(std::move(name), kind);
   }
-  boost::asio::awaitable<void> run() { return consumer_.run(); }
+  // Delivers, and deletes what is too old, until stop().
+  boost::asio::awaitable<void> run();
   // There are new mails.
   void wake() { consumer_.wake(); }
   // Gives back what is not sent yet.
-  boost::asio::awaitable<void> stop() { return consumer_.stop(std::chrono::milliseconds(3000)); }
+  boost::asio::awaitable<void> stop() {
+    keeper_.stop();
+    return consumer_.stop(std::chrono::milliseconds(3000));
+  }
 
  private:
   static boost::asio::awaitable<Status> suppress(mail::Suppressions* suppressions,
                                                  std::string address);
 
+  boost::asio::any_io_executor executor_;
   const std::function<Result<std::string>()> unsubscribe_secret_;  // null: not set
   mail::Suppressions suppressions_;
   mail::Sender sender_;
   queue::Consumer consumer_;
+  mail::MailKeeper keeper_;
 };
 
 }  // namespace edged

@@ -24,7 +24,8 @@ namespace edged::mail {
 std::string maildir_file_name(std::string_view message_id);
 
 struct MaildirOptions {
-  std::size_t threads = 4;  // deliveries that write at once
+  // Deliveries that write at once. They wait for the disk, which syncs several files together.
+  std::size_t threads = 16;
   int deliveries_max = 64;  // under way, those that wait for a thread included
 };
 

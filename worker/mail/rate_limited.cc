@@ -16,7 +16,7 @@ RateLimitedTransport::RateLimitedTransport(std::unique_ptr<Transport> inner, int
 
 boost::asio::awaitable<Delivery> RateLimitedTransport::deliver(Parcel parcel, Attempt attempt) {
   const auto turn = std::max(next_, std::chrono::steady_clock::now());
-  next_ = turn + gap_ * static_cast<std::int64_t>(parcel.messages.size());
+  next_ = turn + gap_ * static_cast<std::int64_t>(parcel.mails());
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, turn);
   co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
   Delivery delivery = co_await inner_->deliver(std::move(parcel), attempt);

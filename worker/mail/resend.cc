@@ -111,7 +111,7 @@ boost::asio::awaitable<Delivery> ResendTransport::deliver(Parcel parcel, Attempt
   Result<std::string> token = Status(Code::kInvalidArgument, "mail.token is not set");
   if (options_.token) token = options_.token();
   if (!token) co_return Delivery{Outcome::kMisconfigured, token.error().message(), {}};
-  const std::size_t mails = parcel.messages.size();
+  const std::size_t mails = parcel.mails();
   http::HttpRequest request;
   request.method = "POST";
   request.url = options_.url + (mails == 1 ? "/emails" : "/emails/batch");

@@ -22,9 +22,12 @@ enum class Attempt { kFirst, kRepeated };
 
 struct Parcel {
   std::string key;                // the same for each attempt; no other parcel has it
-  std::vector<Message> messages;  // 1 to batch_max
+  std::vector<Message> messages;  // 1 to batch_max; empty if only `frozen` is left of them
   std::string frozen;             // of an idempotent transport: what freeze() gave for them
+  std::size_t frozen_mails = 0;   // how many it holds, if `messages` is empty
   bool wants_conversation = false;
+
+  std::size_t mails() const { return messages.empty() ? frozen_mails : messages.size(); }
 };
 
 // What became of a parcel. All of its mails share one outcome.

@@ -108,6 +108,11 @@ void LetterOutcomes::settle(LetterBatch& batch,
     case Delivery::Outcome::kMessageBad:
       return bury(batch, item, delivery.detail);
     case Delivery::Outcome::kMisconfigured:
+      if (item.letter.attempts < attempts_max_) break;
+      // It is no fault of the mail: it waits until the setting is mended.
+      counters_.retried.add();
+      return batch.batch->retry_uncounted(
+          item.index, due_at, note_of(item.letter, {"retry", delivery.detail}));
     case Delivery::Outcome::kTemporary:
     case Delivery::Outcome::kUnknown:  // rather one more copy than none
       break;

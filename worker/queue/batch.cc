@@ -29,6 +29,15 @@ void Batch::retry(std::size_t index, std::optional<WallTime> due_at, std::string
   decide(index, std::move(decision));
 }
 
+void Batch::retry_uncounted(std::size_t index, WallTime due_at, std::string note) {
+  Decision decision;
+  decision.kind = Decision::Kind::kRetry;
+  decision.uncounted = true;
+  decision.due_at = due_at;
+  decision.note = std::move(note);
+  decide(index, std::move(decision));
+}
+
 void Batch::bury(std::size_t index, std::string reason, std::string note) {
   Decision decision;
   decision.kind = Decision::Kind::kDead;

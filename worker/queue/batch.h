@@ -30,6 +30,9 @@ class Batch {
   // It comes again at `due_at`; one that has no attempt left becomes dead instead. Without
   // `due_at`: after ConsumerOptions::retry_delay.
   void retry(std::size_t index, std::optional<WallTime> due_at, std::string note = {});
+  // It comes again at `due_at`, and the attempt does not count: it failed for a cause that is not
+  // in the message.
+  void retry_uncounted(std::size_t index, WallTime due_at, std::string note = {});
   // It is of no use: a dead letter at once.
   void bury(std::size_t index, std::string reason, std::string note = {});
   // Somebody else has ended it.

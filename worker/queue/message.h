@@ -25,7 +25,7 @@ struct Decision {
   Kind kind = Kind::kAck;
   Message message;
   std::optional<WallTime> due_at;  // of kRetry; none: after ConsumerOptions::retry_delay
-  bool uncounted = false;          // of kRetry: the attempt was not begun, and it is due at once
+  bool uncounted = false;          // of kRetry: the attempt does not count; without due_at: at once
   std::string reason;              // of kDead: why
   std::string note;  // what the handler wants its own record to say (ConsumerOptions::record)
 };

@@ -35,6 +35,23 @@ TEST_F(SenderTest, FiguresHaveOneSampleEach) {
   EXPECT_EQ(page.find(sample), page.rfind(sample));
 }
 
+// Nothing is wrong with the mail: it waits until the setting is mended, however often it was tried.
+TEST_F(SenderTest, ASettingThatIsWrongBuriesNoMail) {
+  send(R"({"key":"a","to":"x@b.example","text":"T"})");
+  for (int i = 0; i < 3; ++i) {
+    cluster_.query(
+        database_,
+        "with due as (delete from edged.queue_delayed returning *) insert into "
+        "edged.queue_ready (queue_id, message_id, attempts) select queue_id, message_id, "
+        "attempts from due; update edged.queue_ready set attempts = 19");
+    transport_.script.push_back({Outcome::kMisconfigured, "535 5.7.8 bad login", {}, {}, {}});
+    deliver();
+    EXPECT_EQ(left(), "1");
+    EXPECT_EQ(value("select attempts from edged.queue_delayed"), "19");
+  }
+  EXPECT_EQ(dead(), "");
+}
+
 TEST_F(SenderTest, AKeyThatWasAcceptedIsNotSentAgain) {
   send(R"({"key":"a","to":"x@b.example","text":"T"})");
   deliver();

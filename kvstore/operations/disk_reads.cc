@@ -37,12 +37,12 @@ Result<Entry> read_all(storage::ValueReader& reader) {
 }
 
 // How many items from the first on have values that fit: 1 or more.
-std::uint32_t values_that_fit(const storage::ListPage& page, std::size_t value_bytes_max) {
+std::uint32_t values_that_fit(const storage::ListPage& page, const PageBounds& bounds) {
   std::uint32_t count = 0;
   std::uint64_t used = 0;
   for (const storage::ListItem& item : page.items) {
-    used += item.value_bytes;
-    if (used > value_bytes_max && count > 0) break;
+    used += item.value_bytes + (bounds.item_bytes ? bounds.item_bytes(item) : 0);
+    if (used > bounds.bytes_max && count > 0) break;
     ++count;
   }
   return count;
@@ -95,12 +95,12 @@ Result<std::vector<Result<Entry>>> read_entries(const storage::Store& store,
 
 Result<storage::ListPage> read_page(const storage::Store& store,
                                     storage::ListRequest request,
-                                    std::size_t value_bytes_max) {
+                                    const PageBounds& bounds) {
   const bool with_values = std::exchange(request.with_values, false);
   Result<storage::ListPage> keys = store.list(request);
   if (!keys || !with_values || keys->items.empty()) return keys;
-  request.limit = values_that_fit(*keys, value_bytes_max);
-  if (request.limit == 1 && keys->items.front().value_bytes > value_bytes_max) {
+  request.limit = values_that_fit(*keys, bounds);
+  if (request.limit == 1 && keys->items.front().value_bytes > bounds.bytes_max) {
     keys->complete = keys->complete && keys->items.size() == 1;
     keys->items.resize(1);
     keys->next_after = keys->items.front().key;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads that may wait for the disk, with bounded memory: storage pool only.
+// Reads that may wait for the disk, with bounded memory: storage pool only, but for check_key().
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,11 +29,18 @@ Result<std::vector<Result<storage::Entry>>> read_entries(const storage::Store& s
                                                          const std::vector<std::string>& keys,
                                                          std::size_t bytes_max);
 
-// A page whose values, if they are wanted, are at most `value_bytes_max` together; a first value
-// that is larger is left out. Errors: those of Store::list.
+// What a page with values may hold: its values and what the face adds to each item.
+struct PageBounds {
+  std::size_t bytes_max = 0;
+  std::function<std::size_t(const storage::ListItem&)> item_bytes{};  // null: nothing
+};
+
+// A page that ends before it is above `bounds`, if values are wanted; a first value that is larger
+// is left out. A page of a thousand large values would not fit memory, so values are loaded only
+// for as many items. Errors: those of Store::list.
 Result<storage::ListPage> read_page(const storage::Store& store,
                                     storage::ListRequest request,
-                                    std::size_t value_bytes_max);
+                                    const PageBounds& bounds);
 
 // Reads a value of a store that does not read in pieces (kUnsupported) as one piece.
 // Errors: those of Store::open_value.

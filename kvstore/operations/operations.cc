@@ -114,16 +114,26 @@ void Operations::stop() {
 }
 
 Result<Caller> Operations::identify(Face face, std::optional<std::string_view> bearer) const {
-  Caller caller(contexts_[static_cast<std::size_t>(face)]);
+  Caller caller(context(face));
   if (caller.is_open()) return caller;
   const Status status = bearer ? caller.show(*bearer) : caller.identify();
   return status.ok() ? Result<Caller>(std::move(caller)) : Result<Caller>(status);
 }
 
 Caller Operations::trusted(Face face) const {
-  Caller caller(contexts_[static_cast<std::size_t>(face)]);
+  Caller caller(context(face));
   caller.trust();
   return caller;
+}
+
+const AccessContext& Operations::context(Face face) const {
+  return contexts_[static_cast<std::size_t>(face)];
+}
+
+void Operations::put_upload(std::shared_ptr<StagedUpload> upload,
+                            storage::Write write,
+                            storage::WriteCallback done) {
+  put_staged(*shared_, std::move(upload), std::move(write), std::move(done));
 }
 
 void Operations::get(Caller caller,
@@ -211,7 +221,7 @@ void Operations::list(Caller caller, storage::ListRequest request, Done<storage:
   const Status allowed = call->authorize(demand);
   if (!allowed.ok()) return call->answer(allowed);
   call->run(Work::Length::kLong, [this, request = std::move(request)] {
-    return read_page(store_, request, kPageValueBytesMax);
+    return read_page(store_, request, {kPageValueBytesMax});
   });
 }
 

@@ -21,6 +21,7 @@
 #include "kvstore/access/access_table.h"
 #include "kvstore/operations/caller.h"
 #include "kvstore/operations/done.h"
+#include "kvstore/operations/staged_upload.h"
 #include "kvstore/operations/upload.h"
 #include "kvstore/operations/value_stream.h"
 #include "kvstore/operations/work.h"
@@ -110,8 +111,15 @@ class Operations {
                     std::string key,
                     Done<std::shared_ptr<Upload>> done);
 
-  // For the binary face, which has its own way to fast reads.
+  // For the binary face, which judges its requests with a Caller of its own per connection, because
+  // it answers most of them from memory without an allocation.
+  const AccessContext& context(Face face) const;
   Work& work() { return work_; }
+  // Writes `write`, whose one operation is the Put of the upload's value. Errors: those of
+  // Store::begin_upload, ValueUpload and Store::submit; kBusy: the pool is full.
+  void put_upload(std::shared_ptr<StagedUpload> upload,
+                  storage::Write write,
+                  storage::WriteCallback done);
 
  private:
   template <class Body>

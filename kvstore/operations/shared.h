@@ -15,6 +15,7 @@
 #include "kvstore/operations/done.h"
 #include "kvstore/operations/pending_count.h"
 #include "kvstore/operations/request_metrics.h"
+#include "kvstore/operations/staged_upload.h"
 #include "kvstore/operations/work.h"
 #include "kvstore/storage/store.h"
 
@@ -33,6 +34,13 @@ struct Shared {
     return *metrics[static_cast<std::size_t>(caller.face())];
   }
 };
+
+// Writes `write`, whose one operation is the Put of the upload's value, when the upload is done;
+// the upload lives until the answer. Counted as under way, and waited for by Operations::stop().
+void put_staged(Shared& shared,
+                std::shared_ptr<StagedUpload> upload,
+                storage::Write write,
+                storage::WriteCallback done);
 
 // The demand of an operation on one key, a prefix, or a namespace.
 inline Demand demand_of(Kind kind, storage::NamespaceNumber ns, std::string_view key = {}) {

@@ -8,6 +8,46 @@
 #include "kvstore/operations/shared.h"
 
 namespace edged::operations {
+namespace {
+
+struct StagedPut {
+  Shared& shared;
+  std::shared_ptr<StagedUpload> upload;
+  storage::Write write;
+  storage::WriteCallback done;
+};
+
+void end(const std::shared_ptr<StagedPut>& put,
+         Result<std::vector<storage::WriteOutcome>> written) {
+  Shared& shared = put->shared;
+  put->upload.reset();  // it is released on the pool, which is there until stop() returns
+  shared.work.under_way()->end();
+  std::exchange(put->done, nullptr)(std::move(written));
+  shared.pending.end();  // last: the operations may go
+}
+
+}  // namespace
+
+void put_staged(Shared& shared,
+                std::shared_ptr<StagedUpload> upload,
+                storage::Write write,
+                storage::WriteCallback done) {
+  auto put = std::make_shared<StagedPut>(
+      StagedPut{shared, std::move(upload), std::move(write), std::move(done)});
+  shared.pending.begin();
+  shared.work.under_way()->begin();
+  put->upload->finish([put](Result<storage::StagedValue> staged) {
+    if (!staged) {
+      end(put, staged.error());
+      return;
+    }
+    std::get<storage::Put>(put->write.operations.front()).staged = *staged;
+    put->shared.store.submit(std::move(put->write),
+                             [put](Result<std::vector<storage::WriteOutcome>> written) {
+                               end(put, std::move(written));
+                             });
+  });
+}
 
 Upload::Upload(Shared& shared, Caller caller, storage::NamespaceNumber ns, std::string key)
     : shared_(shared),
@@ -55,33 +95,17 @@ void Upload::put(storage::Put put,
   write.operations.emplace_back(std::move(put));
   write.durability = durability;
   write.owner = caller_.owner();
-  const std::shared_ptr<UnderWayCount> under_way = shared_.work.under_way();
-  under_way->begin();
-  // Shared, because a std::function must be copyable. The upload lives until the put is answered.
-  auto planned = std::make_shared<storage::Write>(std::move(write));
-  staged_->finish([self = shared_from_this(), call, planned, under_way](
-                      Result<storage::StagedValue> staged) mutable {
-    if (!staged) {
-      self.reset();
-      under_way->end();
-      call->answer(staged.error());
-      return;
-    }
-    std::get<storage::Put>(planned->operations.front()).staged = *staged;
-    storage::Store& store = self->shared_.store;
-    store.submit(std::move(*planned),
-                 [self = std::move(self), call, under_way](
-                     Result<std::vector<storage::WriteOutcome>> written) mutable {
-                   self.reset();  // released on the pool, which stop() keeps until the answer
-                   under_way->end();
-                   if (!written) {
-                     call->answer(written.error());
-                     return;
-                   }
-                   const Code status = written->front().code;
-                   call->answer(std::move(written->front()), status);
-                 });
-  });
+  put_staged(shared_,
+             staged_,
+             std::move(write),
+             [call](Result<std::vector<storage::WriteOutcome>> written) {
+               if (!written) {
+                 call->answer(written.error());
+                 return;
+               }
+               const Code status = written->front().code;
+               call->answer(std::move(written->front()), status);
+             });
 }
 
 }  // namespace edged::operations

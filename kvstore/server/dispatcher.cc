@@ -2,7 +2,6 @@
 // See dispatcher.h.
 #include "kvstore/server/dispatcher.h"
 
-#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,87 +23,57 @@ constexpr std::size_t kMultiGetHereBytesMax = 2048;
 // What a connection keeps for its next GET.
 constexpr std::size_t kScratchBytesMax = 1024;
 
-constexpr std::array<const char*, 5> kClasses{
-    "answered", "invalid", "try_again", "not_allowed", "failed"};
+// Of the known operations, and of all others.
+std::vector<std::string_view> metric_names() {
+  std::vector<std::string_view> names;
+  for (const KnownOperation& known : known_operations()) {
+    names.push_back(wire::opcode_name(known.opcode));
+  }
+  names.emplace_back("unknown");
+  return names;
+}
+
+void complete_write(PlannedWrite& plan,
+                    Result<std::vector<storage::WriteOutcome>> written,
+                    const ReplyTo& to,
+                    Completion& completion,
+                    std::uint64_t ticket,
+                    std::chrono::steady_clock::time_point start,
+                    operations::RequestMetrics& metrics) {
+  std::string response;
+  const Code status = answer_write(std::move(plan), std::move(written), to, response);
+  metrics.count(place_of(to.opcode), status, start);
+  if (to.quiet && goes_without_saying(to.opcode, status)) {
+    response.clear();
+  }
+  completion.complete(ticket, std::move(response));
+}
 
 }  // namespace
 
-struct Dispatcher::Metrics {
-  explicit Metrics(MetricsRegistry& registry)
-      : connections(registry.gauge("edged_kv_connections", "Open binary connections.")),
-        seconds(registry.histogram("edged_kv_request_seconds",
-                                   "From a request's arrival to its response.")),
-        hits(registry.counter("edged_kv_keys_total", "Keys read.", {{"result", "hit"}})),
-        misses(registry.counter("edged_kv_keys_total", "Keys read.", {{"result", "miss"}})) {
-    const std::span<const KnownOperation> known = known_operations();
-    requests.resize(known.size() + 1);
-    for (std::size_t i = 0; i <= known.size(); ++i) {
-      const std::string name(i < known.size() ? wire::opcode_name(known[i].opcode) : "unknown");
-      for (std::size_t c = 0; c < kClasses.size(); ++c) {
-        requests[i][c] = &registry.counter("edged_kv_requests_total",
-                                           "Requests answered.",
-                                           {{"opcode", name}, {"class", kClasses[c]}});
-      }
-    }
-  }
-
-  void count(Opcode opcode, Code status, Instant start) {
-    const std::size_t status_class =
-        std::min<std::size_t>(static_cast<std::uint16_t>(status) >> 8, kClasses.size() - 1);
-    requests[place_of(opcode)][status_class]->add();
-    seconds.observe(std::chrono::steady_clock::now() - start);
-  }
-
-  void count(const KeyCounts& keys) {
-    if (keys.hits > 0) {
-      hits.add(keys.hits);
-    }
-    if (keys.misses > 0) {
-      misses.add(keys.misses);
-    }
-  }
-
-  Gauge& connections;
-  Histogram& seconds;
-  Counter& hits;
-  Counter& misses;
-  std::vector<std::array<Counter*, kClasses.size()>> requests;
-};
-
-struct Dispatcher::Commit {
-  PlannedWrite plan;
-  ReplyTo to;
-  std::shared_ptr<operations::StagedUpload> upload;
-  std::shared_ptr<Completion> completion;
-  std::uint64_t ticket = 0;
-  Instant start;
-};
-
-Dispatcher::Dispatcher(storage::Store& store,
+Dispatcher::Dispatcher(operations::Operations& operations,
+                       storage::Store& store,
                        const Clock& clock,
                        MetricsRegistry& registry,
                        DispatcherOptions options)
-    : store_(store),
+    : operations_(operations),
+      store_(store),
       clock_(clock),
       started_ms_(to_unix_ms(clock.wall_now())),
-      metrics_(std::make_shared<Metrics>(registry)),
+      connections_(registry.gauge("edged_kv_connections", "Open binary connections.")),
+      metrics_(std::make_shared<operations::RequestMetrics>(
+          registry, operations::Face::kBinary, metric_names())),
       durability_(options.durability),
       access_(options.access),
-      under_way_max_(options.under_way_max),
-      under_way_(std::make_shared<std::atomic<std::size_t>>(0)),
-      memory_(options.connection_bytes_max),
-      pool_(options.storage_threads, options.storage_queue_max) {}
+      under_way_(operations.work().under_way()),
+      memory_(options.connection_bytes_max) {}
 
 Dispatcher::~Dispatcher() {
-  commits_.wait_for_none();  // what is put must be released on the pool
-}
-
-Gauge& Dispatcher::connections() {
-  return metrics_->connections;
+  reads_.wait_for_none();
 }
 
 void Dispatcher::count(Opcode opcode, Code status, Instant start) {
-  metrics_->count(opcode, status, start);
+  metrics_->count(place_of(opcode), status, start);
 }
 
 void Dispatcher::refuse_busy(const wire::Request& request,
@@ -112,7 +81,7 @@ void Dispatcher::refuse_busy(const wire::Request& request,
                              const char* why,
                              std::string& out) {
   metrics_->count(
-      request.opcode,
+      place_of(request.opcode),
       append_failure(to, Status(Code::kBusy, std::string("could not take request: ") + why), out),
       std::chrono::steady_clock::now());
 }
@@ -125,7 +94,7 @@ bool Dispatcher::dispatch(const wire::Request& request,
   const Instant start = std::chrono::steady_clock::now();
   Status checked = check_request(request);
   if (!checked.ok()) {
-    metrics_->count(request.opcode, append_failure(to, checked, out), start);
+    metrics_->count(place_of(request.opcode), append_failure(to, checked, out), start);
     return true;
   }
   const Route route = route_of(request.opcode);
@@ -156,8 +125,7 @@ void Dispatcher::end(Turn& turn) {
   const std::uint64_t answered = turn.keys.hits + turn.keys.misses;
   if (answered == 0) return;
   metrics_->count(turn.keys);
-  metrics_->requests[place_of(Opcode::kGet)][0]->add(answered);
-  metrics_->seconds.observe(std::chrono::steady_clock::now() - turn.start, answered);
+  metrics_->count_answered(place_of(Opcode::kGet), answered, turn.start);
   turn.keys = {};
   if (turn.scratch.value.capacity() > kScratchBytesMax) turn.scratch = {};
 }
@@ -195,7 +163,7 @@ bool Dispatcher::answer_now(const wire::Request& request,
   }
   if (status) {
     metrics_->count(keys);
-    metrics_->count(request.opcode, *status, start);
+    metrics_->count(place_of(request.opcode), *status, start);
     if (to.quiet && goes_without_saying(request.opcode, *status)) {
       out.resize(before);
     }
@@ -229,8 +197,7 @@ Code Dispatcher::execute_on_disk(const wire::Request& request,
     case Opcode::kTokenRevoke:
       return answer_token_operation(access_, store_, request, to, out);
     case Opcode::kStats:
-      return answer_stats(
-          store_, clock_, NodeStats{started_ms_, metrics_->connections.value()}, to, out);
+      return answer_stats(store_, clock_, NodeStats{started_ms_, connections_.value()}, to, out);
     default:
       return append_failure(to, Status(Code::kInternal, "could not route the operation"), out);
   }
@@ -246,14 +213,14 @@ void Dispatcher::answer_from_disk(const wire::Request& request,
   Code status = Code::kOk;
   if (request.opcode == Opcode::kGet) {
     KeyCounts keys;
-    const Delivery delivery{completion, ticket, pool_};
+    const Delivery delivery{completion, ticket, pool()};
     status = answer_get_from_disk(store_, request, to, delivery, keys, response, go_on);
     metrics_->count(keys);
   } else {
     status = execute_on_disk(request, to, response);
   }
-  metrics_->count(to.opcode, status, start);
-  under_way_->fetch_sub(1);
+  metrics_->count(place_of(to.opcode), status, start);
+  under_way_->end();
   if (go_on) {
     completion->complete_part(ticket, std::move(response), std::move(go_on));
     return;
@@ -276,7 +243,7 @@ void Dispatcher::submit_write(const wire::Request& request,
         planned
             ? answer_write(*std::move(planned), std::vector<storage::WriteOutcome>{}, to, response)
             : append_failure(to, planned.error(), response);
-    metrics_->count(request.opcode, status, start);
+    metrics_->count(place_of(request.opcode), status, start);
     completion->complete(ticket, std::move(response));
     return;
   }
@@ -285,17 +252,11 @@ void Dispatcher::submit_write(const wire::Request& request,
   planned->write.atomic = write.atomic;
   // Shared, because a std::function must be copyable.
   auto plan = std::make_shared<PlannedWrite>(*std::move(planned));
-  under_way_->fetch_add(1);
+  under_way_->begin();
   auto done = [plan, to, completion, ticket, start, metrics = metrics_, under_way = under_way_](
                   Result<std::vector<storage::WriteOutcome>> written) {
-    std::string response;
-    const Code status = answer_write(std::move(*plan), std::move(written), to, response);
-    metrics->count(to.opcode, status, start);
-    under_way->fetch_sub(1);
-    if (to.quiet && goes_without_saying(to.opcode, status)) {
-      response.clear();
-    }
-    completion->complete(ticket, std::move(response));
+    under_way->end();
+    complete_write(*plan, std::move(written), to, *completion, ticket, start, *metrics);
   };
   store_.submit(std::move(write), std::move(done));
 }
@@ -305,57 +266,26 @@ void Dispatcher::commit_upload(std::shared_ptr<operations::StagedUpload> upload,
                                const ReplyTo& to,
                                const std::shared_ptr<Completion>& completion,
                                std::uint64_t ticket) {
-  auto commit = std::make_shared<Commit>();
-  commit->to = to;
-  commit->upload = std::move(upload);
-  commit->completion = completion;
-  commit->ticket = ticket;
-  commit->start = std::chrono::steady_clock::now();
-  commits_.begin();
-  under_way_->fetch_add(1);
+  const Instant start = std::chrono::steady_clock::now();
   Status checked = check_request(request);
   Result<PlannedWrite> planned =
       checked.ok() ? plan_write(request, durability_) : Result<PlannedWrite>(checked);
   if (!planned) {
-    end_commit(commit, planned.error());
+    std::string response;
+    metrics_->count(place_of(to.opcode), append_failure(to, planned.error(), response), start);
+    completion->complete(ticket, std::move(response));
     return;
   }
-  commit->plan = *std::move(planned);
-  commit->upload->finish([this, commit](Result<storage::StagedValue> staged) {
-    write_commit(commit, std::move(staged));
-  });
-}
-
-void Dispatcher::write_commit(const std::shared_ptr<Commit>& commit,
-                              Result<storage::StagedValue> staged) {
-  if (!staged) {
-    end_commit(commit, staged.error());
-    return;
-  }
-  storage::Write write = std::move(commit->plan.write);
-  write.owner = commit->completion.get();
-  std::get<storage::Put>(write.operations.front()).staged = *staged;
-  store_.submit(std::move(write),
-                [this, commit](Result<std::vector<storage::WriteOutcome>> written) {
-                  end_commit(commit, std::move(written));
-                });
-}
-
-void Dispatcher::end_commit(const std::shared_ptr<Commit>& commit,
-                            Result<std::vector<storage::WriteOutcome>> written) {
-  std::string response;
-  const ReplyTo& to = commit->to;
-  const Code status = written
-                          ? answer_write(std::move(commit->plan), std::move(written), to, response)
-                          : append_failure(to, written.error(), response);
-  metrics_->count(to.opcode, status, commit->start);
-  if (to.quiet && goes_without_saying(to.opcode, status)) {
-    response.clear();
-  }
-  commit->upload.reset();
-  under_way_->fetch_sub(1);
-  commit->completion->complete(commit->ticket, std::move(response));
-  commits_.end();  // last: the dispatcher may go
+  storage::Write write = std::move(planned->write);
+  write.owner = completion.get();
+  auto plan = std::make_shared<PlannedWrite>(*std::move(planned));
+  operations_.put_upload(std::move(upload),
+                         std::move(write),
+                         [plan, to, completion, ticket, start, metrics = metrics_](
+                             Result<std::vector<storage::WriteOutcome>> written) {
+                           complete_write(
+                               *plan, std::move(written), to, *completion, ticket, start, *metrics);
+                         });
 }
 
 void Dispatcher::post_to_pool(const wire::Request& request,
@@ -364,19 +294,20 @@ void Dispatcher::post_to_pool(const wire::Request& request,
                               std::uint64_t ticket,
                               Instant start) {
   auto owned = std::make_shared<OwnedRequest>(request);
-  under_way_->fetch_add(1);
   const auto length = request.opcode == Opcode::kGet ? operations::StoragePool::Length::kShort
                                                      : operations::StoragePool::Length::kLong;
-  const bool posted =
-      pool_.post(completion.get(), length, [this, owned, to, completion, ticket, start] {
+  reads_.begin();
+  const bool posted = operations_.work().post(
+      completion.get(), length, [this, owned, to, completion, ticket, start] {
         answer_from_disk(owned->request(), to, completion, ticket, start);
+        reads_.end();  // last: the dispatcher may go
       });
   if (!posted) {
+    reads_.end();
     std::string response;
     append_failure(
         to, Status(Code::kBusy, "could not read: the queue of reads from disk is full"), response);
-    metrics_->count(to.opcode, Code::kBusy, start);
-    under_way_->fetch_sub(1);
+    metrics_->count(place_of(to.opcode), Code::kBusy, start);
     completion->complete(ticket, std::move(response));
   }
 }

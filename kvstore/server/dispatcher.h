@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a request to its response, without I/O of its own. What memory can answer is answered at
 // once; a read that needs the disk goes to the storage pool, a write to the store's writer thread,
-// and the response comes through a Completion. Any thread may dispatch. The store and the registry
-// must outlive every completion, the dispatcher itself need not.
+// and the response comes through a Completion. Pool, uploads and counts are the operations' of the
+// node. Any thread may dispatch. The store and the registry must outlive every completion, the
+// dispatcher itself need not.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "kvstore/access/access_table.h"
+#include "kvstore/operations/operations.h"
 #include "kvstore/operations/pending_count.h"
+#include "kvstore/operations/request_metrics.h"
 #include "kvstore/operations/staged_upload.h"
-#include "kvstore/operations/storage_pool.h"
 #include "kvstore/server/completion.h"
 #include "kvstore/server/memory_share.h"
 #include "kvstore/server/reads.h"
@@ -26,10 +27,6 @@
 namespace edged::server {
 
 struct DispatcherOptions {
-  std::size_t storage_threads = 2;
-  std::size_t storage_queue_max = 4096;
-  // With more requests than this waiting for the writer or the disk the node is overloaded.
-  std::size_t under_way_max = 8192;
   // That all connections may hold together, beside what each may hold anyway.
   std::size_t connection_bytes_max = 512 * 1024 * 1024;
   storage::Durability durability = storage::Durability::kWal;  // of writes that do not ask for sync
@@ -38,11 +35,12 @@ struct DispatcherOptions {
 
 class Dispatcher {
  public:
-  Dispatcher(storage::Store& store,
+  Dispatcher(operations::Operations& operations,
+             storage::Store& store,
              const Clock& clock,
              MetricsRegistry& registry,
              DispatcherOptions options);
-  ~Dispatcher();
+  ~Dispatcher();  // waits for its reads on the pool
 
   // True: the response was appended to `out`. False: `completion` gets it under `ticket`. It is
   // empty if the request is quiet and there is nothing to say.
@@ -77,7 +75,7 @@ class Dispatcher {
                      std::uint64_t ticket);
 
   // True while so much waits that connections with more than their share are to be told to wait.
-  bool overloaded() const { return under_way_->load() > under_way_max_; }
+  bool overloaded() const { return operations_.work().overloaded(); }
   void refuse_busy(const wire::Request& request,
                    const ReplyTo& to,
                    const char* why,
@@ -89,12 +87,11 @@ class Dispatcher {
   void count(wire::Opcode opcode, Code status, std::chrono::steady_clock::time_point start);
 
   storage::Store& store() { return store_; }
-  operations::StoragePool& pool() { return pool_; }
+  operations::StoragePool& pool() { return operations_.work().pool(); }
   // The gauge of open connections; STATS reports it too.
-  Gauge& connections();
+  Gauge& connections() { return connections_; }
 
  private:
-  struct Metrics;
   using Instant = std::chrono::steady_clock::time_point;
 
   bool answer_now(const wire::Request& request, const ReplyTo& to, Instant start, std::string& out);
@@ -114,23 +111,18 @@ class Dispatcher {
                         std::uint64_t ticket,
                         Instant start);
   Code execute_on_disk(const wire::Request& request, const ReplyTo& to, std::string& out);
-  struct Commit;
-  void write_commit(const std::shared_ptr<Commit>& commit, Result<storage::StagedValue> staged);
-  void end_commit(const std::shared_ptr<Commit>& commit,
-                  Result<std::vector<storage::WriteOutcome>> written);
 
+  operations::Operations& operations_;
   storage::Store& store_;
   const Clock& clock_;
   const std::int64_t started_ms_;
-  std::shared_ptr<Metrics> metrics_;
+  Gauge& connections_;
+  const std::shared_ptr<operations::RequestMetrics> metrics_;  // shared with completions
   const storage::Durability durability_;
   access::AccessTable* const access_;
-  const std::size_t under_way_max_;
-  // Requests that wait for the writer or the disk. Shared with completions.
-  std::shared_ptr<std::atomic<std::size_t>> under_way_;
+  const std::shared_ptr<operations::UnderWayCount> under_way_;  // likewise
   MemoryTotal memory_;
-  operations::PendingCount commits_;  // uploads being put; the destructor waits for them
-  operations::StoragePool pool_;      // last: its threads use the members above
+  operations::PendingCount reads_;  // on the pool
 };
 
 }  // namespace edged::server

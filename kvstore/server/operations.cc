@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "kvstore/operations/disk_reads.h"
 #include "proto/wire/limits.h"
 
 namespace edged::server {
@@ -152,7 +153,7 @@ bool is_write(Opcode opcode) {
 }
 
 Result<Operation> to_operation(storage::NamespaceNumber ns, const wire::Item& item) {
-  Status checked = check_key(item.key);
+  Status checked = operations::check_key(item.key);
   if (checked.ok() && item.fields.lease && *item.fields.lease == 0) {
     checked = invalid("could not put: the lease must not be 0");
   }
@@ -171,14 +172,6 @@ Result<Operation> to_operation(storage::NamespaceNumber ns, const wire::Item& it
   }
   return item.opcode == Opcode::kAdd ? to_add(keyed<storage::Add>(own, item.key), item)
                                      : to_touch(keyed<storage::Touch>(own, item.key), item);
-}
-
-Status check_key(std::string_view key) {
-  if (key.empty() || key.size() > wire::kKeyBytesMax) {
-    return invalid("could not use key of " + std::to_string(key.size()) +
-                   " bytes: 1 to 512 are allowed");
-  }
-  return {};
 }
 
 }  // namespace edged::server

@@ -20,7 +20,4 @@ bool is_write(wire::Opcode opcode);
 // Errors: kInvalidArgument, kTooLarge: a field is out of range.
 Result<storage::Operation> to_operation(storage::NamespaceNumber ns, const wire::Item& item);
 
-// kOk, or kInvalidArgument if a key of this size cannot exist.
-Status check_key(std::string_view key);
-
 }  // namespace edged::server

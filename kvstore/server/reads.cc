@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "kvstore/operations/disk_reads.h"
 #include "kvstore/server/mirror_terms.h"
 #include "kvstore/server/operations.h"
 #include "proto/wire/limits.h"
@@ -77,28 +78,13 @@ wire::Item list_item(const storage::ListItem& listed, std::uint16_t flags) {
   return item;
 }
 
-// How many items of a page without values fit a frame once their values are added: 1 or more.
-std::uint32_t values_that_fit(const storage::ListPage& page,
-                              std::uint16_t flags,
-                              std::size_t room) {
-  std::uint32_t count = 0;
-  std::size_t used = 0;
-  for (const storage::ListItem& listed : page.items) {
-    used += wire::item_bytes(list_item(listed, flags)) + listed.value_bytes;
-    if (used > room && count > 0) {
-      break;
-    }
-    ++count;
-  }
-  return count;
-}
-
 Result<storage::ListRequest> list_request(const wire::Request& request) {
   storage::ListRequest list;
   list.ns = request.ns;
   list.reader = reader_of(request);
   list.prefix = request.key;
   list.limit = request.fields.limit.value_or(wire::kListLimitMax);
+  list.with_values = (request.flags & wire::kFlagWithValues) != 0;
   if (request.key.size() > wire::kKeyBytesMax) {
     return Status(Code::kInvalidArgument, "could not list keys: prefix is longer than 512 bytes");
   }
@@ -110,28 +96,6 @@ Result<storage::ListRequest> list_request(const wire::Request& request) {
     list.start_after = *request.fields.cursor;
   }
   return list;
-}
-
-// Values are loaded only for as many items as one frame holds: a page of a thousand large values
-// would not fit memory.
-Result<storage::ListPage> load_page(const Store& store,
-                                    storage::ListRequest list,
-                                    const wire::Request& request,
-                                    std::size_t room) {
-  Result<storage::ListPage> keys = store.list(list);
-  if (!keys || (request.flags & wire::kFlagWithValues) == 0 || keys->items.empty()) {
-    return keys;
-  }
-  const std::uint32_t count = values_that_fit(*keys, request.flags, room);
-  if (count == 1 && keys->items.front().value_bytes > room) {
-    keys->items.resize(1);
-    keys->next_after = keys->items.front().key;
-    keys->complete = false;
-    return keys;
-  }
-  list.limit = count;
-  list.with_values = true;
-  return store.list(list);
 }
 
 // Nothing if the disk has to be asked.
@@ -256,7 +220,7 @@ std::optional<Code> answer_get(Store& store,
                                ReadTier tier,
                                KeyCounts& counts,
                                std::string& out) {
-  Status key = check_key(request.key);
+  Status key = operations::check_key(request.key);
   if (!key.ok()) {
     return append_failure(to, key, out);
   }
@@ -284,7 +248,7 @@ std::optional<Code> answer_multi_get(const Store& store,
   wire::ItemReader reader(request.value);
   wire::Item asked;
   while (reader.next(asked)) {
-    Status key = check_key(asked.key);
+    Status key = operations::check_key(asked.key);
     MirrorTerms terms(store, request, asked.fields.ns.value_or(request.ns), asked.key);
     const Result<Entry> read = key.ok() ? terms.get(tier) : Result<Entry>(std::move(key));
     if (read.code() == Code::kBusy && tier == ReadTier::kMemory) {
@@ -320,7 +284,10 @@ Code answer_list(const Store& store,
   // Who owns the prefix owns every key with it.
   MirrorTerms terms(store, request, request.ns, request.key);
   const std::size_t room = to.body_bytes_max - kCursorBytes;
-  Result<storage::ListPage> page = load_page(store, *list, request, room);
+  const operations::PageBounds bounds{room, [&request](const storage::ListItem& item) {
+                                        return wire::item_bytes(list_item(item, request.flags));
+                                      }};
+  Result<storage::ListPage> page = operations::read_page(store, *list, bounds);
   const Status confirmed = terms.confirm();
   if (!page || !confirmed.ok()) {
     const Status& why = page ? confirmed : page.error();

@@ -8,15 +8,13 @@
 #include <optional>
 #include <string>
 
+#include "kvstore/operations/request_metrics.h"
 #include "kvstore/server/reply.h"
 #include "kvstore/storage/store.h"
 
 namespace edged::server {
 
-struct KeyCounts {
-  std::uint64_t hits = 0;
-  std::uint64_t misses = 0;
-};
+using operations::KeyCounts;
 
 // Each appends one response and returns its status, or appends nothing and returns nothing if the
 // answer would need the disk (kMemory only).

@@ -59,12 +59,19 @@ std::size_t reactor_count(std::size_t configured) {
 
 DispatcherOptions dispatcher_options(const ServerOptions& options) {
   DispatcherOptions dispatcher;
-  dispatcher.storage_threads = options.storage_threads;
   dispatcher.durability = options.durability;
   dispatcher.access = options.access;
-  dispatcher.under_way_max = options.limits.under_way_max;
   dispatcher.connection_bytes_max = options.limits.connection_bytes_max;
   return dispatcher;
+}
+
+std::unique_ptr<operations::Operations> make_operations(const ServerOptions& options,
+                                                        storage::Store& store,
+                                                        MetricsRegistry& registry) {
+  operations::OperationsOptions made;
+  made.work.storage_threads = options.storage_threads;
+  made.work.under_way_max = options.limits.under_way_max;
+  return std::make_unique<operations::Operations>(store, options.access, registry, made);
 }
 
 // Often enough that no deadline is missed by more than a quarter.
@@ -82,17 +89,19 @@ milliseconds sweep_period(const Limits& limits) {
 
 class Server::Impl {
  public:
-  Impl(ServerOptions options, storage::Store& store, const Clock& clock, MetricsRegistry& registry)
+  // `own` is null if `operations` are another's.
+  Impl(ServerOptions options,
+       std::unique_ptr<operations::Operations> own,
+       operations::Operations& operations,
+       storage::Store& store,
+       const Clock& clock,
+       MetricsRegistry& registry)
       : options_(std::move(options)),
+        own_operations_(std::move(own)),
         strangers_(std::max<std::size_t>(1, options_.limits.connections_max / kStrangersShare)),
-        dispatcher_(store, clock, registry, dispatcher_options(options_)),
-        access_{options_.access,
-                store,
-                registry.counter("edged_auth_failures_total",
-                                 "Tokens shown that were not valid.",
-                                 {{"face", "binary"}})},
+        dispatcher_(operations, store, clock, registry, dispatcher_options(options_)),
         context_{dispatcher_,
-                 access_,
+                 operations.context(operations::Face::kBinary),
                  options_.limits,
                  clock,
                  registry.counter("edged_kv_received_bytes_total", "Bytes received from clients."),
@@ -316,9 +325,9 @@ class Server::Impl {
   }
 
   const ServerOptions options_;
+  const std::unique_ptr<operations::Operations> own_operations_;  // null: another's
   Strangers strangers_;
   Dispatcher dispatcher_;
-  AccessContext access_;
   ConnectionContext context_;
   Counter& refused_;
   std::vector<std::shared_ptr<Reactor>> reactors_;
@@ -339,8 +348,20 @@ class Server::Impl {
 Server::Server(ServerOptions options,
                storage::Store& store,
                const Clock& clock,
+               MetricsRegistry& registry) {
+  auto own = make_operations(options, store, registry);
+  operations::Operations& operations = *own;
+  impl_ = std::make_unique<Impl>(
+      std::move(options), std::move(own), operations, store, clock, registry);
+}
+
+Server::Server(ServerOptions options,
+               operations::Operations& operations,
+               storage::Store& store,
+               const Clock& clock,
                MetricsRegistry& registry)
-    : impl_(std::make_unique<Impl>(std::move(options), store, clock, registry)) {}
+    : impl_(std::make_unique<Impl>(
+          std::move(options), nullptr, operations, store, clock, registry)) {}
 
 Server::~Server() = default;
 

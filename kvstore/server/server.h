@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kvstore/operations/operations.h"
 #include "kvstore/server/options.h"
 #include "kvstore/storage/store.h"
 #include "proto/base/clock.h"
@@ -19,6 +20,14 @@ namespace edged::server {
 
 class Server {
  public:
+  // On the operations that the node's other faces use too; they must outlive the server.
+  // ServerOptions::storage_threads and Limits::under_way_max have no effect.
+  Server(ServerOptions options,
+         operations::Operations& operations,
+         storage::Store& store,
+         const Clock& clock,
+         MetricsRegistry& registry);
+  // With operations of its own.
   Server(ServerOptions options,
          storage::Store& store,
          const Clock& clock,

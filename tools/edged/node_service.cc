@@ -133,7 +133,7 @@ class Node {
         tls_(std::move(tls)),
         store_(std::move(store)),
         operations_(*store_, &access_, metrics_, {}),
-        server_(server_options(config, access, tls_, plan), *store_, clock_, metrics_),
+        server_(server_options(config, access, tls_, plan), operations_, *store_, clock_, metrics_),
         rest_(io_.get_executor(),
               operations_,
               clock_,

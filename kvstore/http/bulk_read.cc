@@ -26,11 +26,19 @@ Refusal invalid_request() {
 Checked<BulkRead> from_json(const json::value& document) {
   const json::object* object = document.if_object();
   if (object == nullptr) return invalid_request();
+  BulkRead read;
+  // First of all, as at Cloudflare: a Worker sees the same error if more than one thing is wrong.
+  if (const json::value* type = object->if_contains("type"); type != nullptr && !type->is_null()) {
+    const json::string* text = type->if_string();
+    if (text == nullptr) return invalid_request();
+    const std::string_view name(text->data(), text->size());
+    if (Check refused = check_bulk_read_type(name)) return *std::move(refused);
+    read.json = name == "json";
+  }
   const json::value* keys = object->if_contains("keys");
   const json::array* names = keys == nullptr ? nullptr : keys->if_array();
   if (names == nullptr) return invalid_request();
   if (Check refused = check_bulk_read_keys(names->size())) return *std::move(refused);
-  BulkRead read;
   std::set<std::string_view> seen;
   for (const json::value& name : *names) {
     const json::string* text = name.if_string();
@@ -38,13 +46,6 @@ Checked<BulkRead> from_json(const json::value& document) {
     const std::string_view key(text->data(), text->size());
     if (Check refused = check_key(key)) return *std::move(refused);
     if (seen.insert(key).second) read.keys.emplace_back(key);
-  }
-  if (const json::value* type = object->if_contains("type"); type != nullptr && !type->is_null()) {
-    const json::string* text = type->if_string();
-    if (text == nullptr) return invalid_request();
-    const std::string_view name(text->data(), text->size());
-    if (Check refused = check_bulk_read_type(name)) return *std::move(refused);
-    read.json = name == "json";
   }
   const json::value* metadata = object->if_contains("withMetadata");
   if (metadata != nullptr && !metadata->is_null()) {

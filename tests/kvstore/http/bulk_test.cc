@@ -120,6 +120,12 @@ TEST(BulkReadTest, ParsesRequests) {
             "You can request a maximum of 100 keys");
   EXPECT_EQ(read_refusal(R"({"keys":["a"],"type":"stream"})"),
             "\"stream\" is not a valid type. Use \"json\" or \"text\"");
+  // Of several faults, the type is named.
+  const std::vector<std::string> wrong_keys = {"", "\"\"", "1", keys + ",\"k\""};
+  for (const std::string& wrong : wrong_keys) {
+    EXPECT_EQ(read_refusal("{\"keys\":[" + wrong + "],\"type\":\"stream\"}"),
+              "\"stream\" is not a valid type. Use \"json\" or \"text\"");
+  }
   EXPECT_EQ(read_refusal(R"({"keys":["a"],"cacheTtl":"10"})"),
             "Invalid cache_ttl of 10. Cache TTL must be at least 30.");
   EXPECT_EQ(read_refusal(R"({"keys":["a",""]})"), "Key names must not be empty");

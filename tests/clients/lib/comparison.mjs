@@ -27,8 +27,47 @@ export function same(operation, left, right) {
   return isDeepStrictEqual(left, right);
 }
 
-// [name, reason, whether it explains this difference]
-export const EXPLAINED = [];
+// What an answer to a bulk read says of a value that is not UTF-8.
+const NOT_TEXT = "At least one of the requested keys corresponds to a non-text value";
+
+const many = ({ op }) => op === "get_many" || op === "get_many_with_metadata";
+
+// Whether a text of the answer holds U+FFFD, which stands for bytes that are no UTF-8.
+const has_replacement = (answer) => JSON.stringify(answer).includes("\ufffd");
+
+// The entries of a bulk read without the key __proto__.
+const without_proto = ({ ok }) => ok.filter(([name]) => name !== "__proto__");
+
+// `applies` says whether `name` explains this difference; `reason` is for the reader.
+export const EXPLAINED = [
+  {
+    name: "bulk read of bytes as text",
+    reason:
+      "Miniflare puts U+FFFD in the place of bytes that are not UTF-8. The live service refuses such a read, " +
+      "and so does edged: a value would otherwise come back changed.",
+    applies: (operation, reference, answer) =>
+      many(operation) && has_replacement(reference.ok ?? "") && !!answer.error?.message.includes(NOT_TEXT),
+  },
+  {
+    name: "prefix with U+0000",
+    reason: "Miniflare's SQLite ends a text at U+0000 and finds no key with such a prefix. edged finds it.",
+    applies: (operation, reference, answer) =>
+      operation.op === "list" &&
+      !!operation.options.prefix?.includes("\0") &&
+      reference.ok?.keys.length === 0 &&
+      !!answer.ok?.keys.every(({ name }) => name.startsWith(operation.options.prefix)),
+  },
+  {
+    name: "bulk read of __proto__",
+    reason: "Miniflare puts values into a JavaScript object by name, which loses this one. edged answers it.",
+    applies: (operation, reference, answer) =>
+      many(operation) &&
+      operation.keys.includes("__proto__") &&
+      reference.ok &&
+      answer.ok &&
+      isDeepStrictEqual(reference.ok, without_proto(answer)),
+  },
+];
 
 // The name of the explanation, or undefined.
 export function explain(operation, reference, answer) {

@@ -11,11 +11,20 @@ const to_base64 = (bytes) => {
 };
 const from_base64 = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
 
-// {"text"}, {"base64"} (an ArrayBuffer) or {"stream"} (base64 of a stream whose length is not known).
+// `count` bytes of a pattern, for values that would take long as base64.
+function pattern(count) {
+  const bytes = new Uint8Array(count);
+  for (let at = 0; at < count; ++at) bytes[at] = (at * 7 + (at >> 8)) & 0xff;
+  return bytes;
+}
+
+// {"text"}, {"base64"} (an ArrayBuffer), {"stream"} (base64 of a stream whose length is not known),
+// {"pattern"} or {"pattern_stream"} (a number of bytes).
 function make_value(given) {
   if ("text" in given) return given.text;
   if ("base64" in given) return from_base64(given.base64).buffer;
-  const bytes = from_base64(given.stream);
+  if ("pattern" in given) return pattern(given.pattern).buffer;
+  const bytes = "stream" in given ? from_base64(given.stream) : pattern(given.pattern_stream);
   let sent = 0;
   return new ReadableStream({
     pull(controller) {
@@ -50,6 +59,11 @@ async function carry_out(kv, operation) {
       return (await kv.delete(key)) ?? null;
     case "get":
       return plain_value(await kv.get(key, options));
+    case "is_pattern": {
+      const stored = new Uint8Array(await kv.get(key, "arrayBuffer"));
+      const wanted = pattern(operation.bytes);
+      return stored.length === wanted.length && stored.every((byte, at) => byte === wanted[at]);
+    }
     case "get_with_metadata":
       return plain_entry(await kv.getWithMetadata(key, options));
     case "get_many":

@@ -3,11 +3,11 @@
 // the same Worker under workerd over the binding face of an edged node. A target has ask(operation)
 // and close().
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { temporary_directory } from "./temporary.mjs";
 
 export const COMPATIBILITY_DATE = "2026-11-01";
 const here = import.meta.dirname;
@@ -16,12 +16,6 @@ const worker_file = path.join(here, "driver.worker.mjs");
 async function ask_at(url, operation) {
   const answer = await fetch(url, { method: "POST", body: JSON.stringify(operation) });
   return answer.json();
-}
-
-// The directory is gone after close().
-export async function temporary_directory() {
-  const directory = await mkdtemp(path.join(tmpdir(), "edged-clients-"));
-  return { directory, close: () => rm(directory, { recursive: true, force: true }) };
 }
 
 // The reference: Miniflare's KV, with its data in memory.
@@ -60,14 +54,16 @@ const config :Workerd.Config = (
 `;
 }
 
-// Runs a Worker under workerd. Its port comes over the control channel, descriptor 3.
-export async function run_workerd({ worker, address, headers }) {
+// Runs workerd with the files of a folder, {name: content}, among them config.capnp. The port of its
+// socket comes over the control channel, descriptor 3.
+async function run_workerd(files) {
   const folder = await temporary_directory();
+  for (const [name, content] of Object.entries(files)) {
+    await writeFile(path.join(folder.directory, name), content);
+  }
+  // The program itself: the script in .bin does not hand descriptor 3 on.
+  const program = path.join(here, "..", "node_modules", "@cloudflare", "workerd-linux-64", "bin", "workerd");
   const config = path.join(folder.directory, "config.capnp");
-  const local = "worker.mjs";
-  await writeFile(path.join(folder.directory, local), await readFile(worker, "utf8"));
-  await writeFile(config, config_text({ worker: local, address, headers }));
-  const program = path.join(here, "..", "node_modules", ".bin", "workerd");
   const child = spawn(program, ["serve", "--control-fd=3", config], {
     stdio: ["ignore", "inherit", "inherit", "pipe"],
   });
@@ -92,6 +88,36 @@ export async function run_workerd({ worker, address, headers }) {
 
 // The driver under workerd, over the binding face at `address` ("HOST:PORT" or "unix:PATH").
 export async function start_node_target({ address, headers }) {
-  const workerd = await run_workerd({ worker: worker_file, address, headers });
+  const worker = "worker.mjs";
+  const workerd = await run_workerd({
+    [worker]: await readFile(worker_file),
+    "config.capnp": config_text({ worker, address, headers }),
+  });
   return { name: "edged", ask: (operation) => ask_at(workerd.url, operation), close: workerd.close };
 }
+
+// What the Worker of tools/examples/workerd answers, with the configuration as it stands there but
+// for the addresses and the namespace.
+export async function run_example({ address, namespace }) {
+  const example = process.env.EDGED_EXAMPLE;
+  const config = await readFile(path.join(example, "config.capnp"), "utf8");
+  const changes = [["127.0.0.1:4782", address], ["127.0.0.1:8787", "127.0.0.1:0"]];
+  const { kv_namespaces } = jsonc(await readFile(path.join(example, "wrangler.jsonc"), "utf8"));
+  changes.push([kv_namespaces[0].preview_id, namespace]);
+  const changed = changes.reduce((text, [from, to]) => {
+    if (!text.includes(from)) throw new Error(`config.capnp of the example has no ${from}`);
+    return text.replace(from, to);
+  }, config);
+  const workerd = await run_workerd({
+    "worker.js": await readFile(path.join(example, "worker.js")),
+    "config.capnp": changed,
+  });
+  try {
+    return await (await fetch(workerd.url)).json();
+  } finally {
+    await workerd.close();
+  }
+}
+
+// The example's configuration has comments on lines of their own, and trailing commas.
+const jsonc = (text) => JSON.parse(text.replace(/^\s*\/\/.*$/gm, "").replace(/,(\s*[\]}])/g, "$1"));

@@ -3,8 +3,9 @@
 // EXPLAINED, each with its reason, or it is a fault.
 import { isDeepStrictEqual } from "node:util";
 
-// A TTL is counted from the moment of the write, and the two targets write one after the other.
-const EXPIRATION_SECONDS_APART = 5;
+// A TTL is counted from the moment of the write, and a busy machine lets one target wait. The
+// sequence has TTLs of 60, 61, 3600 and more seconds.
+const EXPIRATION_SECONDS_APART = 30;
 
 const near = (left, right) =>
   left === right || Math.abs(left - right) <= EXPIRATION_SECONDS_APART;
@@ -35,6 +36,9 @@ const many = ({ op }) => op === "get_many" || op === "get_many_with_metadata";
 // Whether a text of the answer holds U+FFFD, which stands for bytes that are no UTF-8.
 const has_replacement = (answer) => JSON.stringify(answer).includes("\ufffd");
 
+// Names whose values do not arrive: workerd drops integers from its Map, Miniflare loses __proto__.
+const is_unseen = (name) => name === "__proto__" || /^[0-9]+$/.test(name);
+
 // The entries of a bulk read without the key __proto__.
 const without_proto = ({ ok }) => ok.filter(([name]) => name !== "__proto__");
 
@@ -46,7 +50,10 @@ export const EXPLAINED = [
       "Miniflare puts U+FFFD in the place of bytes that are not UTF-8. The live service refuses such a read, " +
       "and so does edged: a value would otherwise come back changed.",
     applies: (operation, reference, answer) =>
-      many(operation) && has_replacement(reference.ok ?? "") && !!answer.error?.message.includes(NOT_TEXT),
+      many(operation) &&
+      !!reference.ok &&
+      (has_replacement(reference.ok) || operation.keys.some(is_unseen)) &&
+      !!answer.error?.message.includes(NOT_TEXT),
   },
   {
     name: "prefix with U+0000",

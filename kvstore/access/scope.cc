@@ -13,6 +13,7 @@ constexpr std::pair<Scope, std::string_view> kNames[] = {
     {Scope::kList, "list"},
     {Scope::kAdmin, "admin"},
     {Scope::kMetrics, "metrics"},
+    {Scope::kQueue, "queue"},
 };
 constexpr std::size_t kShownBytesMax = 64;
 
@@ -53,7 +54,7 @@ Status add_scope(std::string_view name, Scopes& scopes) {
   }
   return {Code::kInvalidArgument,
           "scope \"" + std::string(name.substr(0, kShownBytesMax)) +
-              "\" is not one of read, write, delete, list, admin, metrics"};
+              "\" is not one of read, write, delete, list, admin, metrics, queue"};
 }
 
 Result<Scopes> parse_scopes(std::string_view text) {

@@ -20,6 +20,7 @@ enum class Scope : std::uint8_t {
   kList = 8,
   kAdmin = 16,
   kMetrics = 32,
+  kQueue = 64,  // the worker's queues, over the node's REST API
 };
 
 class Scopes {

@@ -75,8 +75,9 @@ Status check_grant(const Grant& grant) {
   Status checked = check_text("the token's name", grant.name, kNameBytesMax);
   if (!checked.ok()) return checked;
   if (grant.scopes.empty()) {
-    return {Code::kInvalidArgument,
-            "the token has no scope; name some of read, write, delete, list, admin, metrics"};
+    return {
+        Code::kInvalidArgument,
+        "the token has no scope; name some of read, write, delete, list, admin, metrics, queue"};
   }
   if (grant.namespaces.size() > kNamespacesMax) {
     return {Code::kInvalidArgument,

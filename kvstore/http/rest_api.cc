@@ -35,6 +35,11 @@ constexpr Route kRoutes[] = {
     {RestPlace::kAccounts, "GET", "list accounts", rest_accounts},
     {RestPlace::kAccount, "GET", "get account", rest_account},
     {RestPlace::kMemberships, "GET", "list memberships", rest_memberships},
+    {RestPlace::kQueues, "GET", "queues", rest_queues},
+    {RestPlace::kQueues, "POST", "queues", rest_queues},
+    {RestPlace::kQueues, "PUT", "queues", rest_queues},
+    {RestPlace::kQueues, "PATCH", "queues", rest_queues},
+    {RestPlace::kQueues, "DELETE", "queues", rest_queues},
     {RestPlace::kNamespaces, "GET", "list namespaces", rest_list_namespaces},
     {RestPlace::kNamespaces, "POST", "create namespace", rest_create_namespace},
     {RestPlace::kNamespace, "GET", "get namespace", rest_get_namespace},
@@ -109,7 +114,9 @@ class RestApi::Impl {
                 clock,
                 std::move(options.account_id),
                 options.bulk_memory_bytes_max,
-                net::AsyncCondition(executor)} {}
+                net::AsyncCondition(executor),
+                false,
+                std::move(options.queue_pass)} {}
 
   asio::awaitable<void> handle(http::Exchange& exchange) {
     Result<operations::Caller> caller = identify(exchange);
@@ -154,12 +161,6 @@ class RestApi::Impl {
     if (!call.path.account.empty() && !shared_.account_id.empty() &&
         call.path.account != shared_.account_id) {
       return rest_failure(403, 10000, "Authentication error");
-    }
-    if (place == RestPlace::kQueues) {
-      return rest_failure(503,
-                          10001,
-                          "queues: 'no worker is configured. Queues are the worker's: set "
-                          "node.worker_http to its address'");
     }
     if (route == nullptr) return method_not_allowed(place, head.method);
     if (call.path.ns.empty()) return std::nullopt;

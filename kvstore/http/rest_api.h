@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "kvstore/http/queue_pass.h"
 #include "kvstore/operations/operations.h"
 #include "proto/base/clock.h"
 #include "proto/http/server.h"
@@ -23,6 +24,7 @@ struct RestOptions {
   const access::AccessTable* access = nullptr;  // null: no tokens
   // For the values of one bulk body, whose text may be 100 MiB.
   std::size_t bulk_memory_bytes_max = 320 * 1024 * 1024;
+  QueuePass queue_pass = nullptr;  // null: there is no worker, and its queues are answered 503
 };
 
 class RestApi {

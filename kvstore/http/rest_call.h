@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "kvstore/http/queue_pass.h"
 #include "kvstore/http/rest_path.h"
 #include "kvstore/operations/operations.h"
 #include "proto/base/clock.h"
@@ -25,7 +26,9 @@ struct RestShared {
   const std::string account_id;  // empty: any
   const std::size_t bulk_memory_bytes_max;
   net::AsyncCondition bulk_free;
-  bool bulk_busy = false;  // one large JSON body at a time
+  bool bulk_busy = false;                // one large JSON body at a time
+  const QueuePass queue_pass = nullptr;  // null: there is no worker
+  std::size_t queue_calls = 0;
 };
 
 struct RestCall {
@@ -72,6 +75,9 @@ RestEndpoint rest_delete_value(RestCall& call);
 RestEndpoint rest_bulk_put(RestCall& call);
 RestEndpoint rest_bulk_delete(RestCall& call);
 RestEndpoint rest_bulk_get(RestCall& call);
+
+// rest_queues.cc
+RestEndpoint rest_queues(RestCall& call);
 
 // Sends the answer; a peer that is gone needs no more attention.
 RestEndpoint rest_send(RestCall& call, http::Response response);

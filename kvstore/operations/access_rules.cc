@@ -41,6 +41,8 @@ constexpr std::array<Row, kKinds> kRows{{
     {Kind::kClockConfirm, "clock_confirm", {{Scope::kAdmin}, {}, Reach::kNode}},
     {Kind::kTokens, "tokens", {{Scope::kAdmin}, {}, Reach::kNode}},
     {Kind::kSession, "session", {{}, {}, Reach::kNothing}},
+    // Namespaces and prefix limit keys; queues have none.
+    {Kind::kQueues, "queues", {{Scope::kQueue}, {}, Reach::kNothing}},
 }};
 
 constexpr bool in_order() {
@@ -73,7 +75,8 @@ std::string missing_scopes(const AccessRule& rule, access::Scopes have) {
                             Scope::kDelete,
                             Scope::kList,
                             Scope::kAdmin,
-                            Scope::kMetrics}) {
+                            Scope::kMetrics,
+                            Scope::kQueue}) {
     if (rule.all.has(scope) && !have.has(scope)) missing.add(scope);
     any_held = any_held || (rule.any.has(scope) && have.has(scope));
   }

@@ -38,8 +38,9 @@ enum class Kind : std::uint8_t {
   kClockConfirm,
   kTokens,   // makes, lists and revokes tokens
   kSession,  // about the connection itself: authenticating, pings
+  kQueues,   // anything with the worker's queues
 };
-inline constexpr std::size_t kKinds = 24;
+inline constexpr std::size_t kKinds = 25;
 
 // The part of the store an operation touches, and so the limits of the token it must respect.
 enum class Reach {

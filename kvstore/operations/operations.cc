@@ -136,6 +136,18 @@ void Operations::put_upload(std::shared_ptr<StagedUpload> upload,
   put_staged(*shared_, std::move(upload), std::move(write), std::move(done));
 }
 
+Status Operations::judge_queues(Caller& caller) const {
+  if (shared_->stopping.load()) return {Code::kUnavailable, "the node is stopping"};
+  Demand demand;
+  demand.name = kind_name(Kind::kQueues);
+  demand.rule = rule_of(Kind::kQueues);
+  return caller.authorize(demand);
+}
+
+void Operations::count_queues(Face face, Code status, std::chrono::steady_clock::time_point start) {
+  shared_->metrics[static_cast<std::size_t>(face)]->count(Kind::kQueues, status, start);
+}
+
 void Operations::get(Caller caller,
                      NamespaceNumber ns,
                      std::string key,

@@ -11,6 +11,7 @@
 // face is added: docs/architecture.md.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -114,6 +115,13 @@ class Operations {
   // For the binary face, which judges its requests with a Caller of its own per connection, because
   // it answers most of them from memory without an allocation.
   const AccessContext& context(Face face) const;
+
+  // The worker's queues, which a face passes on: whether the caller may use them, and what became
+  // of it. Errors: kUnauthenticated, kDenied, kUnavailable (stopping). Not for the binary face.
+  Status judge_queues(Caller& caller) const;
+  void count_queues(Face face, Code status, std::chrono::steady_clock::time_point start);
+
+  // For the binary face, which has its own way to fast reads.
   Work& work() { return work_; }
   // Writes `write`, whose one operation is the Put of the upload's value. Errors: those of
   // Store::begin_upload, ValueUpload and Store::submit; kBusy: the pool is full.

@@ -209,12 +209,12 @@ void add_token_commands(CLI::App& program, Context& context, int& exit_code) {
       "without a token");
   creating->fallthrough();
   add_text(*creating, "name", arguments->name, "Name of the token, unique on the node")->required();
-  add_texts(
-      *creating,
-      "--scope",
-      arguments->scopes,
-      "What its holder may do, with commas between: read, write, delete, list, admin, metrics",
-      ',')
+  add_texts(*creating,
+            "--scope",
+            arguments->scopes,
+            "What its holder may do, with commas between: read, write, delete, list, admin, "
+            "metrics, queue",
+            ',')
       ->required();
   add_texts(*creating,
             "--only",

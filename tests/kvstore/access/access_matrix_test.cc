@@ -27,7 +27,8 @@ const std::map<std::string, Scope> kScopes{{"read", Scope::kRead},
                                            {"delete", Scope::kDelete},
                                            {"list", Scope::kList},
                                            {"admin", Scope::kAdmin},
-                                           {"metrics", Scope::kMetrics}};
+                                           {"metrics", Scope::kMetrics},
+                                           {"queue", Scope::kQueue}};
 const std::map<std::string, std::uint16_t> kFlags{{"LEASE", wire::kFlagLease},
                                                   {"WITH_VALUES", wire::kFlagWithValues}};
 

@@ -74,8 +74,13 @@ TEST(AccessRulesTest, NeedsTheScopesThatAreWrittenDown) {
     const auto found = expected.find(wire::opcode_name(opcode));
     ASSERT_NE(found, expected.end()) << wire::opcode_name(opcode) << " is not in this table yet";
     EXPECT_EQ(missing_scopes(*access_rule(opcode), {}), found->second) << found->first;
-    const Scopes all{
-        Scope::kRead, Scope::kWrite, Scope::kDelete, Scope::kList, Scope::kAdmin, Scope::kMetrics};
+    const Scopes all{Scope::kRead,
+                     Scope::kWrite,
+                     Scope::kDelete,
+                     Scope::kList,
+                     Scope::kAdmin,
+                     Scope::kMetrics,
+                     Scope::kQueue};
     EXPECT_EQ(missing_scopes(*access_rule(opcode), all), "") << found->first;
   }
 }

@@ -39,7 +39,8 @@ class GateTest : public ::testing::Test {
                               Scope::kDelete,
                               Scope::kList,
                               Scope::kAdmin,
-                              Scope::kMetrics}) {
+                              Scope::kMetrics,
+                              Scope::kQueue}) {
       made.scopes.add(scope);
     }
     return made;
@@ -136,7 +137,8 @@ TEST_F(GateTest, EachOperationNeedsItsScopesAndNoMore) {
                               Scope::kDelete,
                               Scope::kList,
                               Scope::kAdmin,
-                              Scope::kMetrics}) {
+                              Scope::kMetrics,
+                              Scope::kQueue}) {
       if (rule->all.has(scope)) least.scopes.add(scope);
     }
     if (rule->any.has(Scope::kDelete)) least.scopes.add(Scope::kDelete);
@@ -148,7 +150,8 @@ TEST_F(GateTest, EachOperationNeedsItsScopesAndNoMore) {
                               Scope::kDelete,
                               Scope::kList,
                               Scope::kAdmin,
-                              Scope::kMetrics}) {
+                              Scope::kMetrics,
+                              Scope::kQueue}) {
       if (!rule->all.has(scope)) continue;
       Grant without = grant({});
       for (const Scope other : {Scope::kRead,
@@ -156,7 +159,8 @@ TEST_F(GateTest, EachOperationNeedsItsScopesAndNoMore) {
                                 Scope::kDelete,
                                 Scope::kList,
                                 Scope::kAdmin,
-                                Scope::kMetrics}) {
+                                Scope::kMetrics,
+                                Scope::kQueue}) {
         if (other != scope) without.scopes.add(other);
       }
       const Status status = ask(*gate_with(without), opcode);

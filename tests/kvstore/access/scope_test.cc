@@ -8,7 +8,7 @@ namespace {
 
 TEST(ScopesTest, ReadsWhatItWrites) {
   for (const char* text :
-       {"read", "metrics", "read,list", "read,write,delete,list,admin,metrics"}) {
+       {"read", "metrics", "read,list", "read,write,delete,list,admin,metrics,queue"}) {
     const auto scopes = parse_scopes(text);
     ASSERT_TRUE(scopes.has_value()) << text;
     EXPECT_EQ(to_text(*scopes), text);
@@ -22,7 +22,7 @@ TEST(ScopesTest, RefusesWithTheReason) {
     std::string text;
     std::string reason;
   } cases[] = {
-      {"", "\"\" is not one of read, write, delete, list, admin, metrics"},
+      {"", "\"\" is not one of read, write, delete, list, admin, metrics, queue"},
       {"Read", "\"Read\" is not one of"},
       {"read,", "\"\" is not one of"},
       {",read", "\"\" is not one of"},
@@ -46,7 +46,8 @@ TEST(ScopesTest, NoScopeContainsAnother) {
                           Scope::kDelete,
                           Scope::kList,
                           Scope::kAdmin,
-                          Scope::kMetrics}) {
+                          Scope::kMetrics,
+                          Scope::kQueue}) {
     const Scopes alone{one};
     EXPECT_EQ(scope_names(alone).size(), 1u);
     EXPECT_TRUE(alone.has(one));

@@ -170,7 +170,7 @@ TEST_F(RestNamespacesTest, QueuesNeedAWorker) {
   const Answer answer = request("POST", "/client/v4/accounts/a1/queues/q/messages", "{}");
   EXPECT_EQ(answer.error(),
             "503 10001 queues: 'no worker is configured. Queues are the worker's: set "
-            "node.worker_http to its address'");
+            "node.worker_http to its address and node.worker_secret to its secret'");
 }
 
 }  // namespace

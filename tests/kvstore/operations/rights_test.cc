@@ -13,8 +13,13 @@ namespace {
 using access::Scope;
 using access::Scopes;
 
-const Scopes kAll{
-    Scope::kRead, Scope::kWrite, Scope::kDelete, Scope::kList, Scope::kAdmin, Scope::kMetrics};
+const Scopes kAll{Scope::kRead,
+                  Scope::kWrite,
+                  Scope::kDelete,
+                  Scope::kList,
+                  Scope::kAdmin,
+                  Scope::kMetrics,
+                  Scope::kQueue};
 
 class RightsTest : public OperationsFixture {
  protected:

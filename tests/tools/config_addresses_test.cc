@@ -61,5 +61,70 @@ TEST_F(ConfigTest, ChecksTheAddressOfTheBinding) {
   EXPECT_NE(with("here").find("is not HOST:PORT"), std::string::npos);
 }
 
+TEST_F(ConfigTest, ChecksTheAddressOfTheNodesWorker) {
+  const auto with = [this](const std::string& address, const std::string& more) {
+    return complaints(
+        load("{ \"node\": { \"worker_http\": \"" + address + "\"" + more + " } }", Scope::kNode));
+  };
+  const std::string secret = ", \"worker_secret\": \"s\"";
+  for (const char* good :
+       {"", "127.0.0.1:4783", "[::1]:1", "https://w.example", "https://w.example:8443/"}) {
+    EXPECT_EQ(with(good, secret), "") << good;
+  }
+  for (const char* bad : {"127.0.0.1:0",
+                          "127.0.0.1",
+                          "here",
+                          "http://127.0.0.1:4783",
+                          "https://",
+                          "https://u:p@w",
+                          "https://w/x",
+                          "https://w?x",
+                          "https://w#x",
+                          "https://w w"}) {
+    EXPECT_NE(with(bad, secret).find("is neither HOST:PORT nor https://HOST"), std::string::npos)
+        << bad;
+  }
+  EXPECT_NE(with("w.example:4783", secret).find("is not a loopback address, and the secret"),
+            std::string::npos);
+  request_.overrides.insecure = true;
+  EXPECT_EQ(with("w.example:4783", secret), "");
+  EXPECT_NE(with("127.0.0.1:4783", "").find("needs node.worker_secret"), std::string::npos);
+  const std::string path = write("secret", "s3cret\n");
+  const std::string file = ", \"worker_secret_file\": \"" + path + "\"";
+  EXPECT_EQ(with("127.0.0.1:4783", file), "");
+  EXPECT_NE(with("127.0.0.1:4783", file + secret).find("exclude each other"), std::string::npos);
+}
+
+TEST_F(ConfigTest, ANodeKnowsTheWorkerOfItsFile) {
+  const auto found = [this](const std::string& text) {
+    const Loaded loaded = load(text, Scope::kNode);
+    EXPECT_EQ(complaints(loaded), "");
+    const auto worker = worker_of_node(loaded.config);
+    return worker ? worker->url + " " + worker->secret + " " + worker->secret_file + " " +
+                        worker->file_key
+                  : "none";
+  };
+  EXPECT_EQ(found("{}"), "none");
+  EXPECT_EQ(found(R"({ "worker": { "queue_secret": "${UNSET}" } })"), "none");
+  EXPECT_EQ(found(R"({ "worker": { "queue_secret": "q" } })"),
+            "http://127.0.0.1:4783 q  worker.queue_secret_file");
+  EXPECT_EQ(found(R"({ "worker": { "queue_secret_file": "/q", "http": "[::1]:9" } })"),
+            "http://[::1]:9  /q worker.queue_secret_file");
+  EXPECT_EQ(found(R"({ "worker": { "queue_secret": "q", "roles": ["cron"] } })"), "none");
+  EXPECT_EQ(found(R"({ "worker": { "queue_secret": "q", "http": "127.0.0.1:0" } })"), "none");
+  EXPECT_EQ(found(R"({ "worker": { "queue_secret": "q", "http": "nowhere" } })"), "none");
+  EXPECT_EQ(found(R"({ "node": { "worker_secret": "n" } })"),
+            "http://127.0.0.1:4783 n  node.worker_secret_file");
+  EXPECT_EQ(found(R"({ "node": { "worker_http": "https://w.example/", "worker_secret": "n" },
+                       "worker": { "queue_secret": "q" } })"),
+            "https://w.example n  node.worker_secret_file");
+  EXPECT_EQ(found(R"({ "node": { "worker_http": "127.0.0.1:7" },
+                       "worker": { "queue_secret": "q", "http": "127.0.0.1:9" } })"),
+            "http://127.0.0.1:7 q  worker.queue_secret_file");
+  request_.overrides.worker_http = "127.0.0.1:5";
+  EXPECT_EQ(found(R"({ "worker": { "queue_secret": "q" } })"),
+            "http://127.0.0.1:5 q  worker.queue_secret_file");
+}
+
 }  // namespace
 }  // namespace edged::config

@@ -44,7 +44,11 @@ struct Node {
   std::string binding;
   std::vector<std::string> http_hosts;  // names that requests to it may be for
   std::string account_id;               // the only one of the REST API; empty: any
-  std::string tls_certificate;          // PEM files; empty: no TLS
+  // Where requests for queues are passed on to, "HOST:PORT" or "https://HOST"; see
+  // worker_of_node(). The secret is the worker's queue_secret.
+  std::string worker_http;
+  std::string worker_secret, worker_secret_file;
+  std::string tls_certificate;  // PEM files; empty: no TLS
   std::string tls_key;
   int io_threads = 0;  // 0: cores, at most 4
   std::chrono::milliseconds expiry_grace{10 * 60'000};

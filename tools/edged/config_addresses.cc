@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/edged/config_addresses.h"
 
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <utility>
+
 #include "proto/base/numbers.h"
 #include "proto/http/own_host.h"
 #include "proto/net/tls.h"
@@ -8,6 +12,7 @@
 namespace edged::config {
 namespace {
 
+constexpr std::string_view kHttps = "https://";
 constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un's sun_path less its end
 
 std::string quoted(const std::string& text) {
@@ -20,6 +25,16 @@ std::string host_of(std::string_view address) {
     host = host.substr(1, host.size() - 2);
   }
   return std::string(host);
+}
+
+bool is_https_origin(const std::string& address) {
+  const auto url = boost::urls::parse_uri(address);
+  return url && !url->host().empty() && !url->has_userinfo() && !url->has_query() &&
+         !url->has_fragment() && (url->path().empty() || url->path() == "/");
+}
+
+bool has_no_port(std::string_view host_port) {
+  return host_port.ends_with(":0");
 }
 
 }  // namespace
@@ -97,6 +112,50 @@ void check_binding(const Config& config, ReadContext& context) {
   } else {
     check_unix_path("node.binding", binding.substr(kUnix.size()), context);
   }
+}
+
+void check_worker_http(const Config& config, ReadContext& context) {
+  const std::string& address = config.node.worker_http;
+  if (address.empty()) return;
+  const bool encrypted = address.starts_with(kHttps);
+  if (encrypted ? !is_https_origin(address) : !is_host_port(address) || has_no_port(address)) {
+    context.complain(
+        "node.worker_http",
+        quoted(address) + " is neither HOST:PORT nor https://HOST, for example 127.0.0.1:4783");
+  } else if (!encrypted && !config.insecure && !is_loopback(address)) {
+    context.complain("node.worker_http",
+                     quoted(address) +
+                         " is not a loopback address, and the secret would cross the network "
+                         "without encryption. Write https://HOST and put a TLS proxy in front of "
+                         "the worker, or pass --insecure");
+  } else if (!worker_of_node(config)) {
+    context.complain("node.worker_http",
+                     "needs node.worker_secret or node.worker_secret_file: worker.queue_secret of "
+                     "that worker");
+  }
+}
+
+std::optional<WorkerOfNode> worker_of_node(const Config& config) {
+  WorkerOfNode found{{}, config.node.worker_secret, config.node.worker_secret_file, {}};
+  found.file_key = "node.worker_secret_file";
+  if (found.secret.empty() && found.secret_file.empty() && config.worker.has_role(kRoleQueue)) {
+    found.secret = config.worker.queue_secret;
+    found.secret_file = config.worker.queue_secret_file;
+    found.file_key = "worker.queue_secret_file";
+  }
+  if (found.secret.empty() && found.secret_file.empty()) return std::nullopt;
+  std::string address = config.node.worker_http;
+  if (address.empty()) address = config.worker.http;
+  if (address.starts_with(kHttps)) {
+    if (address.back() == '/') address.pop_back();
+    found.url = std::move(address);
+    return found;
+  }
+  // A free port is known to the worker alone.
+  if (!is_host_port(address) || has_no_port(address)) return std::nullopt;
+  found.url = "http://";
+  found.url += address;
+  return found;
 }
 
 }  // namespace edged::config

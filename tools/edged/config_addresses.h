@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,5 +30,16 @@ void check_http_hosts(const std::string& path,
                       ReadContext& context);
 void check_unix_path(const std::string& path, const std::string& value, ReadContext& context);
 void check_binding(const Config& config, ReadContext& context);
+void check_worker_http(const Config& config, ReadContext& context);
+
+// The worker whose Queues API the node passes requests on to.
+struct WorkerOfNode {
+  std::string url;                  // "http://HOST:PORT", "https://HOST": no slash at its end
+  std::string secret, secret_file;  // one of them is empty
+  std::string file_key;             // what names secret_file: "node.worker_secret_file"
+};
+// Address and secret are those of the section `node`; what is not there is taken from a worker of
+// the same file that serves queues. Nothing: no secret is configured, or no address is known.
+std::optional<WorkerOfNode> worker_of_node(const Config& config);
 
 }  // namespace edged::config

@@ -88,6 +88,8 @@ void check_node(const Config& config, ReadContext& context) {
     context.complain("node.tls", "names only one of certificate and key. TLS needs both");
   }
   check_unix_path("node.unix", config.unix_path(), context);
+  check_secret("node.worker_secret", node.worker_secret, node.worker_secret_file, context);
+  check_worker_http(config, context);
 }
 
 void check_crons(const Config& config, bool expects_worker, ReadContext& context) {

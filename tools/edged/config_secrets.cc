@@ -13,6 +13,7 @@ constexpr struct {
   Kind kind;
 } kKeys[] = {{"postgres", "url", Kind::kUrl},
              {"mirror", "url", Kind::kUrl},
+             {"node", "worker_secret", Kind::kSecret},
              {"worker", "cron_secret", Kind::kSecret},
              {"worker", "queue_secret", Kind::kSecret},
              {"upstream", "token", Kind::kSecret},

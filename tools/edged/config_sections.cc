@@ -34,6 +34,9 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   reader.text("binding", node.binding);
   reader.text_list("http_hosts", node.http_hosts);
   reader.text("account_id", node.account_id);
+  reader.text("worker_http", node.worker_http);
+  reader.text("worker_secret", node.worker_secret);
+  reader.text("worker_secret_file", node.worker_secret_file);
   if (const Json* found = reader.object("tls")) {
     ObjectReader tls(*found, reader.path_of("tls"), context, lenient);
     tls.text("certificate", node.tls_certificate);

@@ -35,9 +35,8 @@ void add_node_command(CLI::App& program, int& exit_code) {
   add_node_flags(*command, *flags);
   // `edged serve` hands all of its flags to both children.
   add_worker_flags(*command, *flags);
-  for (const char* name : {"--worker-http", "--state-dir"}) {
-    command->get_option(name)->group("Accepted, because serve passes them on, but not used");
-  }
+  command->get_option("--worker-http")->group("The worker of the same file, which has the queues");
+  command->get_option("--state-dir")->group("Accepted, because serve passes it on, but not used");
   command->callback([flags, &exit_code] { exit_code = node(*flags); });
 }
 

@@ -35,6 +35,7 @@
 #include "tools/edged/guarded_time.h"
 #include "tools/edged/options.h"
 #include "tools/edged/ports_file.h"
+#include "tools/edged/queue_worker.h"
 
 namespace edged {
 namespace {
@@ -137,7 +138,9 @@ class Node {
         rest_(io_.get_executor(),
               operations_,
               clock_,
-              {.account_id = config.node.account_id, .access = &access_}),
+              {.account_id = config.node.account_id,
+               .access = &access_,
+               .queue_pass = make_queue_pass(config)}),
         http_(
             io_.get_executor(),
             node_http_options(config, tls_, metrics_, plan),
@@ -211,6 +214,14 @@ class Node {
   }
 
  private:
+  kv_http::QueuePass make_queue_pass(const config::Config& config) {
+    const auto worker = config::worker_of_node(config);
+    if (!worker) return nullptr;
+    queue_worker_ = std::make_unique<QueueWorker>(io_.get_executor(), *worker);
+    return
+        [this](kv_http::QueueRequest request) { return queue_worker_->pass(std::move(request)); };
+  }
+
   // Nobody asked for the default address: a second node of the machine starts without it.
   Status listen_for_workers() {
     if (!binding_) return {};
@@ -301,6 +312,7 @@ class Node {
   server::Server server_;
   std::atomic<bool> draining_{false};
   std::thread server_drain_;
+  std::unique_ptr<QueueWorker> queue_worker_;  // null: no worker is known
   kv_http::RestApi rest_;
   kv_http::NodeHttp http_;
   std::unique_ptr<kv_http::BindingFace> binding_;  // null: off

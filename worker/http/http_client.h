@@ -45,7 +45,7 @@ struct HttpClientOptions {
   std::vector<std::string> redirect_hosts;
   std::chrono::milliseconds connect_timeout{10'000};
   std::string ca_file;  // PEM; empty: the system's
-  std::string proxy;    // "http://HOST:PORT", "socks5h://…"; empty: what the environment says
+  std::string proxy;  // "http://HOST:PORT", "socks5h://…", "none"; empty: what the environment says
 };
 
 class HttpClient {

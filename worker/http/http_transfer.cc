@@ -69,7 +69,9 @@ Status Transfer::prepare(CURL* easy, const HttpClientOptions& options) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
     curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   }
-  if (!options.proxy.empty()) {
+  if (options.proxy == "none") {
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  } else if (!options.proxy.empty()) {
     curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy.c_str());
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");  // ignore the environment's no_proxy
   }

@@ -69,7 +69,8 @@ TEST_F(ConfigWranglerTest, ReadsARealFile) {
   ASSERT_EQ(complaints(loaded), "");
   EXPECT_THAT(ids(loaded), ElementsAre("KV=0f2ac74b498b48028cb68387c421e279"));
   EXPECT_THAT(loaded.config.triggers_crons, ElementsAre("0 * * * *"));
-  EXPECT_THAT(loaded.config.queue_producers, ElementsAre("email"));
+  ASSERT_EQ(loaded.config.queue_producers.size(), 1U);
+  EXPECT_EQ(loaded.config.queue_producers[0].queue, "email");
   EXPECT_THAT(loaded.warnings, ElementsAre());
   EXPECT_THAT(loaded.ignored_keys, HasSubstr("kv_namespaces[0].remote"));
   EXPECT_THAT(loaded.ignored_keys, HasSubstr("name, main, compatibility_date"));
@@ -83,7 +84,7 @@ TEST_F(ConfigWranglerTest, ReadsAnEnvironment) {
   EXPECT_THAT(ids(loaded), ElementsAre("KV=4b4f15527b928e5f7563e6376debbc90"));
   // Triggers are inherited, queues are not.
   EXPECT_THAT(loaded.config.triggers_crons, ElementsAre("0 * * * *"));
-  EXPECT_THAT(loaded.config.queue_producers, ElementsAre());
+  EXPECT_TRUE(loaded.config.queue_producers.empty());
 }
 
 TEST_F(ConfigWranglerTest, AnEnvironmentDoesNotInheritNamespaces) {

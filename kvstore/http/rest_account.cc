@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who asks, and the one account there is: what `wrangler whoami` wants to know, and what clients
-// ask when they were not told an account. A node has no users and no accounts; the answers say so
-// in the shapes that clients expect.
+// The endpoints for users and accounts. `wrangler whoami` asks them, and so do clients that were
+// not told an account. A node has no users and no accounts: the answers name a placeholder user,
+// and as account the configured one, that of the request, or a placeholder.
 #include <boost/json.hpp>
 
 #include "kvstore/http/rest_call.h"

@@ -9,7 +9,7 @@
 #include "kvstore/http/bulk_write.h"
 #include "kvstore/http/rest_call.h"
 #include "kvstore/http/rest_envelope.h"
-#include "proto/http/request.h"
+#include "proto/http/bearer.h"
 
 namespace edged::kv_http {
 namespace {
@@ -80,17 +80,6 @@ http::Response method_not_allowed(RestPlace place, std::string_view method) {
   return response;
 }
 
-// The token of "Bearer TOKEN"; nothing for another scheme.
-std::optional<std::string_view> bearer_of(std::string_view authorization) {
-  const std::size_t blank = authorization.find(' ');
-  if (blank == std::string_view::npos ||
-      !http::equal_ignoring_case(authorization.substr(0, blank), "bearer")) {
-    return std::nullopt;
-  }
-  authorization.remove_prefix(blank + 1);
-  return authorization;
-}
-
 std::optional<std::string> namespace_id(std::string_view text) {
   if (text.size() != kNamespaceIdBytes) return std::nullopt;
   std::string id(text);
@@ -148,12 +137,13 @@ class RestApi::Impl {
     }
     // An open node takes any token, as clients send the one they have for Cloudflare.
     if (open) return shared_.operations.identify(kFace, std::nullopt);
-    const auto bearer = bearer_of(found->second);
+    const auto bearer = http::bearer_of(headers);
     return bearer ? shared_.operations.identify(kFace, bearer)
                   : Status(Code::kUnauthenticated, "the Authorization header has no bearer token");
   }
 
-  // What is refused before the endpoint is asked. Finds the namespace.
+  // Finds the namespace of the request. Returns the answer if the request is refused before its
+  // endpoint runs.
   std::optional<http::Response> refuse(RestCall& call, const Route* route) const {
     const http::RequestHead& head = call.exchange.head();
     const RestPlace place = call.path.place;

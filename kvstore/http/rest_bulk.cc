@@ -90,14 +90,14 @@ asio::awaitable<Status> read_json(http::Exchange& exchange, BoundedJson& parser)
   }
 }
 
-// What was written and what was not.
+// The result of a bulk request: how many entries were written, and the keys of the others.
 struct Outcome {
   std::size_t written = 0;
   std::vector<std::string> failed;  // keys
   Status error;                     // of the first that failed
 };
 
-// What is needed of an operation after it was given away.
+// The part of an operation that is kept for the answer; the operation itself is moved into a Write.
 struct Name {
   std::string key;
   bool is_delete = false;

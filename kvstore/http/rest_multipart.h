@@ -53,7 +53,7 @@ class MultipartReader {
 
  private:
   enum class State : std::uint8_t { kPreamble, kHeader, kData, kDone, kBroken };
-  // What is known of the delimiter that may begin at a place in the buffer.
+  // Whether a delimiter begins at a position of the buffer, and of which kind it is.
   enum class Delimiter : std::uint8_t { kNo, kNeedsMore, kPart, kClose };
 
   MultipartEvent broken(std::string_view why);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who asks for an operation, and the one judgement of what it may do: scopes, namespaces, key
-// prefix. A grant is looked up again whenever the table of tokens changed, the right to a namespace
-// whenever the namespaces did, the expiry at each judgement; so a token that was revoked, changed
-// or has expired stops working at once, also for whoever holds a Caller. Without tokens all this
-// costs one atomic load. A value type; one thread at a time uses one object, copies are
-// independent.
+// A Caller is the client that asks for an operation. It judges what the client may do, by scopes,
+// namespaces and key prefix; no other place does. A grant is looked up again whenever the table of
+// tokens changed, the right to a namespace whenever the namespaces did, the expiry at each
+// judgement; so a token that was revoked, changed or has expired stops working at once, also for
+// whoever holds a Caller. Without tokens all this costs one atomic load. A value type; one thread
+// at a time uses one object, copies are independent.
 #pragma once
 
 #include <cstdint>

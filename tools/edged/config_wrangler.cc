@@ -191,7 +191,8 @@ void check_environment(const Json& section, const std::string& path, ReadContext
   }
 }
 
-// 32 digits that are the same at each start, for an id that is only a placeholder.
+// A namespace id made of `text`: 32 hexadecimal digits, the same at each start. For wrangler files
+// whose "id" is no id, such as "<YOUR_ID>".
 std::string stand_in_id(std::string_view text) {
   std::string digits;
   for (const std::string_view half : {"1", "2"}) {

@@ -48,7 +48,9 @@ awaitable<void> PgListener::run() {
       connection_.reset();
     }
     if (stopping_) break;
-    if (!told) log::info("[DB] not listening to PostgreSQL for now: " + status.message());
+    if (!told)
+      log::info("[DB] there is no LISTEN connection; consumers poll until there is one: " +
+                status.message());
     told = true;
     const auto until = std::chrono::steady_clock::now() + backoff.next();
     (void)co_await changed_.wait_until(until, [this] { return stopping_; });

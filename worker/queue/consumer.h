@@ -77,7 +77,7 @@ class Consumer {
   // or will with its last handler.
   boost::asio::awaitable<void> stop(std::chrono::milliseconds patience);
 
-  // For commands: consumes until nothing is due and all of it is recorded. Not beside run().
+  // For tests: consumes until nothing is due and all of it is recorded. Not beside run().
   // Errors: of PostgreSQL.
   boost::asio::awaitable<Status> drain_due();
 

@@ -3,7 +3,8 @@
 // coroutine goes on where it was, on its own executor:
 //   auto start = [&](operations::Done<Entry> done) { operations.get(caller, ns, key, max, done); };
 //   const Result<Entry> entry = co_await await_done<Entry>(start);
-// The callback must be called exactly once, before or after `start` returns.
+// The callback must be called exactly once, before or after `start` returns. The event loop must
+// outlive every copy of it.
 #pragma once
 
 #include <boost/asio/associated_executor.hpp>

@@ -26,7 +26,7 @@ class NodeTest(ProgramsCase):
 
     def test_writes_the_addresses_in_use(self):
         self.start_node()
-        self.assertEqual(set(self.ports), {"listen", "unix", "http"})
+        self.assertEqual(set(self.ports), {"listen", "unix", "http", "binding"})
         self.assertEqual(self.ports["unix"], str(self.data / "kv.sock"))
         self.assertNotIn(":0", self.ports["listen"][0][-2:])
         for path, body in (("readyz", "ready"), ("healthz", "ok"), ("metrics", "edged_storage_")):

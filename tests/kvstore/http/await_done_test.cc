@@ -21,10 +21,12 @@ boost::asio::awaitable<Result<std::string>> wait_for(std::function<void(Done)> s
   co_return answer;
 }
 
-Result<std::string> run(std::function<void(Done)> start) {
+// `answering` is joined before its event loop ends.
+Result<std::string> run(std::function<void(Done)> start, std::thread* answering = nullptr) {
   boost::asio::io_context io{1};
   std::thread::id resumed_on;
   auto result = net::run_until_done(io, wait_for(std::move(start), &resumed_on));
+  if (answering != nullptr) answering->join();
   EXPECT_EQ(resumed_on, std::this_thread::get_id());
   return result;
 }
@@ -37,10 +39,10 @@ TEST(AwaitDoneTest, TakesAnAnswerGivenAtOnce) {
 
 TEST(AwaitDoneTest, ResumesOnItsOwnThread) {
   std::thread other;
-  const auto result = run([&other](Done done) {
+  const auto answer_later = [&other](Done done) {
     other = std::thread([done = std::move(done)] { done(std::string(1 << 20, 'v')); });
-  });
-  other.join();
+  };
+  const auto result = run(answer_later, &other);
   ASSERT_TRUE(result);
   EXPECT_EQ(result->size(), 1u << 20);
 }
@@ -53,10 +55,10 @@ TEST(AwaitDoneTest, PassesErrorsOn) {
 TEST(AwaitDoneTest, ManyAnswersFromManyThreads) {
   for (int round = 0; round < 200; ++round) {
     std::thread other;
-    const auto result = run([&other, round](Done done) {
+    const auto answer_later = [&other, round](Done done) {
       other = std::thread([done = std::move(done), round] { done(std::to_string(round)); });
-    });
-    other.join();
+    };
+    const auto result = run(answer_later, &other);
     ASSERT_TRUE(result);
     EXPECT_EQ(*result, std::to_string(round));
   }

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -46,11 +47,15 @@ class QueueExamplesTest(QueueCase):
         self.addCleanup(consumer.wait)
         self.addCleanup(consumer.kill)
         self.wait_until(self.answers, "the consumer")
+        now = str(int(time.time()))
+        for headers in ({}, {"webhook-id": "1", "webhook-timestamp": "soon", "webhook-signature": "v1,x"},
+                        {"webhook-timestamp": now}, {"webhook-timestamp": now, "webhook-signature": "v1,\xe9 v1,"}):
+            self.assertTrue(self.answers(headers), headers)
 
-    def answers(self):
+    def answers(self, headers=None):
         """It refuses what is not signed."""
         request = urllib.request.Request("http://127.0.0.1:%d/" % self.port, b"{}", {
-            "webhook-id": "1", "webhook-timestamp": "1", "webhook-signature": "v1,x"})
+            "webhook-id": "1", "webhook-timestamp": "1", "webhook-signature": "v1,x"} if headers is None else headers)
         try:
             urllib.request.urlopen(request, timeout=5).close()
         except urllib.error.HTTPError as error:

@@ -144,7 +144,7 @@ class Chaos:
         delay = self.random.choice(["null", "'1 s'"])
         for queue in ("pushed", "pulled"):
             self.sql("begin; insert into sent select n * 2 + %d, '%s' from generate_series(%d, %d) n; "
-                     "select count(edged.queue_send_batch('%s', array_agg(to_jsonb(n * 2 + %d)), delay => %s)) "
+                     "select cardinality(edged.queue_send_batch('%s', array_agg(to_jsonb(n * 2 + %d)), delay => %s)) "
                      "from generate_series(%d, %d) n; %s" % (
                          queue == "pulled", queue, first, self.next_number - 1, queue, queue == "pulled", delay,
                          first, self.next_number - 1, ending))
@@ -265,6 +265,8 @@ class Chaos:
             raise Broken("%s messages are dead" % dead[0][0])
         with self.server.lock:
             seen = {"pushed": set(self.server.seen), "pulled": set(self.pulled)}
+        if len(rows) != 2:
+            raise Broken("nothing was sent: %s" % rows)
         for queue, numbers in rows:
             sent = set(map(int, numbers.split()))
             lost, foreign = sent - seen[queue], seen[queue] - sent

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts of durations in buckets of at most 1/32 of their size, for quantiles. One thread.
+// Counts of durations in buckets of at most 1/128 of their size, for quantiles. One thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -14,22 +15,27 @@ class Latencies {
   void add(std::uint64_t nanoseconds) {
     ++counts_[bucket_of(nanoseconds)];
     ++total_;
+    sum_ += static_cast<double>(nanoseconds);
+    max_ = std::max(max_, nanoseconds);
   }
   std::uint64_t count() const { return total_; }
+  std::uint64_t max() const { return max_; }
+  double mean() const { return total_ > 0 ? sum_ / static_cast<double>(total_) : 0; }
 
-  // The upper end of the bucket that holds the quantile, 0 < q <= 1; 0 if nothing was counted.
+  // The upper end of the bucket that holds the quantile, 0 < q <= 1, at most max(); 0 if nothing
+  // was counted.
   std::uint64_t quantile(double q) const {
     const auto wanted = static_cast<double>(total_) * q;
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < counts_.size(); ++i) {
       seen += counts_[i];
-      if (counts_[i] > 0 && static_cast<double>(seen) >= wanted) return end_of(i);
+      if (counts_[i] > 0 && static_cast<double>(seen) >= wanted) return std::min(end_of(i), max_);
     }
     return 0;
   }
 
  private:
-  static constexpr unsigned kBits = 5;
+  static constexpr unsigned kBits = 7;
   static constexpr std::uint64_t kFine = 1U << kBits;
 
   // Exact below kFine, then kFine buckets for each power of two.
@@ -45,7 +51,8 @@ class Latencies {
   }
 
   std::array<std::uint64_t, (64 - kBits + 1) * kFine> counts_{};
-  std::uint64_t total_ = 0;
+  std::uint64_t total_ = 0, max_ = 0;
+  double sum_ = 0;
 };
 
 }  // namespace edged::bench

@@ -3,6 +3,7 @@
 #include "tools/bench/load_keys.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <random>
@@ -10,54 +11,77 @@
 namespace edged::bench {
 namespace {
 
-constexpr std::size_t kDraws = 1'000'000;
+// The key of a rank: neighbours in popularity are no neighbours in the store. A bijection of
+// 0..keys-1: a product with an odd number and shifts scatter the next power of two, and what falls
+// outside is scattered again. The same for every seed.
+class Scatter {
+ public:
+  explicit Scatter(std::uint64_t keys)
+      : keys_(keys), bits_(std::max(2, static_cast<int>(std::bit_width(keys - 1)))) {}
 
-// P(rank <= i) for i = 0, 1, ...
-std::vector<double> zipf_sums(std::uint64_t keys, double exponent) {
-  std::vector<double> sums(keys);
-  double sum = 0;
-  for (std::uint64_t i = 0; i < keys; ++i) {
-    sum += std::pow(static_cast<double>(i + 1), -exponent);
-    sums[i] = sum;
+  std::uint64_t operator()(std::uint64_t rank) const {
+    do {
+      for (int round = 0; round < 2; ++round) {
+        rank = (rank * 0x9e3779b97f4a7c15 + 0x632be59b) & mask_;
+        rank ^= rank >> (bits_ / 2);
+      }
+    } while (rank >= keys_);
+    return rank;
   }
-  for (double& one : sums) one /= sum;
-  return sums;
-}
+
+ private:
+  const std::uint64_t keys_;
+  const int bits_;
+  const std::uint64_t mask_ = (std::uint64_t{1} << bits_) - 1;
+};
 
 }  // namespace
 
-Keys::Keys(const KeysOptions& options) : fill_(options.fill ? options.keys : 0) {
-  if (options.fill) return;
+ZipfRanks::ZipfRanks(std::uint64_t ranks, double exponent)
+    : ranks_(static_cast<double>(ranks)), exponent_(exponent) {
+  lower_ = integral(1.5) - 1;
+  upper_ = integral(ranks_ + 0.5);
+  squeeze_ = 2 - inverse(integral(2.5) - std::pow(2, -exponent_));
+}
+
+double ZipfRanks::integral(double x) const {
+  return exponent_ == 1 ? std::log(x) : (std::pow(x, 1 - exponent_) - 1) / (1 - exponent_);
+}
+
+double ZipfRanks::inverse(double area) const {
+  return exponent_ == 1 ? std::exp(area)
+                        : std::pow(1 + area * (1 - exponent_), 1 / (1 - exponent_));
+}
+
+std::uint64_t ZipfRanks::rank_at(double area) const {
+  const double x = inverse(area);
+  const double k = std::clamp(std::floor(x + 0.5), 1.0, ranks_);
+  const bool taken = k - x <= squeeze_ || area >= integral(k + 0.5) - std::pow(k, -exponent_);
+  return taken ? static_cast<std::uint64_t>(k) - 1 : kRejected;
+}
+
+Keys::Keys(const KeysOptions& options)
+    : options_(options), sweep_(options.sweep), next_(options.sweep ? options.first : 0) {
+  if (sweep_) return;
   std::mt19937_64 random(options.seed);
   std::uniform_real_distribution<double> part(0, 1);
-  // The key of a rank: neighbours in popularity are no neighbours in the store. The same for every
-  // seed.
-  std::vector<std::uint64_t> key_of_rank(options.keys);
-  std::iota(key_of_rank.begin(), key_of_rank.end(), 0);
-  std::shuffle(key_of_rank.begin(), key_of_rank.end(), std::mt19937_64(99));
-  const std::vector<double> sums =
-      options.zipf > 0 ? zipf_sums(options.keys, options.zipf) : std::vector<double>();
-  drawn_.reserve(kDraws);
-  for (std::size_t i = 0; i < kDraws; ++i) {
-    std::uint64_t rank = random() % options.keys;
-    if (!sums.empty()) {
-      const auto found = std::upper_bound(sums.begin(), sums.end(), part(random));
-      rank = std::min<std::uint64_t>(static_cast<std::uint64_t>(found - sums.begin()),
-                                     options.keys - 1);
-    }
-    const bool put = part(random) * 100 < options.put_percent;
-    drawn_.push_back({put, key_of_rank[rank] + (put ? options.put_offset : 0)});
+  const auto draw = [&] { return part(random); };
+  const ZipfRanks zipf(options.keys, options.zipf > 0 ? options.zipf : 1);
+  const Scatter scatter(options.keys);
+  drawn_.reserve(options.draws);
+  for (std::size_t i = 0; i < options.draws; ++i) {
+    const std::uint64_t rank = options.zipf > 0 ? zipf(draw) : random() % options.keys;
+    const bool put = draw() * 100 < options.put_percent;
+    drawn_.push_back(scatter(rank) << 1 | (put ? 1 : 0));
   }
 }
 
-std::optional<Operation> Keys::next() {
-  if (fill_ > 0) {
-    if (at_ == fill_) return std::nullopt;
-    return Operation{true, at_++};
-  }
-  const Operation operation = drawn_[at_];
-  at_ = at_ + 1 < drawn_.size() ? at_ + 1 : 0;
-  return operation;
+Keys::Operation Keys::take(std::size_t count) {
+  const std::uint64_t at = next_;
+  next_ += count;
+  if (sweep_) return {at, options_.put_percent > 0};
+  next_ %= drawn_.size();
+  return {at, (drawn_[at] & 1) != 0};
 }
 
 }  // namespace edged::bench

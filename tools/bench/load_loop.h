@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The load generator's one loop, the same for every protocol: epoll, one read and one write per
-// wake-up of a connection. Closed: each connection keeps `pipeline` requests under way. Open: with
-// a rate, requests start at random (Poisson) moments whether or not others are answered; their
-// latency counts from the moment they should have started. One thread, which never sleeps: it must
-// have a core of its own.
+// wake-up of a connection. Closed: each connection keeps `pipeline` operations under way. Open:
+// with a rate, operations start at random (Poisson) moments whether or not others are answered;
+// their latency counts from the moment they should have started, so a server that stalls is charged
+// for all that waited. One thread, which never sleeps unless told to: it must have a core of its
+// own.
 #pragma once
 
 #include <sys/types.h>
@@ -25,22 +26,26 @@ struct LoadOptions {
   std::size_t pipeline = 1;
   std::chrono::milliseconds warm_up{300};
   std::chrono::milliseconds duration{2000};
-  double rate = 0;       // requests a second; 0: closed
-  bool sleeps = false;   // between requests, instead of looking again and again; with a rate
-  pid_t server_pid = 0;  // whose CPU time is read
+  std::uint64_t operations = 0;  // ends when so many were answered; 0: only by time
+  bool in_steps = false;         // a connection asks again when all that it asked was answered
+  double rate = 0;               // operations a second; 0: closed
+  bool sleeps = false;           // when there is nothing to do, instead of looking again
+  pid_t server_pid = 0;          // whose CPU time is read
 };
 
 struct LoadResult {
-  std::uint64_t requests = 0;  // answered while it was measured
-  std::uint64_t failed = 0;    // of those
+  std::uint64_t operations = 0;  // answered while it was measured
+  std::uint64_t items = 0;       // entries in those answers
+  std::uint64_t wrong = 0;       // of the operations: refused, absent, or not the key's value
+  std::string first_wrong{};     // the front of such an answer
   double seconds = 0;
   double server_cpu_seconds = 0;
   double own_cpu_seconds = 0;
-  Latencies gets, puts;
+  Latencies reads, writes;
 };
 
-// Ends early when `keys` has no more operations. Errors: kUnavailable (connecting, or a connection
-// ended).
+// Ends early when `keys` is exhausted. Errors: kUnavailable (connecting, or a connection ended, or
+// what came was no answer).
 Result<LoadResult> run_load(const LoadOptions& options, const Dialect& dialect, Keys& keys);
 
 // A connected, blocking socket. Errors: kUnavailable, kInvalidArgument.

@@ -65,8 +65,8 @@ Result<int> connect_to(const std::string& address) {
 }
 
 Status greet(int socket, const Dialect& dialect) {
-  const std::string& greeting = dialect.greeting;
-  std::vector<char> answer(dialect.greeting_answer_bytes);
+  const std::string greeting = dialect.greeting();
+  std::vector<char> answer(dialect.greeting_answer_bytes());
   if (!greeting.empty() && ::send(socket, greeting.data(), greeting.size(), MSG_NOSIGNAL) !=
                                static_cast<ssize_t>(greeting.size())) {
     return {Code::kUnavailable, "could not greet the server"};

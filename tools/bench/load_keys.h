@@ -16,7 +16,7 @@ struct KeysOptions {
   double put_percent = 0;        // 0..100
   std::uint64_t put_offset = 0;  // added to the number of a key that is put
   std::uint64_t seed = 1;
-  std::size_t draws = 1 << 22;  // drawn once, then from the first on again
+  std::size_t draws = 1 << 21;  // drawn once, then from the first on again
   bool sweep = false;           // every key once, in order; put if put_percent is not 0
   std::uint64_t first = 0;      // of a sweep
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <string>
@@ -194,6 +195,10 @@ int main_of(int argc, char** argv) {
     options.warm_up_ms = 0;
   }
   if (hold_command->parsed()) options.keys.draws = 1;
+  if (options.load.operations > 0) {
+    const std::uint64_t keys = options.load.operations * options.dialect.items;
+    options.keys.draws = std::min<std::uint64_t>(options.keys.draws, keys);
+  }
   allow_files(options.load.connections);
   Keys keys(options.keys);
   auto dialect = make_dialect(options, keys);

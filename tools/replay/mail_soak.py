@@ -123,13 +123,13 @@ class Soak:
         if event == "backends":
             self.sql(BACKENDS)
             return
-        self.interrupted.append(time.time())
+        begin = time.time()
         if event == "kill":
             self.worker.popen.kill()
             self.worker.popen.wait()
         else:
             self.worker.stop()
-            self.interrupted.append(time.time())
+        self.interrupted.append((begin, time.time()))
         self.deployment.processes.remove(self.worker)
         self.start_worker()
 
@@ -199,7 +199,7 @@ class Soak:
         return found
 
     def was_interrupted_after(self, at):
-        return any(at - 0.1 <= moment <= at + WINDOW_SECONDS for moment in self.interrupted)
+        return any(at - 0.1 <= end and begin <= at + WINDOW_SECONDS for begin, end in self.interrupted)
 
     def close(self):
         try:

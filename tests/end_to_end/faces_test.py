@@ -137,6 +137,8 @@ class FacesTest(ProgramsCase):
             got = connection.ask("GET", place)
             head = connection.ask("HEAD", place)
             self.assertEqual(head[0], got[0], place)
+            if got[0] == 405:  # its text names the method
+                del got[1]["Content-Length"], head[1]["Content-Length"]
             for name in ("Content-Type", "Content-Length", "Allow"):
                 self.assertEqual(head[1].get(name), got[1].get(name), (place, name))
 

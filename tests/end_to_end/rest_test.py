@@ -126,8 +126,8 @@ class RestTest(ProgramsCase):
         each(lambda i: self.result("PUT", self.value(ns, "k%d" % i), values[i]))
         each(read)
         grown = self.memory_peak(node) - before
-        print("memory grew by %.1f MiB" % (grown / MIB))
-        self.assertLess(grown, 96 * MIB)  # 400 MiB went through it
+        print("memory grew by %.1f MiB, from %.1f" % (grown / MIB, before / MIB))
+        self.assertLess(grown, 64 * MIB)  # 400 MiB went through it
         status, _, answer = self.call("PUT", self.value(ns, "k0"), values[1] + b"x")
         self.assertEqual((status, json.loads(answer)["errors"][0]["code"]), (413, 10024))
 

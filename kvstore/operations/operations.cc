@@ -253,7 +253,6 @@ void Operations::write(Caller caller,
     shared_->write_bytes.fetch_sub(bytes);
     return call->answer(allowed);
   }
-  if (write.owner == nullptr) write.owner = call->caller.owner();
   const bool atomic = write.atomic;
   work_.under_way()->begin();
   store_.submit(std::move(write),

@@ -94,7 +94,6 @@ void Upload::put(storage::Put put,
   storage::Write write;
   write.operations.emplace_back(std::move(put));
   write.durability = durability;
-  write.owner = caller_.owner();
   put_staged(shared_,
              staged_,
              std::move(write),

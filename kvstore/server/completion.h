@@ -22,6 +22,13 @@ class Completion {
   // Something that the connection waits for has happened: it looks again. Any thread; must not
   // block.
   virtual void wake() = 0;
+
+  // For a pass, on the connection's own thread. Nothing is sent from hold_back() to go_on(), since
+  // more is about to come. hold_back() is false if that was so already.
+  virtual bool hold_back() = 0;
+  // The response to a ticket: called exactly once, and go_on() soon after.
+  virtual void deliver(std::uint64_t ticket, std::string response) = 0;
+  virtual void go_on() = 0;
 };
 
 }  // namespace edged::server

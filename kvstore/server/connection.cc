@@ -22,12 +22,14 @@ constexpr std::size_t kKeptBytesMax = 64 * 1024;
 
 Connection::Connection(std::shared_ptr<void> reactor,
                        Turns& turns,
+                       Pass& pass,
                        net::Stream stream,
                        const ConnectionContext& context,
                        OnClosed on_closed)
     : reactor_(std::move(reactor)),
       stream_(std::move(stream)),
       turns_(turns),
+      pass_(pass),
       context_(context),
       memory_(context.dispatcher.memory()),
       on_closed_(std::move(on_closed)),
@@ -35,7 +37,7 @@ Connection::Connection(std::shared_ptr<void> reactor,
 
 void Connection::start() {
   session_ = std::make_unique<Session>(
-      context_.dispatcher, context_.access, context_.limits, weak_from_this());
+      context_.dispatcher, pass_, context_.access, context_.limits, weak_from_this());
   if (net::is_own_peer(stream_.socket().native_handle())) {
     session_->trust_peer();
   }
@@ -180,8 +182,11 @@ void Connection::on_progress() {
   if (!writing_) {
     session_->pump(out_);
   }
-  flush();
-  if (had_share_) {
+  const bool was_full = !may_read();
+  const std::size_t sent = flush();
+  // What was held back for want of room may go on, if no later event says so.
+  const bool has_room = sent >= room_max() || (sent > 0 && was_full && may_read());
+  if (had_share_ || has_room) {
     wait_for_turn();
   }
   read();
@@ -234,6 +239,10 @@ void Connection::process() {
         return;
     }
     frame_since_ = last_read_;
+    if (pass_.full()) {
+      had_share_ = true;
+      return;
+    }
     // A look at the clock costs as much as a twentieth of the cheapest request.
     if ((frames % 4 == 0 || reader_.frame().body.size() > 256) &&
         std::chrono::steady_clock::now() > until) {
@@ -284,16 +293,50 @@ void Connection::take_late() {
   on_progress();
 }
 
-void Connection::flush() {
-  if (writing_ || out_.empty() || closed_) {
-    return;
+void Connection::deliver(std::uint64_t ticket, std::string response) {
+  if (!closed_) {
+    session_->take_answer(ticket, response, out_);
   }
-  writing_ = true;
+}
+
+void Connection::go_on() {
+  held_back_ = false;
+  if (!closed_) {
+    session_->run_waiting(out_);
+    on_progress();
+  }
+}
+
+// Of what may wait to be sent, the smallest bound that anything is held back by.
+std::size_t Connection::room_max() const {
+  const Limits& limits = context_.limits;
+  return std::min({kKeptBytesMax, limits.stranger_out_bytes_max, limits.out_bytes_max});
+}
+
+// How much was sent at once; what was not, is under way.
+std::size_t Connection::flush() {
+  if (writing_ || held_back_ || out_.empty() || closed_) {
+    return 0;
+  }
   sending_.clear();
   sending_.swap(out_);
-  sent_ = 0;
   last_write_ = context_.clock.boot_now();
-  write_some();
+  sent_ = stream_.send_now(sending_);
+  context_.sent_bytes.add(sent_);
+  if (sent_ < sending_.size()) {
+    writing_ = true;
+    write_some();
+  } else {
+    empty_sending();
+  }
+  return sent_;
+}
+
+void Connection::empty_sending() {
+  sending_.clear();
+  if (sending_.capacity() > kKeptBytesMax) {
+    sending_.shrink_to_fit();
+  }
 }
 
 void Connection::write_some() {
@@ -314,10 +357,7 @@ void Connection::write_some() {
                                return;
                              }
                              self->writing_ = false;
-                             self->sending_.clear();
-                             if (self->sending_.capacity() > kKeptBytesMax) {
-                               self->sending_.shrink_to_fit();
-                             }
+                             self->empty_sending();
                              self->on_progress();
                            });
 }

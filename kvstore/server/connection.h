@@ -13,10 +13,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kvstore/server/dispatcher.h"
 #include "kvstore/server/options.h"
+#include "kvstore/server/pass.h"
 #include "kvstore/server/session.h"
 #include "kvstore/server/turns.h"
 #include "proto/net/stream.h"
@@ -39,10 +41,11 @@ class Connection final : public Completion, public std::enable_shared_from_this<
  public:
   using OnClosed = std::function<void(const std::shared_ptr<Connection>&)>;
 
-  // `reactor` owns the stream's io_context and `turns` and lives as long as the connection, which a
+  // `reactor` owns the stream's io_context, `turns` and `pass` and lives as long as the connection, which a
   // write under way in the store may hold for longer than the server lives.
   Connection(std::shared_ptr<void> reactor,
              Turns& turns,
+             Pass& pass,
              net::Stream stream,
              const ConnectionContext& context,
              OnClosed on_closed);
@@ -67,6 +70,9 @@ class Connection final : public Completion, public std::enable_shared_from_this<
                      std::string response,
                      std::function<void()> go_on) override;
   void wake() override;
+  bool hold_back() override { return !std::exchange(held_back_, true); }
+  void deliver(std::uint64_t ticket, std::string response) override;
+  void go_on() override;
 
  private:
   using Error = boost::system::error_code;
@@ -84,7 +90,9 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   void take_late();
   void on_progress();
   bool may_read() const;
-  void flush();
+  std::size_t room_max() const;
+  std::size_t flush();
+  void empty_sending();
   void write_some();
   void finish_if_done();
   void linger();
@@ -93,6 +101,7 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   std::shared_ptr<void> reactor_;  // before stream_: destroyed after it
   net::Stream stream_;
   Turns& turns_;
+  Pass& pass_;
   const ConnectionContext& context_;
   MemoryShare memory_;
   OnClosed on_closed_;
@@ -106,6 +115,7 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   bool writing_ = false, reading_ = false, paused_ = false;
   bool had_share_ = false;  // goes on when its turn comes
   bool waits_for_turn_ = false;
+  bool held_back_ = false;  // its pass has more to send
   bool known_ = false;  // the peer has shown what the node wants
   std::function<void()> on_known_;
   std::uint64_t stranger_number_ = 0;

@@ -33,20 +33,19 @@ std::vector<std::string_view> metric_names() {
   return names;
 }
 
-void complete_write(PlannedWrite& plan,
-                    Result<std::vector<storage::WriteOutcome>> written,
-                    const ReplyTo& to,
-                    Completion& completion,
-                    std::uint64_t ticket,
-                    std::chrono::steady_clock::time_point start,
-                    operations::RequestMetrics& metrics) {
+// Empty if the request is quiet and there is nothing to say.
+std::string write_response(PlannedWrite& plan,
+                           Result<std::vector<storage::WriteOutcome>> written,
+                           const ReplyTo& to,
+                           std::chrono::steady_clock::time_point start,
+                           operations::RequestMetrics& metrics) {
   std::string response;
   const Code status = answer_write(std::move(plan), std::move(written), to, response);
   metrics.count(place_of(to.opcode), status, start);
   if (to.quiet && goes_without_saying(to.opcode, status)) {
     response.clear();
   }
-  completion.complete(ticket, std::move(response));
+  return response;
 }
 
 }  // namespace
@@ -90,6 +89,7 @@ bool Dispatcher::dispatch(const wire::Request& request,
                           const ReplyTo& to,
                           const std::shared_ptr<Completion>& completion,
                           std::uint64_t ticket,
+                          Pass& pass,
                           std::string& out) {
   const Instant start = std::chrono::steady_clock::now();
   Status checked = check_request(request);
@@ -99,7 +99,7 @@ bool Dispatcher::dispatch(const wire::Request& request,
   }
   const Route route = route_of(request.opcode);
   if (route == Route::kWriter) {
-    submit_write(request, to, completion, ticket, start);
+    collect_write(request, to, completion, ticket, pass, start);
     return false;
   }
   if (route != Route::kPool && answer_now(request, to, start, out)) {
@@ -231,11 +231,12 @@ void Dispatcher::answer_from_disk(const wire::Request& request,
   completion->complete(ticket, std::move(response));
 }
 
-void Dispatcher::submit_write(const wire::Request& request,
-                              const ReplyTo& to,
-                              const std::shared_ptr<Completion>& completion,
-                              std::uint64_t ticket,
-                              Instant start) {
+void Dispatcher::collect_write(const wire::Request& request,
+                               const ReplyTo& to,
+                               const std::shared_ptr<Completion>& completion,
+                               std::uint64_t ticket,
+                               Pass& pass,
+                               Instant start) {
   Result<PlannedWrite> planned = plan_write(request, durability_);
   if (!planned || planned->write.operations.empty()) {
     std::string response;
@@ -248,17 +249,18 @@ void Dispatcher::submit_write(const wire::Request& request,
     return;
   }
   storage::Write write = std::move(planned->write);
-  write.owner = completion.get();
   planned->write.atomic = write.atomic;
   // Shared, because a std::function must be copyable.
   auto plan = std::make_shared<PlannedWrite>(*std::move(planned));
   under_way_->begin();
-  auto done = [plan, to, completion, ticket, start, metrics = metrics_, under_way = under_way_](
-                  Result<std::vector<storage::WriteOutcome>> written) {
+  auto respond = [plan, to, start, metrics = metrics_, under_way = under_way_](
+                     storage::WriteSet::Item& written) {
     under_way->end();
-    complete_write(*plan, std::move(written), to, *completion, ticket, start, *metrics);
+    Result<std::vector<storage::WriteOutcome>> outcomes(std::move(written.outcomes));
+    if (!written.status.ok()) outcomes = std::move(written.status);
+    return write_response(*plan, std::move(outcomes), to, start, *metrics);
   };
-  store_.submit(std::move(write), std::move(done));
+  pass.add(std::move(write), completion, ticket, std::move(respond));
 }
 
 void Dispatcher::commit_upload(std::shared_ptr<operations::StagedUpload> upload,
@@ -277,14 +279,14 @@ void Dispatcher::commit_upload(std::shared_ptr<operations::StagedUpload> upload,
     return;
   }
   storage::Write write = std::move(planned->write);
-  write.owner = completion.get();
   auto plan = std::make_shared<PlannedWrite>(*std::move(planned));
   operations_.put_upload(std::move(upload),
                          std::move(write),
                          [plan, to, completion, ticket, start, metrics = metrics_](
                              Result<std::vector<storage::WriteOutcome>> written) {
-                           complete_write(
-                               *plan, std::move(written), to, *completion, ticket, start, *metrics);
+                           completion->complete(
+                               ticket,
+                               write_response(*plan, std::move(written), to, start, *metrics));
                          });
 }
 

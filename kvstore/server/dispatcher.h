@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a request to its response, without I/O of its own. What memory can answer is answered at
-// once; a read that needs the disk goes to the storage pool, a write to the store's writer thread,
-// and the response comes through a Completion. Pool, uploads and counts are the operations' of the
+// once; a read that needs the disk goes to the storage pool, a write to the pass of its reactor, and
+// the response comes through a Completion. Pool, uploads and counts are the operations' of the
 // node. Any thread may dispatch. The store and the registry must outlive every completion, the
 // dispatcher itself need not.
 #pragma once
@@ -18,6 +18,7 @@
 #include "kvstore/operations/staged_upload.h"
 #include "kvstore/server/completion.h"
 #include "kvstore/server/memory_share.h"
+#include "kvstore/server/pass.h"
 #include "kvstore/server/reads.h"
 #include "kvstore/server/reply.h"
 #include "kvstore/storage/store.h"
@@ -49,6 +50,7 @@ class Dispatcher {
                 const ReplyTo& to,
                 const std::shared_ptr<Completion>& completion,
                 std::uint64_t ticket,
+                Pass& pass,
                 std::string& out);
 
   // The GETs that a connection has answered at one wake-up, to be counted together: one reading of
@@ -95,11 +97,12 @@ class Dispatcher {
   using Instant = std::chrono::steady_clock::time_point;
 
   bool answer_now(const wire::Request& request, const ReplyTo& to, Instant start, std::string& out);
-  void submit_write(const wire::Request& request,
-                    const ReplyTo& to,
-                    const std::shared_ptr<Completion>& completion,
-                    std::uint64_t ticket,
-                    Instant start);
+  void collect_write(const wire::Request& request,
+                     const ReplyTo& to,
+                     const std::shared_ptr<Completion>& completion,
+                     std::uint64_t ticket,
+                     Pass& pass,
+                     Instant start);
   void post_to_pool(const wire::Request& request,
                     const ReplyTo& to,
                     const std::shared_ptr<Completion>& completion,

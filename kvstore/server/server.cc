@@ -41,10 +41,13 @@ constexpr std::size_t kSweepSlicesMax = 32;
 constexpr std::chrono::minutes kSayPeriod{1};
 
 struct Reactor : std::enable_shared_from_this<Reactor> {
+  explicit Reactor(storage::Store& store) : pass(io, store) {}
+
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   asio::steady_timer sweep_timer{io};
   Turns turns{io};
+  Pass pass;
   std::unordered_set<std::shared_ptr<Connection>> connections;  // this reactor's thread only
   std::size_t next_bucket = 0;  // of connections, to be swept; this reactor's thread only
   bool draining = false;        // this reactor's thread only
@@ -116,7 +119,8 @@ class Server::Impl {
 
   Status start() {
     for (std::size_t i = 0; i < reactor_count(options_.io_threads); ++i) {
-      reactors_.push_back(std::make_shared<Reactor>());
+      reactors_.push_back(std::make_shared<Reactor>(dispatcher_.store()));
+      reactors_.back()->pass.set_life(reactors_.back());
     }
     Status listening = open_listeners();
     if (!listening.ok()) {
@@ -239,6 +243,7 @@ class Server::Impl {
     auto connection =
         std::make_shared<Connection>(reactor.shared_from_this(),
                                      reactor.turns,
+                                     reactor.pass,
                                      std::move(stream),
                                      context_,
                                      [this, &reactor](const std::shared_ptr<Connection>& closed) {

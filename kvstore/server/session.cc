@@ -51,10 +51,12 @@ std::size_t answer_bytes_max(const wire::Request& request, std::uint32_t body_by
 }  // namespace
 
 Session::Session(Dispatcher& dispatcher,
+                 Pass& pass,
                  const AccessContext& access,
                  const Limits& limits,
                  std::weak_ptr<Completion> completion)
     : dispatcher_(dispatcher),
+      pass_(pass),
       limits_(limits),
       completion_(completion),
       gate_(access),
@@ -230,7 +232,7 @@ void Session::execute(const wire::Request& request,
   const bool staged = upload != nullptr;
   if (staged) {
     dispatcher_.commit_upload(std::move(upload), request, to, completion_.lock(), ticket);
-  } else if (dispatcher_.dispatch(request, to, completion_.lock(), ticket, out)) {
+  } else if (dispatcher_.dispatch(request, to, completion_.lock(), ticket, pass_, out)) {
     return;
   }
   if ((request.flags & wire::kFlagFence) != 0) {
@@ -287,6 +289,11 @@ void Session::take_late(std::vector<LateResponse> late, std::string& out) {
     finish(one.ticket);
   }
   run_waiting(out);
+}
+
+void Session::take_answer(std::uint64_t ticket, std::string_view response, std::string& out) {
+  out.append(response);
+  finish(ticket);
 }
 
 void Session::finish(std::uint64_t ticket) {

@@ -19,6 +19,7 @@
 #include "kvstore/server/gate.h"
 #include "kvstore/server/key_order.h"
 #include "kvstore/server/options.h"
+#include "kvstore/server/pass.h"
 #include "kvstore/server/watches.h"
 #include "proto/wire/frame.h"
 
@@ -35,6 +36,7 @@ class Session {
  public:
   // `completion` is the connection; the references outlive the session.
   Session(Dispatcher& dispatcher,
+          Pass& pass,
           const AccessContext& access,
           const Limits& limits,
           std::weak_ptr<Completion> completion);
@@ -51,6 +53,10 @@ class Session {
   // A frame whose body was above the limit, or that could not be understood: answers why.
   void refuse_frame(const wire::Header& header, const Status& why, std::string& out);
   void take_late(std::vector<LateResponse> late, std::string& out);
+  // The same for one that a pass has.
+  void take_answer(std::uint64_t ticket, std::string_view response, std::string& out);
+  // Goes on with what waited for its turn.
+  void run_waiting(std::string& out);
   // Goes on with responses in parts and with pushes, as long as `out` has room.
   void pump(std::string& out);
 
@@ -115,9 +121,9 @@ class Session {
   void end_part(std::uint64_t ticket);
   bool execute_here(const wire::Request& request, const ReplyTo& to, std::string& out);
   Code cancel(const wire::Request& request, const ReplyTo& to, std::string& out);
-  void run_waiting(std::string& out);
 
   Dispatcher& dispatcher_;
+  Pass& pass_;
   const Limits& limits_;
   const std::weak_ptr<Completion> completion_;
   std::uint32_t body_bytes_max_ = wire::kBodyBytesMax;

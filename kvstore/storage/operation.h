@@ -130,8 +130,6 @@ struct Write {
   std::vector<Operation> operations;  // 1..10,000
   Durability durability = Durability::kWal;
   bool atomic = false;  // then keys, values and metadata together are at most 8 MiB
-  // Writes of one owner are done in the order submitted; owners take turns. Only compared.
-  const void* owner = nullptr;
   std::optional<MirrorMark> mirror;  // then atomic, too
 };
 

@@ -72,6 +72,7 @@ class RocksStore final : public Store {
   }
   Result<ListPage> list(const ListRequest& request) const override;
   void submit(Write write, WriteCallback done) override;
+  void commit(std::shared_ptr<WriteSet> writes) override;
   Result<std::unique_ptr<ValueUpload>> begin_upload(NamespaceNumber ns) override;
   Result<std::unique_ptr<Watch>> watch(WatchRequest request, std::function<void()> wake) override;
   Result<Namespace> create_namespace(std::string title, std::string id) override;
@@ -274,6 +275,14 @@ void RocksStore::submit(Write write, WriteCallback done) {
     parts_.writer->submit(std::move(write), std::move(done));
   } else {
     done(read_only_refusal());
+  }
+}
+
+void RocksStore::commit(std::shared_ptr<WriteSet> writes) {
+  if (parts_.writer) {
+    parts_.writer->commit(std::move(writes));
+  } else {
+    Store::commit(std::move(writes));  // which refuses each
   }
 }
 

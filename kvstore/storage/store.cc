@@ -5,6 +5,7 @@
 
 #include <future>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 namespace edged::storage {
@@ -49,6 +50,36 @@ Result<std::unique_ptr<ValueReader>> Store::open_value(NamespaceNumber /*ns*/,
                                                        std::string_view /*key*/,
                                                        Reader /*reader*/) const {
   return cannot("read a value in pieces");
+}
+
+void Store::commit(std::shared_ptr<WriteSet> writes) {
+  struct Waiting {
+    std::mutex mutex;
+    std::size_t wal = 0, sync = 0;
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  std::size_t& (*const of)(Waiting&, Durability) = [](Waiting& counts,
+                                                      Durability durability) -> std::size_t& {
+    return durability == Durability::kWal ? counts.wal : counts.sync;
+  };
+  for (const WriteSet::Item& item : writes->items) ++of(*waiting, item.write.durability);
+  for (std::size_t i = 0; i < writes->items.size(); ++i) {
+    Write write = std::move(writes->items[i].write);
+    const Durability durability = write.durability;
+    submit(std::move(write),
+           [writes, waiting, of, i, durability](Result<std::vector<WriteOutcome>> outcomes) {
+             WriteSet::Item& item = writes->items[i];
+             if (outcomes) {
+               item.outcomes = *std::move(outcomes);
+             } else {
+               item.status = outcomes.error();
+             }
+             std::unique_lock lock(waiting->mutex);
+             const bool last = --of(*waiting, durability) == 0;
+             lock.unlock();
+             if (last) writes->done(durability);
+           });
+  }
 }
 
 Result<std::unique_ptr<ValueUpload>> Store::begin_upload(NamespaceNumber /*ns*/) {

@@ -32,6 +32,24 @@ struct Namespace {
 // An error Status (busy, disk_full, io_error, …) means that nothing of the Write was acknowledged.
 using WriteCallback = std::function<void(Result<std::vector<WriteOutcome>>)>;
 
+// Writes that belong together, such as all those that a server read at once: they are written in
+// their order, in one batch with what else is written then, and answered together.
+class WriteSet {
+ public:
+  struct Item {
+    Write write;
+    Status status;                       // an error: nothing of the Write was acknowledged
+    std::vector<WriteOutcome> outcomes;  // one for each operation, if the status is ok
+  };
+  virtual ~WriteSet() = default;
+  std::vector<Item> items;
+
+  // The items with this durability have their status and outcomes. Called once for each durability
+  // that occurs among the items, on whichever thread wrote, also before Store::commit returns. Must
+  // not block.
+  virtual void done(Durability durability) = 0;
+};
+
 // kMemory answers kBusy if the answer would need the disk: ask again with kDisk from a thread that
 // may wait.
 enum class ReadTier { kMemory, kDisk };
@@ -239,17 +257,21 @@ class Store {
   // mirrored, and their mirror is behind or loading); kCorruption; kIoError; kNamespaceNotFound.
   virtual Result<ListPage> list(const ListRequest& request) const = 0;
 
-  // Queues `write` for the writer thread and returns at once; writes of one owner keep their order,
-  // others may overtake. `done` is called exactly once: on the
-  // writer thread, or on the caller's if the write is refused at once (kBusy: the queue is full;
-  // kUnavailable: the store is closing; kDiskFull, kInvalidArgument, kTooLarge). It must not block.
+  // Queues `write` for the writer thread and returns at once. Writes are done in the order in which
+  // they were submitted and committed. `done` is called exactly once: on a thread that writes, or
+  // on the caller's if the write is refused at once (kBusy: the queue is full; kUnavailable: the
+  // store is closing; kDiskFull, kInvalidArgument, kTooLarge). It must not block.
   virtual void submit(Write write, WriteCallback done) = 0;
+
+  // As submit, for a caller with work of its own: the calling thread writes what is queued if
+  // nobody else does, but never waits for the disk or for others. Errors: as submit, of each item.
+  virtual void commit(std::shared_ptr<WriteSet> writes);
 
   // Blocks. Errors: kNamespaceNotFound; kBusy (too many uploads); kDiskFull; kIoError.
   virtual Result<std::unique_ptr<ValueUpload>> begin_upload(NamespaceNumber ns);
 
-  // `wake` is called on the writer thread when there is something new after next() answered all; it
-  // must not block. Errors: kNamespaceNotFound; kStale (as next); kBusy (too many watches).
+  // `wake` is called on a thread that writes when there is something new after next() answered all;
+  // it must not block. Errors: kNamespaceNotFound; kStale (as next); kBusy (too many watches).
   virtual Result<std::unique_ptr<Watch>> watch(WatchRequest request, std::function<void()> wake);
 
   // These four block on disk and are durable before they return. An empty id makes a random one.
@@ -278,7 +300,7 @@ class Store {
   virtual StoreStats stats() const = 0;
 };
 
-// Waits for the outcome of one operation. Not to be called on the writer thread.
+// Waits for the outcome of one operation. Not to be called in an answer to a write.
 Result<WriteOutcome> write_and_wait(Store& store, Operation operation, Durability durability);
 
 // As above, for a whole Write.

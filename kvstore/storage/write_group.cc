@@ -11,9 +11,13 @@
 #include "kvstore/storage/value_chunks.h"
 
 namespace edged::storage {
-WriteGroup::WriteGroup(const WriteContext& context, WallTime now, Version last_version)
+WriteGroup::WriteGroup(const WriteContext& context,
+                       WallTime now,
+                       Version last_version,
+                       ReadTier tier)
     : context_(context),
       now_ms_(to_unix_ms(now)),
+      tier_(tier),
       first_version_(last_version),
       last_version_(last_version) {}
 
@@ -249,8 +253,11 @@ Result<WriteGroup::Existing> WriteGroup::read(const std::string& stored_key,
   }
   const Database& database = context_.database;
   rocksdb::PinnableSlice value;
-  const auto status = database.db().Get({}, database.entries(), stored_key, &value);
+  rocksdb::ReadOptions options;
+  if (tier_ == ReadTier::kMemory) options.read_tier = rocksdb::kBlockCacheTier;
+  const auto status = database.db().Get(options, database.entries(), stored_key, &value);
   if (status.IsNotFound()) return Existing{};
+  if (status.IsIncomplete()) needs_disk_ = true;
   if (!status.ok()) return from_rocksdb(status, "could not read the current entry");
   const auto record = decode_record(stored_key, {value.data(), value.size()});
   if (!record) return record.error();

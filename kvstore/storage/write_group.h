@@ -42,7 +42,10 @@ struct WriteContext {
 class WriteGroup {
  public:
   // `now` judges expiry for the whole group; `last_version` is the last one given out.
-  WriteGroup(const WriteContext& context, WallTime now, Version last_version);
+  WriteGroup(const WriteContext& context, WallTime now, Version last_version, ReadTier tier);
+
+  // The tier is kMemory and what was added needs a record that is on disk: the group is of no use.
+  bool needs_disk() const { return needs_disk_; }
 
   // One outcome per operation. What is refused writes nothing.
   std::vector<WriteOutcome> add(const Write& write);
@@ -134,6 +137,8 @@ class WriteGroup {
 
   const WriteContext& context_;
   const std::int64_t now_ms_;
+  const ReadTier tier_;
+  mutable bool needs_disk_ = false;
   const Version first_version_;
   Version last_version_;
   std::uint64_t min_expiry_ms_ = UINT64_MAX;

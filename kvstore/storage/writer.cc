@@ -1,32 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writer thread: queue, groups, acknowledgement.
+// Who writes when, and what waits. How a group is written: writer_group.cc.
 #include "kvstore/storage/writer.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <future>
 #include <utility>
 
-#include "kvstore/storage/rocks_status.h"
 #include "proto/base/log.h"
 
 namespace edged::storage {
 namespace {
 
 // A group stops growing here: the last to join would make the first wait, and who comes next waits
-// for the group. One that is synced may be larger, for the sync costs as much as many operations.
-constexpr std::size_t kGroupOperations = 32;
-constexpr std::size_t kSyncedGroupOperations = 256;
-// An owner's turn: so many of its writes are answered together.
-constexpr std::size_t kTurnWrites = 4;
+// for the group.
+constexpr std::size_t kGroupOperations = 64;
 constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
+// Who writes on a thread with other work writes so many groups, its own included.
+constexpr std::size_t kGroupsHere = 4;
 constexpr std::size_t kOperationOverheadBytes = 200;  // the structs and the batch's own bytes
 
-std::size_t payload_bytes(const Write& write) {
+std::size_t bytes_of(const Write& write) {
   std::size_t bytes = 0;
-  for (const Operation& operation : write.operations) {
-    bytes += edged::storage::payload_bytes(operation);
-  }
+  for (const Operation& operation : write.operations) bytes += payload_bytes(operation);
   return bytes;
 }
 
@@ -37,11 +32,32 @@ bool grows(const Write& write) {
   });
 }
 
+class SingleWrite final : public WriteSet {
+ public:
+  SingleWrite(Write write, WriteCallback callback) : callback_(std::move(callback)) {
+    items.push_back({std::move(write), {}, {}});
+  }
+  void done(Durability /*durability*/) override {
+    Item& item = items.front();
+    if (item.status.ok()) {
+      callback_(std::move(item.outcomes));
+    } else {
+      callback_(std::move(item.status));
+    }
+  }
+
+ private:
+  const WriteCallback callback_;
+};
+
 }  // namespace
 
 Writer::Writer(Parts parts, Version last_version, Limits limits)
-    : parts_(parts), limits_(limits), queue_(kTurnWrites), last_version_(last_version) {
-  acknowledge(true, last_version);  // opening put everything recovered into synced table files
+    : parts_(parts), limits_(limits), last_version_(last_version) {
+  acknowledge(true);  // opening put everything recovered into synced table files
+  syncer_.emplace(parts_.database, [this](const Status& status, std::uint64_t sequence) {
+    on_sync(status, sequence);
+  });
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -52,6 +68,7 @@ Writer::~Writer() {
   }
   wake_.notify_one();
   thread_.join();
+  syncer_.reset();
   close_marks();
 }
 
@@ -77,16 +94,33 @@ Status Writer::admit(const Write& write, std::size_t bytes) const {
 }
 
 void Writer::submit(Write write, WriteCallback done) {
-  const std::size_t bytes = payload_bytes(write);
-  Status refused = admit(write, bytes);
-  if (refused.ok()) {
-    Item item;
-    item.bytes = bytes + write.operations.size() * kOperationOverheadBytes;
-    item.write = std::move(write);
-    item.done = done;
-    refused = enqueue(std::move(item));
+  take(std::make_shared<SingleWrite>(std::move(write), std::move(done)), false);
+}
+
+void Writer::commit(std::shared_ptr<WriteSet> writes) {
+  take(std::move(writes), true);
+}
+
+void Writer::take(std::shared_ptr<WriteSet> writes, bool here) {
+  Item item;
+  for (WriteSet::Item& one : writes->items) {
+    const std::size_t bytes = bytes_of(one.write);
+    one.status = admit(one.write, bytes);
+    if (!one.status.ok()) continue;
+    item.operations += one.write.operations.size();
+    item.bytes += bytes + one.write.operations.size() * kOperationOverheadBytes;
   }
-  if (!refused.ok()) done(std::move(refused));
+  item.writes = writes;
+  Status refused;
+  if (item.operations > 0) {
+    refused = enqueue(std::move(item), here);
+    if (refused.ok()) {
+      if (here) write_here();
+      return;
+    }
+  }
+  fail(*writes, refused);
+  answer(writes, false);
 }
 
 Status Writer::stage(Stage stage, std::size_t bytes) {
@@ -94,9 +128,9 @@ Status Writer::stage(Stage stage, std::size_t bytes) {
   auto future = promise->get_future();
   Item item;
   item.stage = std::move(stage);
-  item.staged = [promise](Status status) { promise->set_value(std::move(status)); };
+  item.on_staged = [promise](Status status) { promise->set_value(std::move(status)); };
   item.bytes = bytes;
-  Status refused = enqueue(std::move(item));
+  Status refused = enqueue(std::move(item), false);
   return refused.ok() ? future.get() : refused;
 }
 
@@ -105,154 +139,104 @@ bool Writer::run(std::function<void(Version&)> task) {
   Item item;
   item.task = [&] {
     task(last_version_);
+    acknowledge(true);
     done.set_value();
   };
-  if (!enqueue(std::move(item)).ok()) return false;
+  if (!enqueue(std::move(item), false).ok()) return false;
   done.get_future().wait();
   return true;
 }
 
 // What must not be lost for want of room, tasks and stages, is always taken: those who ask for them
 // wait for the answer, so they are few.
-Status Writer::enqueue(Item item) {
+Status Writer::enqueue(Item item, bool here) {
   const std::lock_guard lock(mutex_);
   if (closing_) return Status(Code::kUnavailable, "store is closing");
-  const std::size_t operations = item.write.operations.size();
-  const bool full = queued_operations_ + operations > limits_.operations_max ||
+  const bool full = queued_operations_ + item.operations > limits_.operations_max ||
                     queued_bytes_ + item.bytes > limits_.bytes_max;
-  if (operations != 0 && queued_operations_ != 0 && full) {
+  if (item.operations != 0 && queued_operations_ != 0 && full) {
     return Status(Code::kBusy, "write queue is full");
   }
-  queued_operations_ += operations;
+  queued_operations_ += item.operations;
   queued_bytes_ += item.bytes;
-  const void* const owner = item.write.owner;
-  queue_.push(owner, std::move(item));
-  wake_.notify_one();
+  queue_.push_back(std::move(item));
+  if (!here) {
+    thread_wanted_ = true;
+    if (state_ == State::kIdle) wake_.notify_one();
+  }
   return Status();
 }
 
-void Writer::loop() {
-  for (;;) {
-    std::vector<Item> items = take_group();
-    if (items.empty()) return;
-    if (items.front().task) {
-      items.front().task();
-      acknowledge(true, last_version_);
-    } else {
-      write_group(items);
-      core_offer_.piece_done();
-    }
-  }
-}
-
-// What waits, up to a group's bounds; a task comes alone. Empty: closing and nothing waits.
-std::vector<Writer::Item> Writer::take_group() {
+void Writer::write_here() {
   std::unique_lock lock(mutex_);
-  if (queue_.empty() && !closing_) {
-    wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+  if (state_ != State::kIdle) return;  // who writes takes it along
+  state_ = State::kWriting;
+  for (std::size_t groups = 0; !queue_.empty(); ++groups) {
+    if (groups == kGroupsHere || !queue_.front().writes) {
+      hand_over();
+      return;
+    }
+    Group group = take_group(false);
+    lock.unlock();
+    const bool written = write(group, false);
+    lock.lock();
+    if (!written) {
+      handed_over_ = std::move(group);
+      hand_over();
+      return;
+    }
+  }
+  state_ = State::kIdle;
+}
+
+// The writer thread goes on.
+void Writer::hand_over() {
+  state_ = State::kHandedOver;
+  wake_.notify_one();
+}
+
+void Writer::loop() {
+  const auto has_work = [this] {
+    return state_ == State::kHandedOver ||
+           (state_ == State::kIdle && (closing_ || thread_wanted_));
+  };
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, has_work);
     core_offer_.begin();
-  }
-  std::vector<Item> items;
-  std::size_t operations = 0;
-  std::size_t bytes = 0;
-  std::size_t operations_max = kGroupOperations;
-  while (!queue_.empty() && operations < operations_max && bytes < kGroupBytes) {
-    if (queue_.front().task && !items.empty()) break;
-    items.push_back(queue_.pop());
-    operations += items.back().write.operations.size();
-    bytes += items.back().bytes;
-    if (items.back().task) break;
-    if (items.back().write.durability == Durability::kSync) operations_max = kSyncedGroupOperations;
-  }
-  return items;
-}
-
-void Writer::write_group(std::vector<Item>& items) {
-  WriteGroup group(parts_.context, parts_.clock.now(), last_version_);
-  std::vector<Verdict> verdicts(items.size());
-  bool sync = false;
-  std::size_t operations = 0;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (items[i].stage) {
-      verdicts[i].staged = items[i].stage(group);
-    } else {
-      verdicts[i].outcomes = group.add(items[i].write);
-      sync = sync || items[i].write.durability == Durability::kSync;
-      operations += items[i].write.operations.size();
+    state_ = State::kWriting;
+    thread_wanted_ = false;
+    while (handed_over_ || !queue_.empty()) {
+      Group group =
+          handed_over_ ? *std::exchange(handed_over_, std::nullopt) : take_group(true);
+      lock.unlock();
+      if (group.items.front().task) {
+        group.items.front().task();
+      } else {
+        (void)write(group, true);
+        core_offer_.piece_done();
+      }
+      lock.lock();
     }
-    bytes += items[i].bytes;
-  }
-  Status status;
-  if (!group.empty()) {
-    status = write_batch(group.finish(), sync);
-    last_version_ = group.last_version();  // used up even if the write fails
-    note_expiry(group.min_expiry_ms());
-    if (status.ok()) {
-      acknowledge(sync, last_version_);
-      parts_.feed.publish(group.commit());
-    } else {
-      group.fail();
-    }
-    parts_.guard.note_written(bytes);
-  }
-  writes_.fetch_add(operations, std::memory_order_relaxed);
-  {
-    const std::lock_guard lock(mutex_);
-    queued_operations_ -= operations;
-    queued_bytes_ -= bytes;
-  }
-  answer(items, verdicts, status);
-}
-
-void Writer::note_expiry(std::uint64_t expiry_ms) {
-  std::uint64_t earliest = min_unflushed_expiry_ms_.load();
-  while (expiry_ms < earliest &&
-         !min_unflushed_expiry_ms_.compare_exchange_weak(earliest, expiry_ms)) {
+    state_ = State::kIdle;
+    if (closing_) return;
   }
 }
 
-void Writer::answer(std::vector<Item>& items,
-                    std::vector<Verdict>& verdicts,
-                    const Status& status) {
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (items[i].stage) {
-      items[i].staged(status.ok() ? verdicts[i].staged : status);
-    } else if (status.ok()) {
-      items[i].done(std::move(verdicts[i].outcomes));
-    } else {
-      items[i].done(status);
-    }
+// What waits, up to a group's bounds; a task comes alone. `may_wait` false: not what may have to
+// read from disk.
+Writer::Group Writer::take_group(bool may_wait) {
+  Group group;
+  while (!queue_.empty() && group.operations < kGroupOperations && group.bytes < kGroupBytes) {
+    const Item& next = queue_.front();
+    if (!next.writes && (!may_wait || (next.task && !group.items.empty()))) break;
+    group.operations += next.operations;
+    group.bytes += next.bytes;
+    group.items.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+    if (group.items.back().task) break;
   }
-}
-
-Status Writer::write_batch(rocksdb::WriteBatch& batch, bool sync) {
-  const auto boot = parts_.clock.mark().boot;
-  if (needs_resume_ && boot >= resume_after_) {
-    resume_after_ = boot + std::chrono::seconds(1);
-    needs_resume_ = !parts_.database.resume();
-    if (!needs_resume_) log::info("storage: the database takes writes again");
-  }
-  rocksdb::WriteOptions options;
-  options.sync = sync;
-  const auto status = parts_.database.db().Write(options, &batch);
-  groups_.fetch_add(1, std::memory_order_relaxed);
-  if (sync) syncs_.fetch_add(1, std::memory_order_relaxed);
-  if (status.ok()) return Status();
-  Status translated = from_rocksdb(status, "could not write");
-  if (!std::exchange(needs_resume_, true)) log::error("storage: " + translated.message());
-  return translated;
-}
-
-// Before anyone is told: the mark may only say too little.
-void Writer::acknowledge(bool synced, Version last_version) {
-  const std::uint64_t sequence = parts_.database.db().GetLatestSequenceNumber();
-  const std::lock_guard lock(mark_mutex_);
-  mark_.acknowledged_sequence = sequence;
-  if (synced) mark_.synced_sequence = sequence;
-  mark_.version = last_version;
-  mark_.clock = parts_.clock.mark();
-  parts_.mark_file.write(mark_, false);
+  return group;
 }
 
 void Writer::refresh_mark() {
@@ -262,7 +246,7 @@ void Writer::refresh_mark() {
     parts_.mark_file.write(mark_, false);
     if (std::exchange(durable_sequence_, mark_.synced_sequence) == mark_.synced_sequence) return;
   }
-  parts_.mark_file.sync();  // outside the lock: the writer must not wait for it
+  parts_.mark_file.sync();  // outside the lock: who writes must not wait for it
 }
 
 void Writer::close_marks() {
@@ -277,7 +261,7 @@ void Writer::close_marks() {
 
 Writer::Counts Writer::counts() const {
   return {writes_.load(std::memory_order_relaxed),
-          syncs_.load(std::memory_order_relaxed),
+          syncer_->syncs(),
           groups_.load(std::memory_order_relaxed)};
 }
 

@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one thread that writes. It drains a bounded queue, whose owners take turns; what it takes
-// together becomes one WriteBatch and at most one sync, and is answered after that. It also keeps
-// the mark of what was acknowledged, tells watchers of changes, and runs tasks that must not
-// overlap a write. submit(), stage(), run() and the counters: any thread but that one.
+// Writes, one group at a time: what waits becomes one WriteBatch, and is answered after that. There
+// is no thread in the common case: commit() writes on the caller's, and takes along what others
+// have handed in meanwhile, who do not wait. What has to wait for the disk is the writer thread's:
+// a group that must read a record from disk, or for which the engine has no room yet, parts of the
+// store that write, and tasks that must not overlap a write. Order: as handed in, whoever writes.
+// docs/adr/0006-shares-and-turns.md. All public methods: any thread; the destructor when nobody
+// else calls one any more.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "kvstore/storage/change_feed.h"
 #include "kvstore/storage/database.h"
 #include "kvstore/storage/disk_guard.h"
+#include "kvstore/storage/log_syncer.h"
 #include "kvstore/storage/mark_file.h"
 #include "kvstore/storage/store.h"
 #include "kvstore/storage/store_clock.h"
 #include "kvstore/storage/write_group.h"
 #include "proto/base/thread_priority.h"
-#include "proto/base/turn_queue.h"
 
 namespace edged::storage {
 
@@ -49,13 +55,14 @@ class Writer {
   // `last_version` is the last one ever given out.
   Writer(Parts parts, Version last_version, Limits limits);
 
-  // Answers everything queued, ends the thread, and marks a clean close.
+  // Answers everything queued, ends the threads, and marks a clean close.
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // See Store::submit.
+  // See Store::submit and Store::commit.
   void submit(Write write, WriteCallback done);
+  void commit(std::shared_ptr<WriteSet> writes);
 
   // Runs `stage` as part of the next group and waits until that is in the kernel. `bytes` is what
   // it will add, for the queue's bound. Errors: the stage's own; kUnavailable (closing); kDiskFull;
@@ -66,8 +73,7 @@ class Writer {
   // task syncs what it writes. False, without running it, if the writer is closing.
   bool run(std::function<void(Version& last_version)> task);
 
-  // Writes the mark again with the present node time, and syncs it if a write was synced since. Any
-  // thread.
+  // Writes the mark again with the present node time, and syncs it if a write was synced since.
   void refresh_mark();
 
   // The earliest expiry written since the last call, UINT64_MAX if none: whether a flush is due.
@@ -77,53 +83,72 @@ class Writer {
   Counts counts() const;
 
  private:
-  // One of write, stage and task.
+  // One of writes, stage and task.
   struct Item {
-    Write write;
-    WriteCallback done;
+    std::shared_ptr<WriteSet> writes;
     Stage stage;
-    std::function<void(Status)> staged;
+    Status staged;
+    std::function<void(const Status&)> on_staged;
     std::function<void()> task;
+    std::size_t operations = 0;
     std::size_t bytes = 0;
   };
-  // What became of an item while its group was put together.
-  struct Verdict {
-    std::vector<WriteOutcome> outcomes;
-    Status staged;
+  // What is written together.
+  struct Group {
+    std::vector<Item> items;
+    std::unique_ptr<WriteGroup> batch;       // null: still to be put together
+    rocksdb::WriteBatch* ready = nullptr;  // its, once it is finished
+    std::size_t operations = 0;
+    std::size_t bytes = 0;
   };
+  // Who may write now: the thread that set kWriting, or the writer thread once it sees kHandedOver.
+  enum class State : std::uint8_t { kIdle, kWriting, kHandedOver };
 
+  // Who writes when: writer.cc.
   Status admit(const Write& write, std::size_t bytes) const;
-  Status enqueue(Item item);
+  void take(std::shared_ptr<WriteSet> writes, bool here);
+  Status enqueue(Item item, bool here);
+  void write_here();
+  void hand_over();
   void loop();
-  std::vector<Item> take_group();
-  void write_group(std::vector<Item>& items);
-  Status write_batch(rocksdb::WriteBatch& batch, bool sync);
+  Group take_group(bool may_wait);
+
+  // How a group is written: writer_group.cc.
+  bool put_together(Group& group, ReadTier tier);
+  bool write(Group& group, bool may_wait);
+  bool write_batch(rocksdb::WriteBatch& batch, bool may_wait, Status& status);
+  static void fail(WriteSet& writes, const Status& status);
+  void answer(const std::shared_ptr<WriteSet>& writes, bool written);
   void note_expiry(std::uint64_t expiry_ms);
-  void answer(std::vector<Item>& items, std::vector<Verdict>& verdicts, const Status& status);
-  void acknowledge(bool synced, Version last_version);
+  void acknowledge(bool synced);
+  void on_sync(const Status& status, std::uint64_t sequence);
   void close_marks();
 
   const Parts parts_;
   const Limits limits_;
 
-  mutable std::mutex mutex_;  // guards queue_ to closing_
+  mutable std::mutex mutex_;  // guards all up to closing_
   std::condition_variable wake_;
-  TurnQueue<Item> queue_;
+  std::deque<Item> queue_;
   std::size_t queued_operations_ = 0;  // those being written included
   std::size_t queued_bytes_ = 0;
+  State state_ = State::kIdle;
+  bool thread_wanted_ = false;       // something was queued by somebody who does not write it
+  std::optional<Group> handed_over_;  // first of all: what could not be written without waiting
   bool closing_ = false;
 
   std::mutex mark_mutex_;  // guards mark_, the file, and:
   Mark mark_;
   std::uint64_t durable_sequence_ = 0;  // the synced_sequence of the last mark that was synced
 
-  Version last_version_;  // from here on: writer thread only
-  CoreOffer core_offer_;
-  bool needs_resume_ = false;
+  Version last_version_;  // from here on: whoever may write
   std::chrono::milliseconds resume_after_{};  // boot time
 
-  std::atomic<std::uint64_t> writes_{0}, syncs_{0}, groups_{0};
+  CoreOffer core_offer_;  // writer thread only
+  std::atomic<bool> needs_resume_{false};
+  std::atomic<std::uint64_t> writes_{0}, groups_{0};
   std::atomic<std::uint64_t> min_unflushed_expiry_ms_{UINT64_MAX};
+  std::optional<LogSyncer> syncer_;
   std::thread thread_;
 };
 

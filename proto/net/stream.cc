@@ -4,6 +4,7 @@
 
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>
@@ -91,6 +92,15 @@ Status Stream::use_client_tls(std::shared_ptr<TlsContext> context, const std::st
 
 std::string Stream::handshake_error(Error error) const {
   return layer_ ? layer_->handshake_error(error) : error.message();
+}
+
+std::size_t Stream::send_now(std::string_view bytes) {
+  if (layer_ || bytes.empty()) {
+    return 0;
+  }
+  const ssize_t sent =
+      ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent > 0 ? static_cast<std::size_t>(sent) : 0;
 }
 
 void Stream::send_end() {

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "proto/net/tls.h"
@@ -80,6 +81,10 @@ class Stream {
         token,
         buffers);
   }
+
+  // Sends what the kernel takes at once, and says how much that was: 0 with TLS, with nothing to
+  // send, and after an error, which the next operation reports. Nothing may be being written.
+  std::size_t send_now(std::string_view bytes);
 
   // Tells the peer that nothing more comes; nothing may be being written. What the peer still sends
   // is then to be read from socket() and dropped.

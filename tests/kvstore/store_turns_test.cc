@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owners of writes take turns (kvstore/storage/writer.h, proto/base/turn_queue.h).
-#include <gmock/gmock.h>
-
-#include <future>
-
+// Owners take turns (proto/base/turn_queue.h).
 #include "proto/base/turn_queue.h"
-#include "tests/kvstore/store_fixture.h"
 
-namespace edged::storage {
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace edged {
 namespace {
 
 TEST(TurnQueueTest, OwnersTakeTurnsAndKeepTheirOrder) {
@@ -44,38 +43,5 @@ TEST(TurnQueueTest, ATurnMayBeSeveralItems) {
   EXPECT_EQ(queue.pop(), "a6");
 }
 
-using StoreTurnsTest = StoreFixture;
-
-TEST_F(StoreTurnsTest, AWriteDoesNotWaitForAllThatAnotherOwnerQueued) {
-  constexpr std::size_t kFlood = 1000;
-  open();
-  std::promise<void> queued, last;
-  std::vector<std::string> order;  // the writer's thread
-  const auto submit = [&](const void* owner, const std::string& key, WriteCallback done) {
-    Write write;
-    write.operations.emplace_back(put_of(key, "v"));
-    write.owner = owner;
-    store_->submit(std::move(write), std::move(done));
-  };
-  // Answers are given on the thread that writes: nothing goes on until all wait.
-  submit(nullptr, "first", [&](const auto&) { queued.get_future().wait(); });
-  const int busy = 0, modest = 0;
-  for (std::size_t i = 0; i < kFlood; ++i) {
-    submit(&busy, "k", [&, i](const Result<std::vector<WriteOutcome>>& outcomes) {
-      EXPECT_TRUE(outcomes);
-      order.push_back(std::to_string(i));
-      if (i + 1 == kFlood) last.set_value();
-    });
-  }
-  submit(&modest, "m", [&](const auto&) { order.emplace_back("modest"); });
-  queued.set_value();
-  last.get_future().wait();
-  ASSERT_EQ(order.size(), kFlood + 1);
-  const auto place = std::find(order.begin(), order.end(), "modest");
-  EXPECT_LT(place - order.begin(), 100);
-  order.erase(place);
-  for (std::size_t i = 0; i < kFlood; ++i) EXPECT_EQ(order[i], std::to_string(i));
-}
-
 }  // namespace
-}  // namespace edged::storage
+}  // namespace edged

@@ -5,6 +5,7 @@
 #include "kvstore/server/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio.hpp>
 #include <utility>
 
@@ -208,9 +209,21 @@ void Connection::wait_for_turn() {
   });
 }
 
+// One frame alone gains nothing.
+void Connection::prepare_for_frames() {
+  std::array<wire::Frame, Session::kAheadMax> ahead;
+  const std::size_t count = reader_.peek(ahead);
+  if (count > 1) {
+    session_->prepare_for({ahead.data(), count});
+  }
+}
+
 void Connection::process() {
   const auto until = std::chrono::steady_clock::now() + Turns::kShare;
   for (std::size_t frames = 1; hello_done_ && !waits_for_turn_ && may_read(); ++frames) {
+    if (frames % Session::kAheadMax == 1) {
+      prepare_for_frames();
+    }
     switch (reader_.next()) {
       case wire::FrameReader::Event::kNeedMore:
         if (announces_too_much()) {

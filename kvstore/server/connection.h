@@ -81,6 +81,7 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   void on_hello();
   void read();
   void on_read(Error error, std::size_t count);
+  void prepare_for_frames();
   void process();
   void wait_for_turn();
   void count_memory();

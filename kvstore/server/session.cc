@@ -3,6 +3,7 @@
 #include "kvstore/server/session.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "kvstore/server/operations.h"
@@ -113,6 +114,15 @@ bool Session::may_answer_plainly(const wire::Frame& frame) {
   return is_plain_get(frame) && fence_ == 0 && waiting_.empty() &&
          !order_.is_written(frame.header.ns, frame.key()) && !fragments_.expects(frame.header.id) &&
          gate_.may_get(frame.header.ns, frame.key());
+}
+
+void Session::prepare_for(std::span<const wire::Frame> frames) const {
+  std::array<storage::KeyName, kAheadMax> keys;
+  std::size_t count = 0;
+  for (const wire::Frame& frame : frames.first(std::min(kAheadMax, frames.size()))) {
+    if (frame.header.key_bytes != 0) keys[count++] = {frame.header.ns, frame.key()};
+  }
+  dispatcher_.store().prefetch({keys.data(), count});
 }
 
 void Session::take_frame(const wire::Frame& frame, std::string& out) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -34,6 +35,9 @@ struct LateResponse {
 
 class Session {
  public:
+  // So many frames are prepared for at once.
+  static constexpr std::size_t kAheadMax = 16;
+
   // `completion` is the connection; the references outlive the session.
   Session(Dispatcher& dispatcher,
           Pass& pass,
@@ -48,6 +52,8 @@ class Session {
   void set_body_bytes_max(std::uint32_t bytes) { body_bytes_max_ = bytes; }
 
   void take_frame(const wire::Frame& frame, std::string& out);
+  // Frames that take_frame() is about to be given.
+  void prepare_for(std::span<const wire::Frame> frames) const;
   // After the last frame of those that arrived together, before what they appended is sent.
   void end_turn() { dispatcher_.end(turn_); }
   // A frame whose body was above the limit, or that could not be understood: answers why.

@@ -2,6 +2,8 @@
 // Get, multi-get, and large values piece by piece.
 #include "kvstore/storage/entry_reader.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -173,6 +175,20 @@ Status EntryReader::get_into(
   const Status read = read_one(ns, key, tier, entry);
   const Status confirmed = confirm(ns, pass);
   return confirmed.ok() ? read : confirmed;
+}
+
+void EntryReader::prefetch(std::span<const KeyName> keys) const {
+  constexpr std::size_t kAtOnce = 32;
+  std::array<HotCache::Key, kAtOnce> names;
+  while (!keys.empty()) {
+    std::size_t count = 0;
+    for (const KeyName& name : keys.first(std::min(kAtOnce, keys.size()))) {
+      const auto prefix = namespaces_.prefix_of(name.ns);
+      if (prefix && name.key.size() <= kKeyBytesMax) names[count++] = HotCache::key_of(*prefix, name.key);
+    }
+    hot_.prefetch({names.data(), count});
+    keys = keys.subspan(std::min(kAtOnce, keys.size()));
+  }
 }
 
 Status EntryReader::read_one(NamespaceNumber ns,

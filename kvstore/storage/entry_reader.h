@@ -38,6 +38,7 @@ class EntryReader {
         hot_(hot) {}
 
   // See Store.
+  void prefetch(std::span<const KeyName> keys) const;
   Status get_into(
       NamespaceNumber ns, std::string_view key, ReadTier tier, Entry& entry, Reader reader) const;
   std::vector<Result<Entry>> get_many(NamespaceNumber ns,

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records read lately, in memory, in front of the engine: small entries, and keys that are not
-// there. Bounded in bytes; what was not asked for twice goes first (second chance). Promise: no
+// Records read or written lately, in memory, in front of the engine: small entries, and keys that
+// were found absent. Bounded in bytes; what was not asked for twice goes first (second chance). Promise: no
 // reader gets what an acknowledged write replaced, nor the old after another reader got the new.
 // The order that keeps it: a reader asks find() before it reads the engine, and its fill() is
-// dropped if a write to the key began or ended since; the writer calls begin_write() before it
+// dropped if a write to the key began or ended since; who writes calls begin_write() before it
 // commits and end_write() between commit and answer, and from one to the other find() knows
-// nothing. Writes change what is there, only reads add. Any thread, except the writer's methods.
+// nothing. Any thread, except for the methods of whoever may write (writer.h).
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -54,6 +54,10 @@ class HotCache {
   // nothing is. kUnknown: ask the engine, then fill with `ticket`.
   Found find(const Key& key, Entry& entry, Ticket& ticket);
 
+  // Brings what find() will look at into the processor's cache. For keys that are looked up together
+  // soon: their waits for memory overlap.
+  void prefetch(std::span<const Key> keys) const;
+
   // What the engine said after `ticket` was given: a record that was checked, or that there is
   // none. Dropped if it is too large, or its value is apart (kChunked).
   void fill_record(const Key& key, Ticket ticket, std::string_view record);
@@ -62,8 +66,8 @@ class HotCache {
   // Whether find() would know the key. Counts nothing.
   bool contains(const Key& key) const;
 
-  // The writer thread alone, before begin_write(): what is stored under the key, without the bytes.
-  // Only that thread changes what is stored, so what is here is what the engine has, except that
+  // Whoever may write, before begin_write(): what is stored under the key, without the bytes.
+  // Nobody else changes what is stored, so what is here is what the engine has, except that
   // the engine may have dropped what has expired. Nothing if it is not known. Counts nothing.
   struct Facts {
     bool absent = false;
@@ -73,7 +77,7 @@ class HotCache {
   };
   std::optional<Facts> facts(const Key& key) const;
 
-  // The writer thread alone. Each begin_write() is followed by one of the three others.
+  // Whoever may write. Each begin_write() is followed by one of the three others.
   void begin_write(const Key& key);
   void end_write(const Key& key, std::string_view record);
   void end_delete(const Key& key);
@@ -87,36 +91,16 @@ class HotCache {
 
  private:
   struct Slot;
-  struct Epoch {
-    std::uint32_t number = 1;   // grows when a write begins and when it ends
-    std::uint32_t pending = 0;  // writes between the two
-  };
-  // Keys that share an epoch hinder each other's fills while one is written, no more.
-  static constexpr std::size_t kEpochs = 256, kShards = 16;
+  struct Bucket;
+  struct Shard;
 
-  struct alignas(64) Shard {
-    mutable std::mutex mutex;  // guards all below
-    std::vector<Slot*> buckets;
-    std::size_t hand = 0;  // the bucket that is looked at next when room is needed
-    Counts counts;
-    std::array<Epoch, kEpochs> epochs;
-
-    Epoch& epoch_of(const Key& key);
-    Slot** find(const Key& key);
-    void insert(const Key& key, std::string_view record, bool absent);
-    void remove(Slot** link);
-    void trim(Slot** bucket);
-    void grow();
-    void make_room(std::uint64_t bytes_max);
-    void clear();
-  };
-
-  Shard& shard_of(const Key& key) const { return shards_[key.hash % kShards]; }
+  Shard& shard_of(const Key& key) const;
   void fill(const Key& key, Ticket ticket, std::string_view record, bool absent);
   void end(const Key& key, const std::string_view* record, bool absent);
 
+  const std::size_t shard_mask_;
   const std::uint64_t shard_bytes_max_;
-  mutable std::array<Shard, kShards> shards_;
+  const std::unique_ptr<Shard[]> shards_;
 };
 
 }  // namespace edged::storage

@@ -25,6 +25,8 @@ Status Store::get_into(
   return Status();
 }
 
+void Store::prefetch(std::span<const KeyName> /*keys*/) const {}
+
 bool Store::is_cached(NamespaceNumber /*ns*/, std::string_view /*key*/) const {
   return false;
 }

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,12 @@ enum class ReadTier { kMemory, kDisk };
 // Who reads. The mirror reads the keys it owns whatever their freshness, and reserved keys, which
 // are hidden from everybody else.
 enum class Reader { kAnyone, kMirror };
+
+// A view: the key's bytes must outlive it.
+struct KeyName {
+  NamespaceNumber ns = 0;
+  std::string_view key;
+};
 
 struct ListRequest {
   NamespaceNumber ns = 0;
@@ -228,6 +235,10 @@ class Store {
                           ReadTier tier,
                           Entry& entry,
                           Reader reader = Reader::kAnyone) const;
+
+  // The keys are about to be read or written one by one: what is in memory of them may be fetched
+  // for all at once. Changes nothing but the time it takes.
+  virtual void prefetch(std::span<const KeyName> keys) const;
 
   // Whether the next get of the key would be answered from the cache of entries read lately, if the
   // store has one. Changes nothing there.

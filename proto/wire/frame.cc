@@ -203,6 +203,19 @@ FrameReader::Event FrameReader::judge_header() {
   return Event::kFrame;
 }
 
+std::size_t FrameReader::peek(std::span<Frame> frames) const {
+  std::size_t count = 0;
+  std::string_view unread(buffer_.data() + begin_, end_ - begin_);
+  while (skip_ == 0 && count < frames.size() && unread.size() >= kHeaderBytes) {
+    const Result<Header> header = decode_header(unread.substr(0, kHeaderBytes));
+    if (!header || header->body_bytes > unread.size() - kHeaderBytes) break;
+    if (std::uint32_t{header->ext_bytes} + header->key_bytes > header->body_bytes) break;
+    frames[count++] = {*header, unread.substr(kHeaderBytes, header->body_bytes)};
+    unread.remove_prefix(kHeaderBytes + header->body_bytes);
+  }
+  return count;
+}
+
 FrameReader::Event FrameReader::next() {
   if (!status_.ok()) {
     return Event::kBroken;

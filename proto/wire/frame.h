@@ -103,6 +103,9 @@ class FrameReader {
   void feed(std::string_view bytes);
 
   Event next();
+  // The whole frames that are there behind the current one, for who wants to prepare for them;
+  // next() may still refuse them. Valid as long as frame(). At most `frames.size()`; how many.
+  std::size_t peek(std::span<Frame> frames) const;
   const Frame& frame() const { return frame_; }
   // Of the broken frame, as far as it was understood: its id and opcode are worth echoing. All 0 if
   // its kind was wrong already.

@@ -86,7 +86,52 @@ TEST_F(HotCacheTest, AWriteTakesTheRightToFill) {
   cache_.fill_record(key("a"), before, record("a", "old"));
   cache_.end_write(key("a"), record("a", "new"));
   cache_.fill_record(key("a"), before, record("a", "old"));
-  EXPECT_EQ(find("a"), Found::kUnknown) << "and a write adds nothing that was not read";
+  ASSERT_EQ(find("a"), Found::kEntry);
+  EXPECT_EQ(entry_.value, "new");
+}
+
+TEST_F(HotCacheTest, AWriteAddsWhatItWroteAndADeleteNothing) {
+  cache_.begin_write(key("a"));
+  cache_.end_write(key("a"), record("a", "value", kExpiryMs, "{}"));
+  ASSERT_EQ(find("a"), Found::kEntry);
+  EXPECT_EQ(entry_.value, "value");
+  EXPECT_EQ(entry_.metadata, "{}");
+  cache_.begin_write(key("a"));
+  cache_.end_write(key("a"), record("a", "eulav"));  // as long as before, without metadata
+  ASSERT_EQ(find("a"), Found::kEntry);
+  EXPECT_EQ(entry_.value, "eulav");
+  EXPECT_EQ(entry_.metadata, "");
+  EXPECT_EQ(entry_.expires_at, std::nullopt);
+  cache_.begin_write(key("b"));
+  cache_.end_delete(key("b"));
+  EXPECT_EQ(find("b"), Found::kUnknown);
+}
+
+TEST_F(HotCacheTest, KeysThatWereMadeToCollideGetInTheirOwnWayOnly) {
+  std::vector<std::string> names;
+  for (int i = 0; names.size() < 40; ++i) {
+    const std::string name = std::to_string(i);
+    if ((key(name).hash & 0xffff) == 0) names.push_back(name);  // one shard, one epoch
+  }
+  fill("other", "value");
+  for (const std::string& name : names) fill(name, name);
+  for (const std::string& name : names) {
+    if (find(name) == Found::kEntry) EXPECT_EQ(entry_.value, name);
+  }
+  EXPECT_EQ(find("other"), Found::kEntry);
+}
+
+TEST_F(HotCacheTest, PrefetchingChangesNothing) {
+  fill("a", "value");
+  const std::vector<HotCache::Key> keys{key("a"), key("b"), key("")};
+  const HotCache::Counts before = cache_.counts();
+  cache_.prefetch(keys);
+  cache_.prefetch({});
+  HotCache(0).prefetch(keys);
+  HotCache(1 << 20).prefetch(keys);
+  EXPECT_EQ(cache_.counts().hits, before.hits);
+  EXPECT_EQ(cache_.counts().entries, before.entries);
+  EXPECT_EQ(find("a"), Found::kEntry);
 }
 
 TEST_F(HotCacheTest, FollowsDeletesAndForgetsOnFailures) {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 #include <string>
 #include <vector>
@@ -227,6 +228,39 @@ TEST(FrameReaderTest, ReadsAnySplitOfAStream) {
     ASSERT_EQ(seen, values.size());
     ASSERT_FALSE(reader.in_frame());
   }
+}
+
+TEST(FrameReaderTest, PeeksAtTheWholeFramesBehind) {
+  FrameReader reader(FrameReader::Peer::kClient, 1000);
+  std::array<Frame, 2> ahead;
+  EXPECT_EQ(reader.peek(ahead), 0U);
+  reader.feed(kGet + kPutIfAbsent + kGet + kGet.substr(0, kGet.size() - 1));
+  ASSERT_EQ(reader.peek(ahead), 2U);
+  EXPECT_EQ(ahead[0].key(), "a");
+  EXPECT_EQ(ahead[1].value(), "hi");
+  ASSERT_EQ(reader.next(), FrameReader::Event::kFrame);
+  ASSERT_EQ(reader.next(), FrameReader::Event::kFrame);
+  ASSERT_EQ(reader.peek(ahead), 1U) << "the last one is not whole";
+  EXPECT_EQ(reader.next(), FrameReader::Event::kFrame);
+  EXPECT_EQ(reader.peek(ahead), 0U);
+  EXPECT_EQ(reader.peek({}), 0U);
+}
+
+TEST(FrameReaderTest, DoesNotPeekIntoWhatNextRefuses) {
+  std::string lengths = kGet;
+  lengths[16] = '\xff';  // a key longer than the body
+  for (const std::string& broken : {lengths, std::string(100, '\0'), std::string(100, '\xff')}) {
+    FrameReader reader(FrameReader::Peer::kClient, 1000);
+    reader.feed(broken);
+    std::array<Frame, 2> ahead;
+    EXPECT_EQ(reader.peek(ahead), 0U);
+    EXPECT_EQ(reader.next(), FrameReader::Event::kBroken);
+  }
+  FrameReader small(FrameReader::Peer::kClient, 1);
+  small.feed(kPutIfAbsent.substr(0, 30));
+  std::array<Frame, 2> ahead;
+  ASSERT_EQ(small.next(), FrameReader::Event::kOversized);
+  EXPECT_EQ(small.peek(ahead), 0U) << "its body is being read over";
 }
 
 TEST(FrameReaderTest, SurvivesRandomBytes) {

@@ -26,8 +26,11 @@ class Completion {
   // For a pass, on the connection's own thread. Nothing is sent from hold_back() to go_on(), since
   // more is about to come. hold_back() is false if that was so already.
   virtual bool hold_back() = 0;
-  // The response to a ticket: called exactly once, and go_on() soon after.
-  virtual void deliver(std::uint64_t ticket, std::string response) = 0;
+  // Where the response to a ticket is appended before answered() is told so, once. If the peer has
+  // gone, nobody reads it.
+  virtual std::string& out() = 0;
+  virtual void answered(std::uint64_t ticket) = 0;
+  // Soon after.
   virtual void go_on() = 0;
 };
 

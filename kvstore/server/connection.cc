@@ -306,9 +306,11 @@ void Connection::take_late() {
   on_progress();
 }
 
-void Connection::deliver(std::uint64_t ticket, std::string response) {
-  if (!closed_) {
-    session_->take_answer(ticket, response, out_);
+void Connection::answered(std::uint64_t ticket) {
+  if (closed_) {
+    out_.clear();
+  } else {
+    session_->finish(ticket);
   }
 }
 

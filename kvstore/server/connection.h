@@ -71,7 +71,8 @@ class Connection final : public Completion, public std::enable_shared_from_this<
                      std::function<void()> go_on) override;
   void wake() override;
   bool hold_back() override { return !std::exchange(held_back_, true); }
-  void deliver(std::uint64_t ticket, std::string response) override;
+  std::string& out() override { return out_; }
+  void answered(std::uint64_t ticket) override;
   void go_on() override;
 
  private:

@@ -33,21 +33,6 @@ std::vector<std::string_view> metric_names() {
   return names;
 }
 
-// Empty if the request is quiet and there is nothing to say.
-std::string write_response(PlannedWrite& plan,
-                           Result<std::vector<storage::WriteOutcome>> written,
-                           const ReplyTo& to,
-                           std::chrono::steady_clock::time_point start,
-                           operations::RequestMetrics& metrics) {
-  std::string response;
-  const Code status = answer_write(std::move(plan), std::move(written), to, response);
-  metrics.count(place_of(to.opcode), status, start);
-  if (to.quiet && goes_without_saying(to.opcode, status)) {
-    response.clear();
-  }
-  return response;
-}
-
 }  // namespace
 
 Dispatcher::Dispatcher(operations::Operations& operations,
@@ -65,6 +50,7 @@ Dispatcher::Dispatcher(operations::Operations& operations,
       durability_(options.durability),
       access_(options.access),
       under_way_(operations.work().under_way()),
+      write_answers_(std::make_shared<WriteAnswers>(metrics_, under_way_)),
       memory_(options.connection_bytes_max) {}
 
 Dispatcher::~Dispatcher() {
@@ -248,19 +234,9 @@ void Dispatcher::collect_write(const wire::Request& request,
     completion->complete(ticket, std::move(response));
     return;
   }
-  storage::Write write = std::move(planned->write);
-  planned->write.atomic = write.atomic;
-  // Shared, because a std::function must be copyable.
-  auto plan = std::make_shared<PlannedWrite>(*std::move(planned));
-  under_way_->begin();
-  auto respond = [plan, to, start, metrics = metrics_, under_way = under_way_](
-                     storage::WriteSet::Item& written) {
-    under_way->end();
-    Result<std::vector<storage::WriteOutcome>> outcomes(std::move(written.outcomes));
-    if (!written.status.ok()) outcomes = std::move(written.status);
-    return write_response(*plan, std::move(outcomes), to, start, *metrics);
-  };
-  pass.add(std::move(write), completion, ticket, std::move(respond));
+  write_answers_->begin();
+  Pass::Request collected{*std::move(planned), to, completion, ticket, start, write_answers_};
+  pass.add(std::move(collected), *completion);
 }
 
 void Dispatcher::commit_upload(std::shared_ptr<operations::StagedUpload> upload,
@@ -280,14 +256,14 @@ void Dispatcher::commit_upload(std::shared_ptr<operations::StagedUpload> upload,
   }
   storage::Write write = std::move(planned->write);
   auto plan = std::make_shared<PlannedWrite>(*std::move(planned));
-  operations_.put_upload(std::move(upload),
-                         std::move(write),
-                         [plan, to, completion, ticket, start, metrics = metrics_](
-                             Result<std::vector<storage::WriteOutcome>> written) {
-                           completion->complete(
-                               ticket,
-                               write_response(*plan, std::move(written), to, start, *metrics));
-                         });
+  auto done = [plan, to, completion, ticket, start, answers = write_answers_](
+                  Result<std::vector<storage::WriteOutcome>> written) {
+    std::string response;
+    answers->answer(*plan, std::move(written), to, start, response);
+    completion->complete(ticket, std::move(response));
+  };
+  write_answers_->begin();
+  operations_.put_upload(std::move(upload), std::move(write), std::move(done));
 }
 
 void Dispatcher::post_to_pool(const wire::Request& request,

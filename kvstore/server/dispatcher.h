@@ -124,6 +124,7 @@ class Dispatcher {
   const storage::Durability durability_;
   access::AccessTable* const access_;
   const std::shared_ptr<operations::UnderWayCount> under_way_;  // likewise
+  const std::shared_ptr<WriteAnswers> write_answers_;
   MemoryTotal memory_;
   operations::PendingCount reads_;  // on the pool
 };

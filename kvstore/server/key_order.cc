@@ -2,19 +2,16 @@
 // See key_order.h.
 #include "kvstore/server/key_order.h"
 
-#include <utility>
+#include <algorithm>
+#include <functional>
 
 #include "kvstore/server/operations.h"
-#include "proto/wire/codec.h"
 
 namespace edged::server {
 namespace {
 
-std::string full_key(std::uint32_t ns, std::string_view key) {
-  std::string full;
-  wire::append_u32(full, ns);
-  full.append(key);
-  return full;
+std::uint64_t hash_of(std::uint32_t ns, std::string_view key) {
+  return std::hash<std::string_view>()(key) + ns * std::uint64_t{0x9E3779B97F4A7C15};
 }
 
 // Calls `visit` with each key until it answers false.
@@ -27,68 +24,61 @@ void visit_keys(const wire::Request& request, Visit visit) {
     case wire::Opcode::kBatch: {
       wire::ItemReader reader(request.value);
       wire::Item item;
-      while (reader.next(item) && visit(full_key(item.fields.ns.value_or(request.ns), item.key))) {
+      while (reader.next(item) && visit(item.fields.ns.value_or(request.ns), item.key)) {
       }
       return;
     }
     default:
       if (request.opcode == wire::Opcode::kGet || is_write(request.opcode)) {
-        visit(full_key(request.ns, request.key));
+        visit(request.ns, request.key);
       }
   }
 }
 
 }  // namespace
 
+bool KeyOrder::Keys::has(std::uint32_t ns, std::string_view key) const {
+  if (uses_.empty()) return false;
+  if (uses_.size() > kLookedThroughMax) return true;
+  const std::uint64_t hash = hash_of(ns, key);
+  return std::any_of(
+      uses_.begin(), uses_.end(), [hash](const Use& use) { return use.hash == hash; });
+}
+
+void KeyOrder::Keys::add(std::uint64_t ticket, std::uint32_t ns, std::string_view key) {
+  uses_.push_back({hash_of(ns, key), ticket});
+}
+
+// The uses of a ticket are neighbours, and mostly the first there are.
+void KeyOrder::Keys::remove(std::uint64_t ticket) {
+  const auto is_its = [ticket](const Use& use) { return use.ticket == ticket; };
+  const auto first = std::find_if(uses_.begin(), uses_.end(), is_its);
+  uses_.erase(first, std::find_if_not(first, uses_.end(), is_its));
+}
+
 bool KeyOrder::conflicts(const wire::Request& request) const {
-  if (uses_.empty()) {
-    return false;
-  }
-  const bool write = is_write(request.opcode);
+  const Keys& others = is_write(request.opcode) ? reads_ : writes_;
+  if (others.empty()) return false;
   bool found = false;
-  visit_keys(request, [&](const std::string& key) {
-    const auto use = uses_.find(key);
-    found = use != uses_.end() && (write ? use->second.reads : use->second.writes) > 0;
+  visit_keys(request, [&](std::uint32_t ns, std::string_view key) {
+    found = others.has(ns, key);
     return !found;
   });
   return found;
 }
 
-bool KeyOrder::is_written(std::uint32_t ns, std::string_view key) const {
-  if (uses_.empty()) {
-    return false;
-  }
-  const auto use = uses_.find(full_key(ns, key));
-  return use != uses_.end() && use->second.writes > 0;
-}
-
 void KeyOrder::begin(std::uint64_t ticket, const wire::Request& request, bool exclusive) {
-  Ticket& entry = tickets_[ticket];
-  entry.writes = is_write(request.opcode);
-  entry.reads = exclusive || !entry.writes;
-  visit_keys(request, [&](std::string key) {
-    Use& use = uses_[key];
-    use.reads += entry.reads ? 1 : 0;
-    use.writes += entry.writes ? 1 : 0;
-    entry.keys.push_back(std::move(key));
+  const bool writes = is_write(request.opcode);
+  visit_keys(request, [&](std::uint32_t ns, std::string_view key) {
+    if (writes) writes_.add(ticket, ns, key);
+    if (exclusive || !writes) reads_.add(ticket, ns, key);
     return true;
   });
 }
 
 void KeyOrder::end(std::uint64_t ticket) {
-  const auto entry = tickets_.find(ticket);
-  if (entry == tickets_.end()) {
-    return;
-  }
-  for (const std::string& key : entry->second.keys) {
-    const auto use = uses_.find(key);
-    use->second.reads -= entry->second.reads ? 1 : 0;
-    use->second.writes -= entry->second.writes ? 1 : 0;
-    if (use->second.reads == 0 && use->second.writes == 0) {
-      uses_.erase(use);
-    }
-  }
-  tickets_.erase(entry);
+  reads_.remove(ticket);
+  writes_.remove(ticket);
 }
 
 }  // namespace edged::server

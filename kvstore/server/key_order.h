@@ -5,11 +5,10 @@
 // connection; its reactor only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
+#include <deque>
 #include <string_view>
-#include <unordered_map>
-#include <vector>
 
 #include "proto/wire/message.h"
 
@@ -20,24 +19,30 @@ class KeyOrder {
   // True if `request` must not start before some request under way has ended.
   bool conflicts(const wire::Request& request) const;
   // The same for a read of one key.
-  bool is_written(std::uint32_t ns, std::string_view key) const;
+  bool is_written(std::uint32_t ns, std::string_view key) const { return writes_.has(ns, key); }
   // `ticket` names the request until end(). `exclusive`: later writes of its keys wait too.
   void begin(std::uint64_t ticket, const wire::Request& request, bool exclusive);
   void end(std::uint64_t ticket);
-  std::size_t under_way() const { return tickets_.size(); }
 
  private:
-  struct Use {
-    std::uint32_t reads = 0;
-    std::uint32_t writes = 0;
+  // Keys by their hash: two that share one wait for each other without need, no more.
+  class Keys {
+   public:
+    bool empty() const { return uses_.empty(); }
+    bool has(std::uint32_t ns, std::string_view key) const;
+    void add(std::uint64_t ticket, std::uint32_t ns, std::string_view key);
+    void remove(std::uint64_t ticket);
+
+   private:
+    struct Use {
+      std::uint64_t hash = 0;
+      std::uint64_t ticket = 0;
+    };
+    // With more, every key counts as one of them: nobody looks through thousands.
+    static constexpr std::size_t kLookedThroughMax = 512;
+    std::deque<Use> uses_;
   };
-  struct Ticket {
-    bool reads = false;
-    bool writes = false;
-    std::vector<std::string> keys;
-  };
-  std::unordered_map<std::string, Use> uses_;
-  std::unordered_map<std::uint64_t, Ticket> tickets_;
+  Keys reads_, writes_;
 };
 
 }  // namespace edged::server

@@ -4,48 +4,67 @@
 
 #include <boost/asio/post.hpp>
 
+#include "kvstore/server/routes.h"
+
 namespace edged::server {
 namespace asio = boost::asio;
+
+void WriteAnswers::answer(PlannedWrite& plan,
+                          Result<std::vector<storage::WriteOutcome>> written,
+                          const ReplyTo& to,
+                          Instant start,
+                          std::string& out) {
+  under_way_->end();
+  const std::size_t before = out.size();
+  const Code status = answer_write(std::move(plan), std::move(written), to, out);
+  metrics_->count(place_of(to.opcode), status, start);
+  if (to.quiet && goes_without_saying(to.opcode, status)) {
+    out.resize(before);
+  }
+}
 
 // Holds no connection: one that ends is not kept by what it has asked for.
 class Pass::Collected final : public storage::WriteSet,
                               public std::enable_shared_from_this<Collected> {
  public:
-  Collected(asio::io_context& io, std::weak_ptr<void> life) : io_(io), life_(std::move(life)) {}
+  Collected(asio::io_context& io, std::weak_ptr<void> life) : io_(io), life_(std::move(life)) {
+    items.reserve(kExpected);
+    requests_.reserve(kExpected);
+  }
 
-  void add(storage::Write write,
-           std::weak_ptr<Completion> completion,
-           std::uint64_t ticket,
-           Respond respond) {
-    items.push_back({std::move(write), {}, {}});
-    answers_.push_back({std::move(completion), ticket, std::move(respond)});
+  void add(Request request) {
+    items.push_back({std::move(request.plan.write), {}, {}});
+    request.plan.write.atomic = items.back().write.atomic;
+    requests_.push_back(std::move(request));
   }
 
   void done(storage::Durability durability) override {
     const std::shared_ptr<void> alive = life_.lock();
     if (!alive || io_.get_executor().running_in_this_thread()) {
-      respond(durability, false);
+      answer(durability, false);
       return;
     }
-    asio::post(io_, [self = shared_from_this(), durability] { self->respond(durability, true); });
+    asio::post(io_, [self = shared_from_this(), durability] { self->answer(durability, true); });
   }
 
  private:
-  struct Answer {
-    std::weak_ptr<Completion> completion;
-    std::uint64_t ticket = 0;
-    Respond respond;
-  };
+  static constexpr std::size_t kExpected = 8;
 
   // `progress`: the pass has ended, so that nobody else makes the connections go on.
-  void respond(storage::Durability durability, bool progress) {
+  void answer(storage::Durability durability, bool progress) {
     std::vector<std::shared_ptr<Completion>> answered;
+    std::string nobodys;
     for (std::size_t i = 0; i < items.size(); ++i) {
-      if (items[i].write.durability != durability) continue;
-      std::string response = answers_[i].respond(items[i]);
-      std::shared_ptr<Completion> completion = answers_[i].completion.lock();
+      Item& item = items[i];
+      if (item.write.durability != durability) continue;
+      Request& request = requests_[i];
+      Result<std::vector<storage::WriteOutcome>> written(std::move(item.outcomes));
+      if (!item.status.ok()) written = std::move(item.status);
+      std::shared_ptr<Completion> completion = request.completion.lock();
+      std::string& out = completion ? completion->out() : nobodys;
+      request.answers->answer(request.plan, std::move(written), request.to, request.start, out);
       if (!completion) continue;
-      completion->deliver(answers_[i].ticket, std::move(response));
+      completion->answered(request.ticket);
       if (progress && (answered.empty() || answered.back() != completion)) {
         answered.push_back(std::move(completion));
       }
@@ -55,21 +74,18 @@ class Pass::Collected final : public storage::WriteSet,
 
   asio::io_context& io_;
   const std::weak_ptr<void> life_;
-  std::vector<Answer> answers_;
+  std::vector<Request> requests_;
 };
 
-void Pass::add(storage::Write write,
-               const std::shared_ptr<Completion>& completion,
-               std::uint64_t ticket,
-               Respond respond) {
+void Pass::add(Request request, Completion& completion) {
   if (!collected_) {
     collected_ = std::make_shared<Collected>(io_, life_);
     // Behind what is ready.
     asio::post(io_, [this] { end(); });
   }
-  operations_ += write.operations.size();
-  collected_->add(std::move(write), completion, ticket, std::move(respond));
-  if (completion->hold_back()) held_back_.push_back(completion);
+  operations_ += request.plan.write.operations.size();
+  if (completion.hold_back()) held_back_.push_back(request.completion);
+  collected_->add(std::move(request));
 }
 
 void Pass::end() {

@@ -7,25 +7,48 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "kvstore/operations/request_metrics.h"
+#include "kvstore/operations/work.h"
 #include "kvstore/server/completion.h"
+#include "kvstore/server/reply.h"
+#include "kvstore/server/writes.h"
 #include "kvstore/storage/store.h"
 
 namespace edged::server {
 
+// Makes the response to a write, and counts it.
+class WriteAnswers {
+ public:
+  using Instant = std::chrono::steady_clock::time_point;
+
+  WriteAnswers(std::shared_ptr<operations::RequestMetrics> metrics,
+               std::shared_ptr<operations::UnderWayCount> under_way)
+      : metrics_(std::move(metrics)), under_way_(std::move(under_way)) {}
+
+  void begin() { under_way_->begin(); }
+  // Once for each begin(). Appends the response, unless it is quiet and there is nothing to say.
+  // Any thread.
+  void answer(PlannedWrite& plan,
+              Result<std::vector<storage::WriteOutcome>> written,
+              const ReplyTo& to,
+              Instant start,
+              std::string& out);
+
+ private:
+  const std::shared_ptr<operations::RequestMetrics> metrics_;
+  const std::shared_ptr<operations::UnderWayCount> under_way_;
+};
+
 class Pass {
  public:
-  // Makes the response from what the store answered, empty if nothing is to be said. Called once,
-  // on the reactor's thread, or on another if the reactor has ended.
-  using Respond = std::function<std::string(storage::WriteSet::Item&)>;
-
-  // The owner of both lives as long as `life`.
+  // Both outlive the pass.
   Pass(boost::asio::io_context& io, storage::Store& store) : io_(io), store_(store) {}
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
@@ -33,10 +56,17 @@ class Pass {
   // Before the first write. What `life` points to owns this object and its io_context.
   void set_life(std::weak_ptr<void> life) { life_ = std::move(life); }
 
-  void add(storage::Write write,
-           const std::shared_ptr<Completion>& completion,
-           std::uint64_t ticket,
-           Respond respond);
+  // A write for the store and how it is answered.
+  struct Request {
+    PlannedWrite plan;
+    ReplyTo to;
+    std::weak_ptr<Completion> completion;
+    std::uint64_t ticket = 0;
+    WriteAnswers::Instant start;
+    std::shared_ptr<WriteAnswers> answers;
+  };
+  // Takes `plan.write` out of the request.
+  void add(Request request, Completion& completion);
 
   // Who goes on now waits until the next pass.
   bool full() const { return operations_ >= kOperationsMax; }

@@ -301,11 +301,6 @@ void Session::take_late(std::vector<LateResponse> late, std::string& out) {
   run_waiting(out);
 }
 
-void Session::take_answer(std::uint64_t ticket, std::string_view response, std::string& out) {
-  out.append(response);
-  finish(ticket);
-}
-
 void Session::finish(std::uint64_t ticket) {
   order_.end(ticket);
   fence_ = fence_ == ticket ? 0 : fence_;

@@ -59,8 +59,8 @@ class Session {
   // A frame whose body was above the limit, or that could not be understood: answers why.
   void refuse_frame(const wire::Header& header, const Status& why, std::string& out);
   void take_late(std::vector<LateResponse> late, std::string& out);
-  // The same for one that a pass has.
-  void take_answer(std::uint64_t ticket, std::string_view response, std::string& out);
+  // The response to the ticket has been given.
+  void finish(std::uint64_t ticket);
   // Goes on with what waited for its turn.
   void run_waiting(std::string& out);
   // Goes on with responses in parts and with pushes, as long as `out` has room.
@@ -122,7 +122,6 @@ class Session {
                std::string& out);
   // Ends the answer in parts with a refusal if the peer may not have the rest of it any more.
   bool end_if_not_allowed(std::uint64_t ticket, std::string& out);
-  void finish(std::uint64_t ticket);
   void end_load(std::uint64_t ticket);
   void end_part(std::uint64_t ticket);
   bool execute_here(const wire::Request& request, const ReplyTo& to, std::string& out);

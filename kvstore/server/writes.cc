@@ -149,10 +149,12 @@ std::string first_failure(const PlannedWrite& plan) {
   return "an item is in conflict: " + plan.outcomes.front().message;
 }
 
-Code answer_single(const PlannedWrite& plan, const ReplyTo& to, std::string& out) {
-  const storage::WriteOutcome& outcome = plan.outcomes.front();
+Code answer_single(const storage::WriteOutcome& outcome,
+                   std::uint16_t flags,
+                   const ReplyTo& to,
+                   std::string& out) {
   std::string number;
-  const wire::Item item = outcome_item(to.opcode, outcome, plan.flags, number);
+  const wire::Item item = outcome_item(to.opcode, outcome, flags, number);
   if (outcome.code == Code::kOk) {
     return append_reply(to, item.fields, item.value, out);
   }
@@ -174,8 +176,7 @@ Result<PlannedWrite> plan_write(const wire::Request& request, storage::Durabilit
   if (!operation) {
     return operation.error();
   }
-  plan.opcodes.push_back(request.opcode);
-  add_operation(*std::move(operation), plan);
+  plan.write.operations.push_back(*std::move(operation));
   return plan;
 }
 
@@ -186,12 +187,13 @@ Code answer_write(PlannedWrite plan,
   if (!written) {
     return append_failure(to, written.error(), out);
   }
+  if (!plan.multi) {
+    KV_CHECK(written->size() == 1);
+    return answer_single(written->front(), plan.flags, to, out);
+  }
   KV_CHECK(written->size() == plan.places.size());
   for (std::size_t i = 0; i < written->size(); ++i) {
     plan.outcomes[plan.places[i]] = std::move((*written)[i]);
-  }
-  if (!plan.multi) {
-    return answer_single(plan, to, out);
   }
   const bool failed = std::any_of(plan.outcomes.begin(), plan.outcomes.end(), [](const auto& one) {
     return one.code != Code::kOk;

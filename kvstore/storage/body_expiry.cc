@@ -13,10 +13,10 @@ namespace {
 constexpr char kBodyExpiryKey = 'x';
 constexpr std::size_t kFixedBytes = 1 + 8;
 
-std::string index_key(std::uint64_t expiry_ms, const std::string& stored_key) {
+std::string index_key(std::uint64_t expiry_ms, std::string_view stored_key) {
   std::string key(1, kBodyExpiryKey);
   append_be64(key, expiry_ms);
-  return key + stored_key;
+  return key.append(stored_key);
 }
 
 }  // namespace
@@ -24,14 +24,14 @@ std::string index_key(std::uint64_t expiry_ms, const std::string& stored_key) {
 void note_body_expiry(rocksdb::WriteBatch& batch,
                       const Database& database,
                       std::uint64_t expiry_ms,
-                      const std::string& stored_key) {
+                      std::string_view stored_key) {
   batch.Put(database.meta(), index_key(expiry_ms, stored_key), rocksdb::Slice());
 }
 
 void forget_body_expiry(rocksdb::WriteBatch& batch,
                         const Database& database,
                         std::uint64_t expiry_ms,
-                        const std::string& stored_key) {
+                        std::string_view stored_key) {
   batch.Delete(database.meta(), index_key(expiry_ms, stored_key));
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kvstore/storage/database.h"
@@ -24,11 +25,11 @@ struct BodyExpiry {
 void note_body_expiry(rocksdb::WriteBatch& batch,
                       const Database& database,
                       std::uint64_t expiry_ms,
-                      const std::string& stored_key);
+                      std::string_view stored_key);
 void forget_body_expiry(rocksdb::WriteBatch& batch,
                         const Database& database,
                         std::uint64_t expiry_ms,
-                        const std::string& stored_key);
+                        std::string_view stored_key);
 
 // Those that expired up to `cutoff_ms`, earliest first, at most `limit`. Blocks on disk.
 Result<std::vector<BodyExpiry>> bodies_expired(const Database& database,

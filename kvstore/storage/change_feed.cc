@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace edged::storage {
 namespace {
@@ -30,11 +31,31 @@ struct ChangeFeed::State {
   std::set<FeedWatch*> waiting;
 
   std::uint64_t end() const { return first + ring.size(); }
-  void drop_oldest() {
-    bytes -= ring.front().key.size() + kChangeOverheadBytes;
-    forgotten = ring.front().version;
+  // Returns it, so that its memory can be used again.
+  Change drop_oldest() {
+    Change oldest = std::move(ring.front());
+    bytes -= oldest.key.size() + kChangeOverheadBytes;
+    forgotten = oldest.version;
     ring.pop_front();
     ++first;
+    return oldest;
+  }
+  void append(const ChangeView& view) {
+    Change change;
+    const std::size_t added = view.key.size() + kChangeOverheadBytes;
+    while (!ring.empty() && (ring.size() >= kChangesMax || bytes + added > kBytesMax)) {
+      change = drop_oldest();
+    }
+    change.kind = view.kind;
+    change.ns = view.ns;
+    change.key.assign(view.key);
+    change.version = view.version;
+    change.expires_at.reset();
+    if (view.expiry_ms != 0) {
+      change.expires_at = from_unix_ms(static_cast<std::int64_t>(view.expiry_ms));
+    }
+    ring.push_back(std::move(change));
+    bytes += added;
   }
 };
 
@@ -99,16 +120,12 @@ ChangeFeed::ChangeFeed(Version last_version) : state_(std::make_shared<State>())
 
 ChangeFeed::~ChangeFeed() = default;
 
-void ChangeFeed::publish(std::vector<Change> changes) {
+void ChangeFeed::publish(std::span<const ChangeView> changes) {
   if (changes.empty()) return;
   std::vector<FeedWatch*> woken;
   {
     const std::lock_guard lock(state_->mutex);
-    for (Change& change : changes) {
-      state_->bytes += change.key.size() + kChangeOverheadBytes;
-      state_->ring.push_back(std::move(change));
-      if (state_->ring.size() > kChangesMax || state_->bytes > kBytesMax) state_->drop_oldest();
-    }
+    for (const ChangeView& change : changes) state_->append(change);
     woken.assign(state_->waiting.begin(), state_->waiting.end());
   }
   for (FeedWatch* watch : woken) {

@@ -34,17 +34,19 @@ void LeaseTable::release(const std::string& stored_key, std::uint64_t lease) {
   if (found != leases_.end() && found->second.id == lease) leases_.erase(found);
 }
 
-bool LeaseTable::holds(const std::string& stored_key, std::uint64_t lease) const {
+bool LeaseTable::holds(std::string_view stored_key, std::uint64_t lease) const {
   const auto now = clock_.boot_now();
   const std::lock_guard lock(mutex_);
   const auto found = leases_.find(stored_key);
   return found != leases_.end() && found->second.id == lease && found->second.until > now;
 }
 
-void LeaseTable::void_keys(const std::vector<std::string>& stored_keys) {
+void LeaseTable::void_keys(std::span<const std::string_view> stored_keys) {
   const std::lock_guard lock(mutex_);
   if (leases_.empty()) return;
-  for (const std::string& key : stored_keys) leases_.erase(key);
+  for (const std::string_view key : stored_keys) {
+    if (const auto found = leases_.find(key); found != leases_.end()) leases_.erase(found);
+  }
 }
 
 void LeaseTable::void_prefix(const std::string& prefix) {

@@ -7,10 +7,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
-#include <vector>
 
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
@@ -35,14 +37,21 @@ class LeaseTable {
   // Ends a lease that is not needed after all.
   void release(const std::string& stored_key, std::uint64_t lease);
 
-  bool holds(const std::string& stored_key, std::uint64_t lease) const;
-  void void_keys(const std::vector<std::string>& stored_keys);
+  bool holds(std::string_view stored_key, std::uint64_t lease) const;
+  void void_keys(std::span<const std::string_view> stored_keys);
   // Of a namespace that was cleared.
   void void_prefix(const std::string& prefix);
 
   std::size_t size() const;
 
  private:
+  // So that keys are looked up without a copy.
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view key) const {
+      return std::hash<std::string_view>()(key);
+    }
+  };
   struct Lease {
     std::uint64_t id = 0;
     std::chrono::milliseconds until{};
@@ -50,7 +59,7 @@ class LeaseTable {
 
   const Clock& clock_;
   mutable std::mutex mutex_;  // guards all below
-  std::unordered_map<std::string, Lease> leases_;
+  std::unordered_map<std::string, Lease, Hash, std::equal_to<>> leases_;
   std::uint64_t next_id_ = 1;
 };
 

@@ -38,11 +38,19 @@ std::string successor_of_prefix(std::string_view start) {
 }
 
 std::string encode_record(std::string_view stored_key, const RecordParts& parts) {
+  std::string record;
+  encode_record_into(stored_key, parts, record);
+  return record;
+}
+
+void encode_record_into(std::string_view stored_key,
+                        const RecordParts& parts,
+                        std::string& record) {
   std::uint8_t flags = 0;
   if (parts.expiry_ms != 0) flags |= kHasExpiry;
   if (!parts.metadata.empty()) flags |= kHasMetadata;
   if (parts.body) flags |= kChunked;
-  std::string record;
+  record.clear();
   record.reserve(kHeaderBytes + parts.metadata.size() + parts.value.size());
   append_le(record, kRecordFormat);
   append_le(record, flags);
@@ -61,7 +69,6 @@ std::string encode_record(std::string_view stored_key, const RecordParts& parts)
   for (std::size_t i = 0; i < 4; ++i) {
     record[kChecksumOffset + i] = static_cast<char>((checksum >> (8 * i)) & 0xff);
   }
-  return record;
 }
 
 std::optional<RecordHeader> decode_header(std::string_view bytes) {

@@ -340,7 +340,8 @@ Status RocksStore::drop(NamespaceNumber ns, Drop how) {
     if (!prefix) return;
     parts_.leases->void_prefix(encode_key(*prefix, {}));
     last_version = std::max(last_version + 1, static_cast<Version>(now_ms()) * 1000);
-    parts_.feed->publish({{ChangeKind::kClear, ns, {}, last_version, std::nullopt}});
+    const ChangeFeed::ChangeView cleared{ChangeKind::kClear, ns, {}, last_version, 0};
+    parts_.feed->publish({&cleared, 1});
   });
   return dropped;
 }

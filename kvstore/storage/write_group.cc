@@ -3,6 +3,7 @@
 #include "kvstore/storage/write_group.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "kvstore/storage/body_expiry.h"
@@ -11,15 +12,28 @@
 #include "kvstore/storage/value_chunks.h"
 
 namespace edged::storage {
+namespace {
+
+constexpr std::size_t kKeptBatchBytes = 256 * 1024;
+
+}  // namespace
+
 WriteGroup::WriteGroup(const WriteContext& context,
+                       WriteScratch& scratch,
                        WallTime now,
                        Version last_version,
                        ReadTier tier)
     : context_(context),
+      scratch_(scratch),
+      arena_(scratch.arena.data(), scratch.arena.size()),
       now_ms_(to_unix_ms(now)),
       tier_(tier),
       first_version_(last_version),
-      last_version_(last_version) {}
+      last_version_(last_version),
+      batch_(scratch.batch) {
+  if (batch_.GetDataSize() > kKeptBatchBytes) batch_ = rocksdb::WriteBatch();
+  batch_.Clear();
+}
 
 std::vector<WriteOutcome> WriteGroup::add(const Write& write) {
   if (write.atomic) return add_atomic(write);
@@ -96,9 +110,9 @@ rocksdb::WriteBatch& WriteGroup::finish() {
   return batch_;
 }
 
-std::vector<Change> WriteGroup::commit() {
+std::span<const ChangeFeed::ChangeView> WriteGroup::commit() {
   context_.usage.commit(delta_);
-  std::vector<std::string> keys;
+  std::pmr::vector<std::string_view> keys(&arena_);
   keys.reserve(written_.size());
   // The hot cache before the leases: who gets a lease from here on finds what was written.
   for (const auto& [key, existing] : written_) {
@@ -112,7 +126,7 @@ std::vector<Change> WriteGroup::commit() {
   context_.mirrors.commit(mirror_changes_);
   context_.leases.void_keys(keys);
   for (const std::uint64_t id : consumed_uploads_) context_.uploads.forget(id);
-  return std::move(changes_);
+  return changes_;
 }
 
 void WriteGroup::fail() {
@@ -128,7 +142,7 @@ WriteOutcome WriteGroup::apply(const Operation& operation) {
         if (!prefix) {
           return refusal(Code::kNamespaceNotFound, "no such namespace");
         }
-        const Target target{op.ns, *prefix, op.key, encode_key(*prefix, op.key)};
+        const Target target{op.ns, *prefix, op.key, keep_key(*prefix, op.key)};
         WriteOutcome outcome = check_owner(operation, target);
         if (outcome.code == Code::kOk) outcome = apply(op, target);
         if (outcome.code == Code::kOk && is_reserved(target.key)) note_reserved(operation, target);
@@ -238,7 +252,7 @@ Result<WriteGroup::Existing> WriteGroup::conditioned(const Target& target,
   return damaged;
 }
 
-Result<WriteGroup::Existing> WriteGroup::find(const std::string& stored_key,
+Result<WriteGroup::Existing> WriteGroup::find(std::string_view stored_key,
                                               bool want_record) const {
   if (const auto written = written_.find(stored_key); written != written_.end()) {
     return written->second;
@@ -246,7 +260,7 @@ Result<WriteGroup::Existing> WriteGroup::find(const std::string& stored_key,
   return read(stored_key, want_record);
 }
 
-Result<WriteGroup::Existing> WriteGroup::read(const std::string& stored_key,
+Result<WriteGroup::Existing> WriteGroup::read(std::string_view stored_key,
                                               bool want_record) const {
   if (!want_record) {
     if (auto known = read_hot(stored_key)) return *std::move(known);
@@ -262,12 +276,12 @@ Result<WriteGroup::Existing> WriteGroup::read(const std::string& stored_key,
   const auto record = decode_record(stored_key, {value.data(), value.size()});
   if (!record) return record.error();
   Existing found = existing_of(stored_key, *record);
-  if (want_record) found.record.assign(value.data(), value.size());
+  if (want_record) found.record = keep({value.data(), value.size()});
   return found;
 }
 
 // Not what has expired: the engine may have dropped it, and the counts with it.
-std::optional<WriteGroup::Existing> WriteGroup::read_hot(const std::string& stored_key) const {
+std::optional<WriteGroup::Existing> WriteGroup::read_hot(std::string_view stored_key) const {
   const auto facts = context_.hot.facts(HotCache::key_of(stored_key));
   if (!facts || is_expired(facts->expiry_ms, now_ms_)) return std::nullopt;
   Existing known;
@@ -279,7 +293,7 @@ std::optional<WriteGroup::Existing> WriteGroup::read_hot(const std::string& stor
   return known;
 }
 
-WriteGroup::Existing WriteGroup::existing_of(const std::string& stored_key,
+WriteGroup::Existing WriteGroup::existing_of(std::string_view stored_key,
                                              const RecordView& record) const {
   Existing found;
   found.stored = true;
@@ -339,7 +353,8 @@ Version WriteGroup::store(const Target& target, const Existing& old, RecordParts
   now.body = parts.body;
   now.counted_bytes = target.key.size() + parts.metadata.size() +
                       (parts.body ? parts.body->bytes : parts.value.size());
-  now.record = encode_record(target.stored_key, parts);
+  encode_record_into(target.stored_key, parts, scratch_.record);
+  now.record = keep(scratch_.record);
   batch_.Put(context_.database.entries(), target.stored_key, now.record);
   const bool hidden = is_reserved(target.key);
   if (!hidden) {
@@ -347,13 +362,14 @@ Version WriteGroup::store(const Target& target, const Existing& old, RecordParts
     totals.keys += 1;
     totals.bytes += static_cast<std::int64_t>(now.counted_bytes);
   }
-  Change change{ChangeKind::kPut, target.ns, target.key, parts.version, std::nullopt};
   if (parts.expiry_ms != 0) {
     min_expiry_ms_ = std::min(min_expiry_ms_, parts.expiry_ms);
-    change.expires_at = from_unix_ms(static_cast<std::int64_t>(parts.expiry_ms));
     if (parts.body) note_body_expiry(batch_, context_.database, parts.expiry_ms, target.stored_key);
   }
-  if (!hidden) changes_.push_back(std::move(change));
+  if (!hidden) {
+    const std::string_view key = target.stored_key.substr(kPrefixBytes);
+    changes_.push_back({ChangeKind::kPut, target.ns, key, parts.version, parts.expiry_ms});
+  }
   remember(target.stored_key, std::move(now));
   return parts.version;
 }
@@ -363,7 +379,8 @@ Version WriteGroup::erase(const Target& target, const Existing& old) {
   take_away(target, old, false);
   if (old.stored) batch_.Delete(context_.database.entries(), target.stored_key);
   if (!is_reserved(target.key)) {
-    changes_.push_back({ChangeKind::kDelete, target.ns, target.key, version, std::nullopt});
+    const std::string_view key = target.stored_key.substr(kPrefixBytes);
+    changes_.push_back({ChangeKind::kDelete, target.ns, key, version, 0});
   }
   remember(target.stored_key, {});
   return version;
@@ -384,14 +401,26 @@ void WriteGroup::take_away(const Target& target, const Existing& old, bool keep_
   if (!keep_chunks) delete_chunks(batch_, context_.database, target.prefix, *old.body);
 }
 
-void WriteGroup::remember(const std::string& stored_key, Existing existing) {
+void WriteGroup::remember(std::string_view stored_key, Existing existing) {
   if (undoable_) {
     const auto before = written_.find(stored_key);
     undo_.emplace_back(
-        stored_key,
-        before == written_.end() ? std::nullopt : std::optional(std::move(before->second)));
+        stored_key, before == written_.end() ? std::nullopt : std::optional(before->second));
   }
-  written_[stored_key] = std::move(existing);
+  written_[stored_key] = existing;
+}
+
+std::string_view WriteGroup::keep(std::string_view bytes) const {
+  auto* const kept = static_cast<char*>(arena_.allocate(bytes.size() + 1, 1));
+  std::memcpy(kept, bytes.data(), bytes.size());
+  return {kept, bytes.size()};
+}
+
+std::string_view WriteGroup::keep_key(std::uint32_t prefix, std::string_view key) {
+  scratch_.key.clear();
+  append_be32(scratch_.key, prefix);
+  scratch_.key.append(key);
+  return keep(scratch_.key);
 }
 
 }  // namespace edged::storage

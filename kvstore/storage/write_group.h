@@ -7,14 +7,20 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "kvstore/storage/change_feed.h"
 #include "kvstore/storage/database.h"
 #include "kvstore/storage/hot_cache.h"
 #include "kvstore/storage/lease_table.h"
@@ -39,10 +45,22 @@ struct WriteContext {
   MirrorTable& mirrors;
 };
 
+// Memory that one group after the other uses. It is kept as large as most groups need.
+struct WriteScratch {
+  std::array<std::byte, 64 * 1024> arena;
+  rocksdb::WriteBatch batch;
+  std::string key, record;
+};
+
 class WriteGroup {
  public:
-  // `now` judges expiry for the whole group; `last_version` is the last one given out.
-  WriteGroup(const WriteContext& context, WallTime now, Version last_version, ReadTier tier);
+  // `now` judges expiry for the whole group; `last_version` is the last one given out. The scratch
+  // is this group's alone; all of it outlives the group.
+  WriteGroup(const WriteContext& context,
+             WriteScratch& scratch,
+             WallTime now,
+             Version last_version,
+             ReadTier tier);
 
   // The tier is kMemory and what was added needs a record that is on disk: the group is of no use.
   bool needs_disk() const { return needs_disk_; }
@@ -59,7 +77,7 @@ class WriteGroup {
   // Removes an entry with a large value that expired at `expiry_ms` and its note in the index of
   // expiries. Nothing if it has been replaced: then the note alone.
   Result<std::optional<BodyRef>> remove_expired_body(std::uint64_t expiry_ms,
-                                                     const std::string& stored_key);
+                                                     std::string_view stored_key);
 
   // What was collected, with the counts and the version mark that go with it. From here to commit()
   // or fail() the hot cache knows none of its keys, and mirrors claim no more than holds before and
@@ -67,8 +85,8 @@ class WriteGroup {
   rocksdb::WriteBatch& finish();
 
   // Once the batch is written: makes counts, leases, uploads, the hot cache and mirrors follow.
-  // Returns the changes.
-  std::vector<Change> commit();
+  // Returns the changes, which live as long as the group.
+  std::span<const ChangeFeed::ChangeView> commit();
   // If it could not be written.
   void fail();
 
@@ -87,14 +105,14 @@ class WriteGroup {
     Version version = 0;
     std::uint64_t counted_bytes = 0;
     std::optional<BodyRef> body;
-    std::string record;  // if it was asked for, or written by this group
+    std::string_view record;  // if it was asked for, or written by this group; in the arena
   };
   // An operation's key, resolved.
   struct Target {
     NamespaceNumber ns = 0;
     std::uint32_t prefix = 0;
-    std::string key;
-    std::string stored_key;
+    std::string_view key;         // the operation's
+    std::string_view stored_key;  // in the arena
   };
   // To undo an atomic Write.
   struct Checkpoint {
@@ -121,10 +139,10 @@ class WriteGroup {
   WriteOutcome check_namespace(const std::optional<MirrorMark>& mirror) const;
   WriteOutcome store_position(const std::optional<MirrorMark>& mirror);
 
-  Result<Existing> find(const std::string& stored_key, bool want_record) const;
-  Result<Existing> read(const std::string& stored_key, bool want_record) const;
-  std::optional<Existing> read_hot(const std::string& stored_key) const;
-  Existing existing_of(const std::string& stored_key, const RecordView& record) const;
+  Result<Existing> find(std::string_view stored_key, bool want_record) const;
+  Result<Existing> read(std::string_view stored_key, bool want_record) const;
+  std::optional<Existing> read_hot(std::string_view stored_key) const;
+  Existing existing_of(std::string_view stored_key, const RecordView& record) const;
   Result<Existing> conditioned(const Target& target, Condition condition, bool want_record) const;
   WriteOutcome check_lease(const Put& put, const Target& target) const;
   Result<std::optional<BodyRef>> body_for(const Put& put, const Target& target);
@@ -133,22 +151,27 @@ class WriteGroup {
   Version store(const Target& target, const Existing& old, RecordParts parts);
   Version erase(const Target& target, const Existing& old);
   void take_away(const Target& target, const Existing& old, bool keep_chunks);
-  void remember(const std::string& stored_key, Existing existing);
+  void remember(std::string_view stored_key, Existing existing);
+  // Copies it into the arena.
+  std::string_view keep(std::string_view bytes) const;
+  std::string_view keep_key(std::uint32_t prefix, std::string_view key);
 
   const WriteContext& context_;
+  WriteScratch& scratch_;
+  mutable std::pmr::monotonic_buffer_resource arena_;  // of all that lives as long as the group
   const std::int64_t now_ms_;
   const ReadTier tier_;
   mutable bool needs_disk_ = false;
   const Version first_version_;
   Version last_version_;
   std::uint64_t min_expiry_ms_ = UINT64_MAX;
-  rocksdb::WriteBatch batch_;
-  std::unordered_map<std::string, Existing> written_;
+  rocksdb::WriteBatch& batch_;
+  std::pmr::unordered_map<std::string_view, Existing> written_{&arena_};
   // What written_ held before, newest last; kept only within an atomic Write.
-  std::vector<std::pair<std::string, std::optional<Existing>>> undo_;
+  std::vector<std::pair<std::string_view, std::optional<Existing>>> undo_;
   bool undoable_ = false;
   UsageDelta delta_;
-  std::vector<Change> changes_;
+  std::pmr::vector<ChangeFeed::ChangeView> changes_{&arena_};
   std::vector<std::uint64_t> consumed_uploads_;
   const MirrorMark* mirror_ = nullptr;  // of the Write that is being added
   MirrorChanges mirror_changes_;

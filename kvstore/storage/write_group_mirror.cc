@@ -84,7 +84,7 @@ WriteOutcome WriteGroup::store_position(const std::optional<MirrorMark>& mirror)
   if (!mirror || !mirror->fresh_as_of) return {};
   const std::uint32_t prefix = context_.namespaces.prefix_of(mirror->ns).value();
   const std::string key(kMirrorPositionKey);
-  const Target target{mirror->ns, prefix, key, encode_key(prefix, key)};
+  const Target target{mirror->ns, prefix, key, keep_key(prefix, key)};
   const auto old = conditioned(target, Condition::kNone, false);
   if (!old) return refusal(old.error());
   MirrorPosition position{mirror->position, mirror->fresh_as_of};
@@ -95,17 +95,18 @@ WriteOutcome WriteGroup::store_position(const std::optional<MirrorMark>& mirror)
 }
 
 Result<std::optional<BodyRef>> WriteGroup::remove_expired_body(std::uint64_t expiry_ms,
-                                                               const std::string& stored_key) {
+                                                               std::string_view stored_key) {
   const auto found = find(stored_key, false);
   forget_body_expiry(batch_, context_.database, expiry_ms, stored_key);
   if (!found) return found.error();
   if (!found->body || found->live || found->expiry_ms != expiry_ms) {
     return std::optional<BodyRef>();
   }
-  const Target target{0, load_be32(stored_key, 0), stored_key.substr(kPrefixBytes), stored_key};
+  const std::string_view kept = keep(stored_key);
+  const Target target{0, load_be32(kept, 0), kept.substr(kPrefixBytes), kept};
   take_away(target, *found, false);
   batch_.Delete(context_.database.entries(), stored_key);
-  remember(stored_key, {});
+  remember(kept, {});
   return found->body;
 }
 

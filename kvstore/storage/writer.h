@@ -142,6 +142,7 @@ class Writer {
   std::uint64_t durable_sequence_ = 0;  // the synced_sequence of the last mark that was synced
 
   Version last_version_;  // from here on: whoever may write
+  const std::unique_ptr<WriteScratch> scratch_ = std::make_unique<WriteScratch>();
   std::chrono::milliseconds resume_after_{};  // boot time
 
   CoreOffer core_offer_;  // writer thread only

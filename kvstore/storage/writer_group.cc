@@ -20,8 +20,8 @@ bool has(const WriteSet& writes, Durability durability) {
 
 // False: it has to read from disk, which `tier` does not allow.
 bool Writer::put_together(Group& group, ReadTier tier) {
-  group.batch =
-      std::make_unique<WriteGroup>(parts_.context, parts_.clock.now(), last_version_, tier);
+  group.batch = std::make_unique<WriteGroup>(
+      parts_.context, *scratch_, parts_.clock.now(), last_version_, tier);
   for (Item& item : group.items) {
     if (item.stage) {
       item.staged = item.stage(*group.batch);

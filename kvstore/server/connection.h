@@ -41,8 +41,8 @@ class Connection final : public Completion, public std::enable_shared_from_this<
  public:
   using OnClosed = std::function<void(const std::shared_ptr<Connection>&)>;
 
-  // `reactor` owns the stream's io_context, `turns` and `pass` and lives as long as the connection, which a
-  // write under way in the store may hold for longer than the server lives.
+  // `reactor` owns the stream's io_context, `turns` and `pass` and lives as long as the connection,
+  // which a write under way in the store may hold for longer than the server lives.
   Connection(std::shared_ptr<void> reactor,
              Turns& turns,
              Pass& pass,
@@ -118,7 +118,7 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   bool had_share_ = false;  // goes on when its turn comes
   bool waits_for_turn_ = false;
   bool held_back_ = false;  // its pass has more to send
-  bool known_ = false;  // the peer has shown what the node wants
+  bool known_ = false;      // the peer has shown what the node wants
   std::function<void()> on_known_;
   std::uint64_t stranger_number_ = 0;
   bool hello_done_ = false, draining_ = false, ending_ = false, lingering_ = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a request to its response, without I/O of its own. What memory can answer is answered at
-// once; a read that needs the disk goes to the storage pool, a write to the pass of its reactor, and
-// the response comes through a Completion. Pool, uploads and counts are the operations' of the
+// once; a read that needs the disk goes to the storage pool, a write to the pass of its reactor,
+// and the response comes through a Completion. Pool, uploads and counts are the operations' of the
 // node. Any thread may dispatch. The store and the registry must outlive every completion, the
 // dispatcher itself need not.
 #pragma once

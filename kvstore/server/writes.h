@@ -15,8 +15,8 @@ namespace edged::server {
 // unless the request is atomic: then it fails as a whole.
 struct PlannedWrite {
   storage::Write write;
-  std::uint16_t flags = 0;  // the request's
-  bool multi = false;       // it has items
+  std::uint16_t flags = 0;                      // the request's
+  bool multi = false;                           // it has items
   std::vector<wire::Opcode> opcodes;            // of each item
   std::vector<storage::WriteOutcome> outcomes;  // of each item; filled in where refused already
   std::vector<std::size_t> places;              // operations[i] is item places[i]

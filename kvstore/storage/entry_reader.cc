@@ -184,7 +184,8 @@ void EntryReader::prefetch(std::span<const KeyName> keys) const {
     std::size_t count = 0;
     for (const KeyName& name : keys.first(std::min(kAtOnce, keys.size()))) {
       const auto prefix = namespaces_.prefix_of(name.ns);
-      if (prefix && name.key.size() <= kKeyBytesMax) names[count++] = HotCache::key_of(*prefix, name.key);
+      if (prefix && name.key.size() <= kKeyBytesMax)
+        names[count++] = HotCache::key_of(*prefix, name.key);
     }
     hot_.prefetch({names.data(), count});
     keys = keys.subspan(std::min(kAtOnce, keys.size()));

@@ -21,7 +21,7 @@ namespace edged::storage {
 namespace {
 
 constexpr std::size_t kShardsMax = 256;
-constexpr std::uint64_t kShardBytesMin = 4096;
+constexpr std::uint64_t kShardBytesMin = 64 * 1024;
 constexpr std::size_t kFirstBuckets = 4;  // doubled as needed: always a power of two
 constexpr std::size_t kWays = 7;
 // On average, before the table grows: a bucket is then full once in a hundred.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records read or written lately, in memory, in front of the engine: small entries, and keys that
-// were found absent. Bounded in bytes; what was not asked for twice goes first (second chance). Promise: no
-// reader gets what an acknowledged write replaced, nor the old after another reader got the new.
-// The order that keeps it: a reader asks find() before it reads the engine, and its fill() is
-// dropped if a write to the key began or ended since; who writes calls begin_write() before it
+// were found absent. Bounded in bytes; what was not asked for twice goes first (second chance).
+// Promise: no reader gets what an acknowledged write replaced, nor the old after another reader got
+// the new. The order that keeps it: a reader asks find() before it reads the engine, and its fill()
+// is dropped if a write to the key began or ended since; who writes calls begin_write() before it
 // commits and end_write() between commit and answer, and from one to the other find() knows
 // nothing. Any thread, except for the methods of whoever may write (writer.h).
 #pragma once
@@ -54,8 +54,8 @@ class HotCache {
   // nothing is. kUnknown: ask the engine, then fill with `ticket`.
   Found find(const Key& key, Entry& entry, Ticket& ticket);
 
-  // Brings what find() will look at into the processor's cache. For keys that are looked up together
-  // soon: their waits for memory overlap.
+  // Brings what find() will look at into the processor's cache. For keys that are looked up
+  // together soon: their waits for memory overlap.
   void prefetch(std::span<const Key> keys) const;
 
   // What the engine said after `ticket` was given: a record that was checked, or that there is

@@ -46,8 +46,9 @@ void LogSyncer::loop() {
     const auto synced = database_.db().SyncWAL();
     syncs_.fetch_add(1, std::memory_order_relaxed);
     const Status status = synced.ok() ? Status()
-                                      : from_rocksdb(synced, "could not put the log on disk, it is "
-                                                             "not known whether the write is there");
+                                      : from_rocksdb(synced,
+                                                     "could not put the log on disk, it is "
+                                                     "not known whether the write is there");
     on_sync_(status, sequence);
     for (const Answer& answer : answers) answer(status);
   }

@@ -129,7 +129,7 @@ struct MirrorMark {
 struct Write {
   std::vector<Operation> operations;  // 1..10,000
   Durability durability = Durability::kWal;
-  bool atomic = false;  // then keys, values and metadata together are at most 8 MiB
+  bool atomic = false;               // then keys, values and metadata together are at most 8 MiB
   std::optional<MirrorMark> mirror;  // then atomic, too
 };
 

@@ -72,9 +72,7 @@ std::string successor_of_prefix(std::string_view start);
 // wrong key is noticed. The caller has checked the sizes.
 std::string encode_record(std::string_view stored_key, const RecordParts& parts);
 // The same, into `record`, whose memory is used again.
-void encode_record_into(std::string_view stored_key,
-                        const RecordParts& parts,
-                        std::string& record);
+void encode_record_into(std::string_view stored_key, const RecordParts& parts, std::string& record);
 
 // The header alone, without the checksum's verdict. Nothing if the bytes cannot be a record: too
 // short, another format, unknown flags, or lengths and flags that contradict each other.

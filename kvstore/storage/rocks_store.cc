@@ -51,9 +51,7 @@ class RocksStore final : public Store {
                   Reader reader) const override {
     return parts_.reader->get_into(ns, key, tier, entry, reader);
   }
-  void prefetch(std::span<const KeyName> keys) const override {
-    parts_.reader->prefetch(keys);
-  }
+  void prefetch(std::span<const KeyName> keys) const override { parts_.reader->prefetch(keys); }
   bool is_cached(NamespaceNumber ns, std::string_view key) const override {
     const auto prefix = parts_.namespaces->prefix_of(ns);
     return prefix && !is_reserved(key) && parts_.hot->contains(HotCache::key_of(*prefix, key));

@@ -252,16 +252,14 @@ Result<WriteGroup::Existing> WriteGroup::conditioned(const Target& target,
   return damaged;
 }
 
-Result<WriteGroup::Existing> WriteGroup::find(std::string_view stored_key,
-                                              bool want_record) const {
+Result<WriteGroup::Existing> WriteGroup::find(std::string_view stored_key, bool want_record) const {
   if (const auto written = written_.find(stored_key); written != written_.end()) {
     return written->second;
   }
   return read(stored_key, want_record);
 }
 
-Result<WriteGroup::Existing> WriteGroup::read(std::string_view stored_key,
-                                              bool want_record) const {
+Result<WriteGroup::Existing> WriteGroup::read(std::string_view stored_key, bool want_record) const {
   if (!want_record) {
     if (auto known = read_hot(stored_key)) return *std::move(known);
   }
@@ -404,8 +402,8 @@ void WriteGroup::take_away(const Target& target, const Existing& old, bool keep_
 void WriteGroup::remember(std::string_view stored_key, Existing existing) {
   if (undoable_) {
     const auto before = written_.find(stored_key);
-    undo_.emplace_back(
-        stored_key, before == written_.end() ? std::nullopt : std::optional(before->second));
+    undo_.emplace_back(stored_key,
+                       before == written_.end() ? std::nullopt : std::optional(before->second));
   }
   written_[stored_key] = existing;
 }

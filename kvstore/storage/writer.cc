@@ -197,8 +197,7 @@ void Writer::hand_over() {
 
 void Writer::loop() {
   const auto has_work = [this] {
-    return state_ == State::kHandedOver ||
-           (state_ == State::kIdle && (closing_ || thread_wanted_));
+    return state_ == State::kHandedOver || (state_ == State::kIdle && (closing_ || thread_wanted_));
   };
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -207,8 +206,7 @@ void Writer::loop() {
     state_ = State::kWriting;
     thread_wanted_ = false;
     while (handed_over_ || !queue_.empty()) {
-      Group group =
-          handed_over_ ? *std::exchange(handed_over_, std::nullopt) : take_group(true);
+      Group group = handed_over_ ? *std::exchange(handed_over_, std::nullopt) : take_group(true);
       lock.unlock();
       if (group.items.front().task) {
         group.items.front().task();

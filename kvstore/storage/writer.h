@@ -96,7 +96,7 @@ class Writer {
   // What is written together.
   struct Group {
     std::vector<Item> items;
-    std::unique_ptr<WriteGroup> batch;       // null: still to be put together
+    std::unique_ptr<WriteGroup> batch;     // null: still to be put together
     rocksdb::WriteBatch* ready = nullptr;  // its, once it is finished
     std::size_t operations = 0;
     std::size_t bytes = 0;
@@ -133,7 +133,7 @@ class Writer {
   std::size_t queued_operations_ = 0;  // those being written included
   std::size_t queued_bytes_ = 0;
   State state_ = State::kIdle;
-  bool thread_wanted_ = false;       // something was queued by somebody who does not write it
+  bool thread_wanted_ = false;        // something was queued by somebody who does not write it
   std::optional<Group> handed_over_;  // first of all: what could not be written without waiting
   bool closing_ = false;
 

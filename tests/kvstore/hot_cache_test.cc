@@ -116,7 +116,9 @@ TEST_F(HotCacheTest, KeysThatWereMadeToCollideGetInTheirOwnWayOnly) {
   fill("other", "value");
   for (const std::string& name : names) fill(name, name);
   for (const std::string& name : names) {
-    if (find(name) == Found::kEntry) EXPECT_EQ(entry_.value, name);
+    if (find(name) == Found::kEntry) {
+      EXPECT_EQ(entry_.value, name);
+    }
   }
   EXPECT_EQ(find("other"), Found::kEntry);
 }

@@ -86,6 +86,8 @@ TEST_F(StoreHotCacheTest, LargeValuesListsAndSnapshotsPassItBy) {
   put("large", std::string(5000, 'x'));
   put("chunks", std::string(100'000, 'x'));
   put("small", "x");
+  EXPECT_TRUE(store_->is_cached(ns_, "small")) << "it was just written";
+  reopen();
   EXPECT_EQ(value_of("large").size(), 5000u);
   EXPECT_EQ(value_of("chunks").size(), 100'000u);
   ListRequest list;

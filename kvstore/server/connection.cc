@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// See connection.h; its bounds are in connection_bounds.cc. The life of a connection: hello, then
-// reading; ending_ when no more requests are taken (end of the stream, broken frame, drain);
-// lingering_ when everything is answered and the peer is given time to read it; closed_.
+// See connection.h; its bounds are in connection_bounds.cc, sending in connection_sending.cc. The
+// life of a connection: hello, then reading; ending_ when no more requests are taken (end of the
+// stream, broken frame, drain); lingering_ when everything is answered and the peer is given time
+// to read it; closed_.
 #include "kvstore/server/connection.h"
 
 #include <algorithm>
@@ -14,12 +15,6 @@
 
 namespace edged::server {
 namespace asio = boost::asio;
-namespace {
-
-// A connection that sent much once does not keep the memory for it.
-constexpr std::size_t kKeptBytesMax = 64 * 1024;
-
-}  // namespace
 
 Connection::Connection(std::shared_ptr<void> reactor,
                        Turns& turns,
@@ -320,86 +315,6 @@ void Connection::go_on() {
     session_->run_waiting(out_);
     on_progress();
   }
-}
-
-// Of what may wait to be sent, the smallest bound that anything is held back by.
-std::size_t Connection::room_max() const {
-  const Limits& limits = context_.limits;
-  return std::min({kKeptBytesMax, limits.stranger_out_bytes_max, limits.out_bytes_max});
-}
-
-// How much was sent at once; what was not, is under way.
-std::size_t Connection::flush() {
-  if (writing_ || held_back_ || out_.empty() || closed_) {
-    return 0;
-  }
-  sending_.clear();
-  sending_.swap(out_);
-  last_write_ = context_.clock.boot_now();
-  sent_ = stream_.send_now(sending_);
-  context_.sent_bytes.add(sent_);
-  if (sent_ < sending_.size()) {
-    writing_ = true;
-    write_some();
-  } else {
-    empty_sending();
-  }
-  return sent_;
-}
-
-void Connection::empty_sending() {
-  sending_.clear();
-  if (sending_.capacity() > kKeptBytesMax) {
-    sending_.shrink_to_fit();
-  }
-}
-
-void Connection::write_some() {
-  stream_.async_write_some(asio::buffer(sending_.data() + sent_, sending_.size() - sent_),
-                           [self = shared_from_this()](Error error, std::size_t count) {
-                             if (self->closed_) {
-                               return;
-                             }
-                             if (error) {
-                               self->close();
-                               return;
-                             }
-                             self->context_.sent_bytes.add(count);
-                             self->last_write_ = self->context_.clock.boot_now();
-                             self->sent_ += count;
-                             if (self->sent_ < self->sending_.size()) {
-                               self->write_some();
-                               return;
-                             }
-                             self->writing_ = false;
-                             self->empty_sending();
-                             self->on_progress();
-                           });
-}
-
-void Connection::finish_if_done() {
-  if (!ending_ || lingering_ || closed_ || writing_ || !out_.empty() || !session_->idle()) {
-    return;
-  }
-  // Closing with unread bytes would reset the connection and take the last response with it.
-  lingering_ = true;
-  linger_since_ = context_.clock.boot_now();
-  stream_.send_end();
-  linger();
-}
-
-void Connection::linger() {
-  stream_.socket().async_read_some(asio::buffer(discarded_),
-                                   [self = shared_from_this()](Error error, std::size_t) {
-                                     if (self->closed_) {
-                                       return;
-                                     }
-                                     if (error) {
-                                       self->close();
-                                     } else {
-                                       self->linger();
-                                     }
-                                   });
 }
 
 }  // namespace edged::server

@@ -26,4 +26,9 @@ class DirectoryLock {
   const int descriptor_;
 };
 
+// Makes the store's files their owner's, also those that another version or umask made. RocksDB
+// creates its directory with mode 0755: made here first, it is closed whatever the umask of a
+// program that embeds the store. Errors: kIoError, kDiskFull.
+Status close_to_others(const std::string& data_dir);
+
 }  // namespace edged::storage

@@ -14,7 +14,6 @@
 #include "kvstore/storage/store_format.h"
 #include "kvstore/storage/store_parts.h"
 #include "kvstore/storage/value_upload.h"
-#include "proto/base/private_files.h"
 
 namespace edged::storage {
 namespace {
@@ -118,15 +117,6 @@ Status read_only_refusal() {
 
 Status closing_refusal() {
   return Status(Code::kUnavailable, "store is closing");
-}
-
-// The store's files are its owner's, also those that another version or umask made. RocksDB creates
-// its directory with mode 0755: made here first, it is closed whatever the umask of a program that
-// embeds the store.
-Status close_to_others(const std::string& data_dir) {
-  tighten_private_directory(
-      data_dir, {"db", "damaged", "store.lock", "store.mark", "ballast", "tokens.lock"});
-  return make_private_directory(database_path(data_dir));
 }
 
 Status RocksStore::open() {

@@ -212,9 +212,8 @@ TEST_F(OperationsTest, AFenceIsBetweenWhatWasSentBeforeAndBehindIt) {
 }
 
 TEST_F(OperationsTest, AListTellsWhatIsCachedIfItIsAsked) {
-  put("a", "1");
+  put("a", std::string(5000, 'x'));  // too large for the cache
   put("b", "2");
-  EXPECT_EQ(get("b"), "2");
   Request list = make(Opcode::kList, 0, "");
   EXPECT_EQ(call(list).items().at(0).fields.cached, std::nullopt);
   list.flags = wire::kFlagCached;

@@ -27,8 +27,8 @@ struct RocksStoreOptions {
   std::string data_dir;
   // Block cache, memtables and table readers together; at least 8 MiB.
   std::uint64_t memory_budget_bytes = 128ULL * 1024 * 1024;
-  // Small entries that were read lately, ready to be read again, and keys found absent; beside the
-  // memory budget, taken as needed. 0: none.
+  // Small entries that were read or written lately, ready to be read again, and keys found absent;
+  // beside the memory budget, taken as needed. 0: none.
   std::uint64_t hot_cache_bytes = 16ULL * 1024 * 1024;
   // How long expired entries stay on disk, out of sight. A clock error up to this destroys nothing.
   std::chrono::milliseconds expiry_grace{10 * 60'000};

@@ -181,8 +181,8 @@ struct StoreStats {
   std::uint64_t recovered_lost_writes = 0;
   std::uint64_t writes = 0, syncs = 0, write_groups = 0;  // since start
   std::uint64_t leases = 0, watches = 0, uploads = 0;     // now
-  // The cache of entries read lately: single reads that it answered, or left to the engine, since
-  // start; what it holds now, absent keys among the entries.
+  // The cache of entries read or written lately: single reads that it answered, or left to the
+  // engine, since start; what it holds now, absent keys among the entries.
   std::uint64_t hot_hits = 0, hot_misses = 0, hot_entries = 0, hot_bytes = 0;
   bool refuses_writes = false;             // disk full or quota reached
   std::chrono::milliseconds clock_step{};  // wall clock minus node time, while not followed
@@ -240,8 +240,8 @@ class Store {
   // for all at once. Changes nothing but the time it takes.
   virtual void prefetch(std::span<const KeyName> keys) const;
 
-  // Whether the next get of the key would be answered from the cache of entries read lately, if the
-  // store has one. Changes nothing there.
+  // Whether the next get of the key would be answered from the cache of entries read or written
+  // lately, if the store has one. Changes nothing there.
   virtual bool is_cached(NamespaceNumber ns, std::string_view key) const;
 
   // One result per key, each as get's, all of one moment.

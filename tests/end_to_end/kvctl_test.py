@@ -83,7 +83,7 @@ class KvctlTest(ProgramsCase):
         self.assertRegex(facts["written_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.assertIn(b"namespace", self.kvctl("inspect", "k").stdout)
         self.assertIs(facts["cached"], True)  # it was just written
-        self.kvctl("put", "large", "-", input=b"x" * 5000)
+        self.kvctl("put", "large", "-", stdin=b"x" * 5000)
         self.assertIs(self.kvctl_json("inspect", "large")["cached"], False)
 
     def test_delete(self):

@@ -27,7 +27,7 @@ class NodeFixture : public ::testing::Test {
     options.listen = {tls ? "tls:127.0.0.1:0" : "127.0.0.1:0"};
     options.tls = std::move(tls);
     options.unix_path = unix_path_;
-    options.io_threads = 1;
+    options.io_threads = io_threads_;
     options.limits = limits;
     options.access = access;
     server_ = std::make_unique<Server>(options, store, clock_, *registry_);
@@ -57,6 +57,7 @@ class NodeFixture : public ::testing::Test {
   std::unique_ptr<Server> server_;
   std::string address_;
   std::string unix_path_;  // of the server that is started next; empty: none
+  std::size_t io_threads_ = 1;
 };
 
 // On a store in memory. The namespace "default" has the handle 1.

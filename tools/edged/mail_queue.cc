@@ -12,32 +12,40 @@
 namespace edged {
 namespace {
 
-mail::SenderOptions sender_options(const config::Config& config) {
-  mail::SenderOptions options;
-  options.identity = mail_identity(config);
-  options.seed = random_number();
-  return options;
-}
-
 std::function<Result<std::string>()> unsubscribe_secret(const config::Config& config) {
   return current_secret(config.mail.unsubscribe_secret,
                         config.mail.unsubscribe_secret_file,
                         "mail.unsubscribe_secret_file");
 }
 
-}  // namespace
-
-mail::MailIdentity mail_identity(const config::Config& config) {
-  mail::MailIdentity identity{config.mail.from, config.worker.public_url};
-  const auto current = unsubscribe_secret(config);
-  const Result<std::string> secret = current ? current() : Result<std::string>(std::string());
-  if (secret) {
-    identity.unsubscribe_secret = *secret;
-  } else {
-    log::error("mails get no link to unsubscribe: " + secret.error().message());
-  }
-  return identity;
+// As the page that checks the links reads it. If it cannot be read, the last one holds.
+std::function<std::string()> secret_for_links(std::function<Result<std::string>()> current) {
+  if (!current) return {};
+  struct Last {
+    std::string secret;
+    bool failed = false;
+  };
+  return [current = std::move(current), last = std::make_shared<Last>()] {
+    const Result<std::string> now = current();
+    if (now) last->secret = *now;
+    if (!now && !last->failed) {
+      log::error(std::string("mails get links to unsubscribe of the last secret, or none: ")
+                     .append(now.error().message()));
+    }
+    last->failed = !now;
+    return last->secret;
+  };
 }
+
+mail::SenderOptions sender_options(const config::Config& config) {
+  mail::SenderOptions options;
+  options.identity = {config.mail.from, config.worker.public_url};
+  options.unsubscribe_secret = secret_for_links(unsubscribe_secret(config));
+  options.seed = random_number();
+  return options;
+}
+
+}  // namespace
 
 MailQueue::MailQueue(boost::asio::any_io_executor executor,
                      const config::Config& config,

@@ -15,9 +15,6 @@
 
 namespace edged {
 
-// What all mails of the installation say. Reads mail.unsubscribe_secret_file.
-mail::MailIdentity mail_identity(const config::Config& config);
-
 class MailQueue {
  public:
   // Everything given by reference outlives the object.

@@ -216,10 +216,12 @@ class Sender::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   Result<Message> render(const Letter& letter) const {
-    if (letter.kind.empty()) return compose(letter, letter.content, options_.identity);
+    MailIdentity identity = options_.identity;
+    if (options_.unsubscribe_secret) identity.unsubscribe_secret = options_.unsubscribe_secret();
+    if (letter.kind.empty()) return compose(letter, letter.content, identity);
     const Result<Content> content = kinds_.at(letter.kind)->render(letter);
     if (!content) return content.error();
-    return compose(letter, *content, options_.identity);
+    return compose(letter, *content, identity);
   }
 
   awaitable<void> send(LetterBatch* batch, const LetterItem* item) {

@@ -11,6 +11,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,8 @@ inline constexpr const char* kMailQueue = "email";
 
 struct SenderOptions {
   MailIdentity identity;  // for letters that name no `from` or `url`
+  // Instead of identity.unsubscribe_secret, asked for each mail; empty function: there is none.
+  std::function<std::string()> unsubscribe_secret;
   int attempts_max = 20;
   std::chrono::milliseconds retry_first{2000};
   std::chrono::milliseconds retry_max{600'000};

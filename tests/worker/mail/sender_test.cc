@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/mail/sender_fixture.h"
+#include "worker/mail/unsubscribe.h"
 
 namespace edged::mail {
 namespace {
@@ -24,6 +25,26 @@ TEST_F(SenderTest, AMailSentFromSqlArrivesAndIsRecorded) {
 }
 
 // However many mails there are: a time series each for what became of them.
+TEST_F(SenderTest, LinksToUnsubscribeFollowTheSecret) {
+  std::string secret = "first";
+  SenderOptions options;
+  options.identity = {"F <f@example.org>", "https://example.org"};
+  options.unsubscribe_secret = [&secret] { return secret; };
+  sender_.emplace(io_.get_executor(), *pool_, transport_, clock_, metrics_, options);
+  for (const char* now : {"first", "second", ""}) {
+    secret = now;
+    send(R"({"to":"a@example.org","subject":"S","text":"T"})");
+    deliver();
+  }
+  ASSERT_EQ(transport_.messages.size(), 3u);
+  const auto link = [](const char* key) {
+    return unsubscribe_link("https://example.org", key, "a@example.org");
+  };
+  EXPECT_THAT(transport_.messages[0].text, HasSubstr(link("first")));
+  EXPECT_THAT(transport_.messages[1].text, HasSubstr(link("second")));
+  EXPECT_EQ(transport_.messages[2].text, "T");
+}
+
 TEST_F(SenderTest, FiguresHaveOneSampleEach) {
   for (const char* key : {"a", "b", "c"}) {
     send(std::string(R"({"key":")") + key + R"(","to":"x@b.example","text":"T"})");

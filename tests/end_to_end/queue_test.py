@@ -196,7 +196,35 @@ class QueueCommandTest(QueueCase):
         self.assertEqual(self.queue("peek", "images"), {"messages": []})
         self.assertEqual(self.queue("purge", "images", "--yes", "--dead"), {"deleted": 0})
 
+    def test_it_creates_queues_with_settings(self):
+        def settings():
+            (row,) = self.queue("list", "images")["queues"]
+            return row["delivery_delay_seconds"], row["retention_seconds"]
+        self.queue("create", "images")
+        self.assertEqual(settings(), (0, 345600))
+        self.queue("create", "images", "--retention", "7d", "--delivery-delay", "90s")
+        self.assertEqual(settings(), (90, 604800))
+        self.queue("create", "images", "--retention", "60001ms")  # whole seconds, rounded up
+        self.assertEqual(settings(), (90, 61))
+        self.queue("send", "images", "1")
+        self.queue("send", "images", "2", "--delay", "0s")
+        self.queue("send", "images", "three", "--text")
+        messages = self.queue("peek", "images")["messages"]
+        self.assertEqual([(m["state"], m["body"], m["content_type"]) for m in messages],
+                         [("ready", 2, "json"), ("delayed", 1, "json"), ("delayed", "three", "text")])
+
     def test_it_says_what_is_wrong(self):
+        self.queue("create", "images")
+        for flag, value, message in (("--retention", "59s", b"1 minute and 14 days"),
+                                     ("--retention", "14d1s", b"--retention"),
+                                     ("--retention", "15d", b"1 minute and 14 days"),
+                                     ("--retention", "0s", b"more than 0"),
+                                     ("--retention", "7", b"no unit"),
+                                     ("--delivery-delay", "25h", b"0 and 1 day")):
+            self.assertIn(message, self.queue("create", "images", flag, value, code=2).stderr)
+        self.assertIn(b"0 and 30 days", self.queue("send", "images", "1", "--delay", "31d", code=2).stderr)
+        for name in ("", "-", "a b", "a" * 64, "ü", "'; drop table edged.queues; --", "0" * 32):
+            self.assertIn(b"queue", self.queue("create", name, code=2).stderr)
         for verb in (["peek", "none"], ["send", "none", "1"], ["pause", "none"], ["purge", "none", "--yes"],
                      ["dead", "none"], ["replay", "none", "--all"], ["list", "none"]):
             self.assertIn(b'queue "none" does not exist', self.queue(*verb, code=3).stderr)
@@ -206,7 +234,6 @@ class QueueCommandTest(QueueCase):
         self.assertIn(b"not a message's id", self.queue("replay", "email", "x", code=2).stderr)
         self.queue("replay", "email", "7", code=3)
         self.queue("peek", "email", "--limit", "0", code=2)
-
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Edged:
                 "from generate_series(1, %d);" % (BODY, batch))
 
     def consume(self, batch):
-        claim = with_parameters(block("claim"), "1", str(batch), ":low", "'bench'", "(now() + interval '30 s')")
+        claim = with_parameters(block("claim"), "1", str(batch), ":low", "'bench'", "30000")
         claim = """with found as materialized (%s)
 select coalesce(max(position), :low) as low, count(body) as got,
        coalesce(json_agg(json_build_object('claim', claim, 'message', message_id, 'what', 'ack')), '[]')::text as done

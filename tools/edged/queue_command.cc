@@ -34,7 +34,7 @@ struct QueueArguments {
   std::string queue;
   std::string body;
   std::string unique_key;
-  std::optional<std::chrono::milliseconds> delay;
+  std::optional<std::chrono::milliseconds> delay, retention;
   std::vector<std::string> ids;
   int limit = 20;
   bool json = false, yes = false, dead = false, text = false, all = false;
@@ -81,8 +81,15 @@ awaitable<Result<int>> list(queue::QueueAdmin& admin, const QueueArguments& argu
   co_return kExitDone;
 }
 
+std::chrono::seconds whole_seconds(std::chrono::milliseconds time) {
+  return std::chrono::ceil<std::chrono::seconds>(time);
+}
+
 awaitable<Result<int>> create(queue::QueueAdmin& admin, const QueueArguments& arguments) {
-  const Status made = co_await admin.create(arguments.queue);
+  queue::QueueChange change;
+  if (arguments.delay) change.delivery_delay = whole_seconds(*arguments.delay);
+  if (arguments.retention) change.message_retention = whole_seconds(*arguments.retention);
+  const Status made = co_await admin.create(arguments.queue, std::move(change));
   if (!made.ok()) co_return made;
   print_done(
       "queue \"" + arguments.queue + "\" exists", {{"queue", arguments.queue}}, arguments.json);
@@ -103,27 +110,32 @@ awaitable<Result<int>> dead(queue::QueueAdmin& admin, const QueueArguments& argu
   co_return kExitDone;
 }
 
-// The body as it was given, or from stdin, as JSON.
-Result<std::string> body_of(const QueueArguments& arguments) {
-  std::string body = arguments.body;
-  if (body == "-") {
-    body.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+// The body as it was given, or from stdin.
+Result<queue::OutgoingMessage> message_of(const QueueArguments& arguments) {
+  queue::OutgoingMessage message;
+  message.delay = arguments.delay;
+  message.body = arguments.body;
+  if (message.body == "-") {
+    message.body.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
   }
-  if (arguments.text) return write_json_string(body);
+  if (arguments.text) {
+    message.body = write_json_string(message.body);
+    message.content_type = "text";
+    return message;
+  }
   boost::system::error_code error;
-  boost::json::parse(body, error);
-  if (!error) return body;
+  boost::json::parse(message.body, error);
+  if (!error) return message;
   return Status(Code::kInvalidArgument,
                 "the message is not JSON. To send it as a text, add --text");
 }
 
 awaitable<Result<int>> send(queue::QueueAdmin& admin, const QueueArguments& arguments) {
-  Result<std::string> body = body_of(arguments);
-  if (!body) co_return body.error();
+  Result<queue::OutgoingMessage> message = message_of(arguments);
+  if (!message) co_return message.error();
   std::optional<std::string> key;
   if (!arguments.unique_key.empty()) key = arguments.unique_key;
-  const auto delay = arguments.delay.value_or(std::chrono::milliseconds(0));
-  const auto id = co_await admin.send(arguments.queue, *std::move(body), delay, std::move(key));
+  const auto id = co_await admin.send(arguments.queue, *std::move(message), std::move(key));
   if (!id) co_return id.error();
   boost::json::object object{{"id", nullptr}};
   if (*id) object["id"] = **id;
@@ -216,6 +228,23 @@ void add_limit(const Verb& verb) {
              {1, 10'000});
 }
 
+void add_create(CLI::App& group, int& exit_code) {
+  const Verb verb = add_verb(group,
+                             exit_code,
+                             "create",
+                             "Create a queue, or set what the flags name if it exists",
+                             create);
+  add_duration(*verb.command,
+               "--delivery-delay",
+               verb.arguments->delay,
+               "Deliver messages that are sent without a delay after this time, at most 1d",
+               DurationMin::kZero);
+  add_duration(*verb.command,
+               "--retention",
+               verb.arguments->retention,
+               "Delete messages that nobody took after this time, 1m to 14d (default 4d)");
+}
+
 void add_send(CLI::App& group, int& exit_code) {
   const Verb verb = add_verb(group, exit_code, "send", "Send a message, and print its id", send);
   add_argument(*verb.command, "body", verb.arguments->body, "The message: JSON, or \"-\" for stdin")
@@ -224,7 +253,7 @@ void add_send(CLI::App& group, int& exit_code) {
   add_duration(*verb.command,
                "--delay",
                verb.arguments->delay,
-               "Deliver it after this time, at most 30 days",
+               "Deliver it after this time, at most 30d (default: the queue's delivery delay)",
                DurationMin::kZero);
   add_text(*verb.command,
            "--unique-key",
@@ -241,7 +270,7 @@ void add_queue_command(CLI::App& program, int& exit_code) {
   group->require_subcommand(1);
   add_verb(
       *group, exit_code, "list", "Print the queues with their numbers of messages", list, false);
-  add_verb(*group, exit_code, "create", "Create a queue, if it does not exist", create);
+  add_create(*group, exit_code);
   add_limit(add_verb(*group, exit_code, "peek", "Print messages without consuming them", peek));
   add_send(*group, exit_code);
   add_verb(*group, exit_code, "pause", "Deliver no more messages, until resume", pause);

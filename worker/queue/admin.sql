@@ -8,6 +8,8 @@ select id, is_paused from edged.queues where name = $1
 -- $1 name, or null for all, $2 now
 select json_build_object(
     'name', q.name, 'paused', q.is_paused,
+    'delivery_delay_seconds', extract(epoch from q.delivery_delay)::bigint,
+    'retention_seconds', extract(epoch from q.message_retention)::bigint,
     'ready', (select count(*) from edged.queue_ready r where r.queue_id = q.id),
     'delayed', (select count(*) from edged.queue_delayed d where d.queue_id = q.id),
     'leased', (select coalesce(sum(cardinality(c.message_ids)), 0) from edged.queue_claims c where c.queue_id = q.id),
@@ -40,8 +42,8 @@ from (
 order by w.place, w.n limit $2::integer
 
 -- name: send
--- $1 queue, $2 body, $3 delay in milliseconds, $4 unique key or null
-select edged.queue_send($1, $2::jsonb, $3::bigint * interval '1 ms', $4)::text as id
+-- $1 queue, $2 body, $3 delay in milliseconds or null, $4 unique key or null, $5 content type
+select edged.queue_send($1, $2::jsonb, $3::bigint * interval '1 ms', $4, content_type => $5)::text as id
 
 -- name: set_paused
 -- $1 name, $2 whether

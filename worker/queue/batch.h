@@ -47,9 +47,12 @@ class Batch {
   // back.
   bool is_stopping() const { return stopping_; }
   void stop() { stopping_ = true; }
-  // The claim was lost to another consumer; decisions change nothing any more.
-  bool is_lost() const { return lost_; }
+  // The claim was lost to another consumer, or may be: its lease is over and could not be renewed.
+  // Begin nothing new; what is undecided when the handler returns is given back, if it is still
+  // held.
+  bool is_lost() const { return lost_ || std::chrono::steady_clock::now() >= held_until_; }
   void lose() { lost_ = true; }
+  void hold_until(std::chrono::steady_clock::time_point end) { held_until_ = end; }
 
  private:
   void decide(std::size_t index, Decision decision);
@@ -59,6 +62,7 @@ class Batch {
   Sink sink_;
   bool stopping_ = false;
   bool lost_ = false;
+  std::chrono::steady_clock::time_point held_until_ = std::chrono::steady_clock::time_point::max();
 };
 
 }  // namespace edged::queue

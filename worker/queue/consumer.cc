@@ -5,6 +5,7 @@
 
 #include <boost/asio.hpp>
 #include <exception>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -162,9 +163,12 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
   }
 
   asio::awaitable<Result<Claimed>> claim(int count, std::int64_t behind) {
+    const auto end = SteadyClock::now() + options_.lease;
     Result<Claimed> claimed =
         co_await store_.claim(queue_id_, count, behind, options_.name, options_.lease);
-    if (claimed) position_.advance(claimed->last_position);
+    if (!claimed) co_return claimed;
+    position_.advance(claimed->last_position);
+    if (!claimed->messages.empty()) lease_ends_[claimed->messages.front().claim] = end;
     co_return claimed;
   }
 
@@ -224,7 +228,8 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
       }
     }
     if (stopping_) give_back(*batch);
-    if (batch->undecided() == 0) return;
+    if (batch->undecided() == 0) return forget_leases(*batch);
+    hold(*batch);
     active_.insert(batch);
     net::spawn(executor_, handle(self, batch));
   }
@@ -241,7 +246,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     }
     for (std::size_t i = 0; i < batch->messages().size(); ++i) {
       if (batch->is_decided(i)) continue;
-      if (batch->is_stopping()) {
+      if (batch->is_stopping() || batch->is_lost()) {
         batch->give_back(i);
       } else if (status.ok()) {
         batch->ack(i);
@@ -249,8 +254,23 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
         batch->retry(i, std::nullopt);
       }
     }
+    self->forget_leases(*batch);
     self->active_.erase(batch);
     self->changed_.notify_all();
+  }
+
+  // Until the first of its leases ends.
+  void hold(Batch& batch) const {
+    auto end = SteadyClock::time_point::max();
+    for (const Message& message : batch.messages()) {
+      const auto lease = lease_ends_.find(message.claim);
+      if (lease != lease_ends_.end()) end = std::min(end, lease->second);
+    }
+    batch.hold_until(end);
+  }
+
+  void forget_leases(const Batch& batch) {
+    for (const Message& message : batch.messages()) lease_ends_.erase(message.claim);
   }
 
   void give_back(Batch& batch) {
@@ -277,9 +297,16 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
       std::set<std::int64_t> claims = self->undecided_claims();
       if (claims.empty()) continue;
       std::vector<std::int64_t> ids(claims.begin(), claims.end());
+      const auto end = SteadyClock::now() + self->options_.lease;
       const Result<std::set<std::int64_t>> held =
           co_await self->store_.renew(std::move(ids), self->options_.lease);
-      if (held) self->lose_others(claims, *held);
+      if (!held) continue;
+      self->lose_others(claims, *held);
+      for (const std::int64_t claim : *held) {
+        const auto lease = self->lease_ends_.find(claim);
+        if (lease != self->lease_ends_.end()) lease->second = end;
+      }
+      for (const auto& batch : self->active_) self->hold(*batch);
     }
   }
 
@@ -324,6 +351,8 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
   std::int64_t queue_id_ = 0;  // 0: not opened yet
   ReadPosition position_;
   std::set<std::shared_ptr<Batch>> active_;
+  // Of the claims of batches that are active or being collected, by this machine's monotonic clock.
+  std::map<std::int64_t, SteadyClock::time_point> lease_ends_;
   std::optional<WallTime> next_due_;
   SteadyClock::time_point housekeeping_at_{};
   bool woken_ = false;

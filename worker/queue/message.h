@@ -19,6 +19,12 @@ struct Message {
   WallTime sent_at{};
 };
 
+struct OutgoingMessage {
+  std::string body;                                // JSON
+  std::string content_type = "json";               // "json", "text", "bytes": see Message
+  std::optional<std::chrono::milliseconds> delay;  // none: the queue's delivery_delay
+};
+
 struct Decision {
   // kForget: somebody else has ended it, or the claim is lost; nothing is recorded.
   enum class Kind { kAck, kRetry, kDead, kForget };

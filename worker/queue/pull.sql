@@ -35,19 +35,60 @@ with ready as (
 delete from edged.queues where id = $1::integer
 
 -- name: backlog
--- What is not acknowledged yet. Counting ends at $2 messages that wait. $1 id
-select (select count(*) from (select from edged.queue_ready where queue_id = $1::integer limit $2::integer) r)
-     + (select count(*) from (select from edged.queue_delayed where queue_id = $1::integer limit $2::integer) d)
-     + (select coalesce(sum(cardinality(message_ids)), 0) from edged.queue_claims where queue_id = $1::integer)
-       as messages,
-       (select floor(extract(epoch from m.sent_at) * 1000)::bigint
-        from edged.queue_ready r join edged.queue_messages m on m.id = r.message_id
-        where r.queue_id = $1::integer order by r.position limit 1) as oldest_ms
+-- What is not acknowledged yet. Counting ends at $2 messages that wait. Bytes and the oldest are those of the
+-- first 50 messages of each kind; bytes are of their bodies as text, projected on all messages. $1 id
+with first as materialized (
+    (select message_id from edged.queue_ready where queue_id = $1::integer order by queue_id, position limit 50)
+    union all
+    (select message_id from edged.queue_delayed where queue_id = $1::integer order by queue_id, due_at limit 50)
+    union all
+    (select unnest(message_ids) from edged.queue_claims where queue_id = $1::integer limit 50)
+), measured as materialized (
+    select count(*) as messages, sum(octet_length(m.body::text)) as bytes, min(m.sent_at) as oldest
+    from first f join edged.queue_messages m on m.id = f.message_id
+), counted as materialized (
+    select (select count(*) from (select from edged.queue_ready where queue_id = $1::integer limit $2::integer) r)
+         + (select count(*) from (select from edged.queue_delayed where queue_id = $1::integer limit $2::integer) d)
+         + (select coalesce(sum(cardinality(message_ids)), 0) from edged.queue_claims where queue_id = $1::integer)
+           as messages
+)
+select c.messages, coalesce(round(m.bytes::numeric * greatest(c.messages, m.messages) / nullif(m.messages, 0)), 0),
+       floor(extract(epoch from m.oldest) * 1000)::bigint as oldest_ms
+from counted c cross join measured m
+
+-- name: notify
+-- Wakes consumers.
+select pg_notify('edged_queue', '')
+
+-- name: look_at
+-- Messages that could be pulled now, in the order of their delivery. $1 queue id, $2 how many, $3 now
+select m.id, w.attempts, m.body::text, m.content_type, floor(extract(epoch from m.sent_at) * 1000)::bigint
+from (
+    (select 1 as place, row_number() over (order by position) as n, message_id, attempts
+     from edged.queue_ready where queue_id = $1::integer order by position limit $2::integer)
+    union all
+    (select 2, row_number() over (order by due_at, message_id), message_id, attempts
+     from edged.queue_delayed where queue_id = $1::integer and due_at <= $3::timestamptz
+     order by due_at, message_id limit $2::integer)
+) w join edged.queue_messages m on m.id = w.message_id
+order by w.place, w.n limit $2::integer
+
+-- name: purge_some
+-- Deletes messages that wait or are delayed; what consumers have stays. $1 queue id, $2 message ids (array).
+-- Returns the ids of those that were deleted.
+with ready as (
+    delete from edged.queue_ready where queue_id = $1::integer and message_id = any ($2::bigint[]) returning message_id
+), delayed as (
+    delete from edged.queue_delayed where queue_id = $1::integer and message_id = any ($2::bigint[])
+    returning message_id
+)
+delete from edged.queue_messages
+where id in (select message_id from ready union all select message_id from delayed) returning id
 
 -- name: lease
--- $1 queue id, $2 how many, $3 the position behind which to look, $4 for how many milliseconds, $5 now
+-- $1 queue id, $2 how many, $3 the position behind which to look, $4 for how many milliseconds
 select lease_id, position, id, attempts, body, content_type, sent_at_ms
-from edged.queue_lease($1::integer, $2::integer, $3::bigint, $4::bigint * interval '1 ms', $5::timestamptz)
+from edged.queue_lease($1::integer, $2::integer, $3::bigint, $4::bigint * interval '1 ms', now())
 
 -- name: settle
 -- $1 queue id, $2 lease ids to acknowledge, $3 lease ids to retry, $4 their delays in milliseconds, $5 now
@@ -55,9 +96,10 @@ select lease_id, outcome
 from edged.queue_settle($1::integer, $2::text[], $3::text[], $4::bigint[], $5::timestamptz)
 
 -- name: delete_expired
+-- A worker whose clock is ahead must not delete what PostgreSQL's clock keeps.
 -- $1 the message id behind which to look, $2 how many to look at, $3 now
 select deleted, coalesce(last_id, $1::bigint) as last_id, is_end
-from edged.queue_delete_expired($1::bigint, $2::integer, $3::timestamptz)
+from edged.queue_delete_expired($1::bigint, $2::integer, least($3::timestamptz, now()))
 
 -- name: send_some
 -- $1 queue, $2 bodies (a JSON array), $3 delay in milliseconds or null, $4 content type, $5 now

@@ -1,13 +1,14 @@
--- What consumers and commands do with the queues of worker/db/migrations/0004_queue.sql. Every statement
--- takes the time as a parameter.
+-- What consumers and commands do with the queues of worker/db/migrations/0004_queue.sql. Leases begin and end
+-- by PostgreSQL's clock alone, so that workers whose clocks differ do not take batches from each other. When
+-- delayed messages are due is decided by a parameter.
 
 -- name: open_queue
 -- $1 name. Creates it if it is missing.
 select edged.queue_create($1) as id
 
 -- name: claim
--- $1 queue id, $2 how many, $3 the position behind which to look, $4 consumer, $5 end of the lease
-select * from edged.queue_claim($1::integer, $2::integer, $3::bigint, $4, $5::timestamptz)
+-- $1 queue id, $2 how many, $3 the position behind which to look, $4 consumer, $5 the lease in milliseconds
+select * from edged.queue_claim($1::integer, $2::integer, $3::bigint, $4, now() + $5::bigint * interval '1 ms')
 
 -- name: look_back
 -- Which transactions are over: what they sent can be seen now.
@@ -18,16 +19,16 @@ select pg_snapshot_xmin(s)::text as oldest, pg_snapshot_xmax(s)::text as next fr
 select * from edged.queue_complete($1::jsonb, $2::timestamptz)
 
 -- name: renew
--- $1 claims (array), $2 end of the lease. Returns those that are still held.
-update edged.queue_claims set lease_until = $2::timestamptz where id = any ($1::bigint[]) returning id
+-- $1 claims (array), $2 the lease in milliseconds. Returns those that are still held.
+update edged.queue_claims set lease_until = now() + $2::bigint * interval '1 ms' where id = any ($1::bigint[]) returning id
 
 -- name: give_back_expired
--- Consumers that died. $1 now, $2 how many claims, $3 since when the leases are over: before that, a long
--- snapshot may keep the dead rows of all that were claimed
+-- Consumers that died. $1 how many claims, $2 for how many milliseconds at most their leases are over, or null:
+-- before that, a long snapshot may keep the dead rows of all that were claimed
 with expired as materialized (
     select id, queue_id, message_ids, attempts from edged.queue_claims
-    where lease_until > $3::timestamptz and lease_until <= $1::timestamptz
-    order by lease_until limit $2::integer for update skip locked
+    where lease_until > coalesce(now() - $2::bigint * interval '1 ms', '-infinity') and lease_until <= now()
+    order by lease_until limit $1::integer for update skip locked
 ), back as (
     insert into edged.queue_ready (queue_id, message_id, attempts)
     select x.queue_id, e.message, e.attempts

@@ -54,11 +54,10 @@ awaitable<Result<Rows>> QueueAdmin::list(std::optional<std::string> name) {
   co_return found;
 }
 
-awaitable<Status> QueueAdmin::create(std::string name) {
-  db::PgParameters parameters{std::move(name)};
-  Result<db::PgResult> made =
-      co_await pool_.execute(std::string(sql::queue::kOpenQueue), std::move(parameters));
-  co_return made ? Status() : made.error();
+awaitable<Status> QueueAdmin::create(std::string name, QueueChange change) {
+  QueueDirectory directory(pool_);
+  const Status made = co_await directory.configure(std::move(name), std::move(change));
+  co_return made;
 }
 
 awaitable<Result<Rows>> QueueAdmin::peek(std::string name, int count) {
@@ -78,14 +77,15 @@ awaitable<Result<Rows>> QueueAdmin::dead(std::string name, int count) {
 }
 
 awaitable<Result<std::optional<std::string>>> QueueAdmin::send(
-    std::string name,
-    std::string body,
-    std::chrono::milliseconds delay,
-    std::optional<std::string> unique_key) {
+    std::string name, OutgoingMessage message, std::optional<std::string> unique_key) {
   Result<std::string> id = co_await find(name);
   if (!id) co_return id.error();
-  db::PgParameters parameters{
-      std::move(name), std::move(body), std::to_string(delay.count()), std::move(unique_key)};
+  db::PgParameters parameters{std::move(name),
+                              std::move(message.body),
+                              std::nullopt,
+                              std::move(unique_key),
+                              std::move(message.content_type)};
+  if (message.delay) parameters[2] = std::to_string(message.delay->count());
   Result<db::PgResult> sent =
       co_await pool_.execute(std::string(sql::queue::kSend), std::move(parameters));
   if (!sent) co_return sent.error();

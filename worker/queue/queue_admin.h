@@ -5,7 +5,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +13,8 @@
 #include "proto/base/clock.h"
 #include "proto/base/status.h"
 #include "worker/db/pg_pool.h"
+#include "worker/queue/message.h"
+#include "worker/queue/queue_directory.h"
 
 namespace edged::queue {
 
@@ -26,17 +27,15 @@ class QueueAdmin {
   QueueAdmin(db::PgPool& pool, const Clock& clock) : pool_(pool), clock_(clock) {}
 
   boost::asio::awaitable<Result<Rows>> list(std::optional<std::string> name);
-  // It may exist already.
-  boost::asio::awaitable<Status> create(std::string name);
+  // It may exist already; then what `change` names is set. kInvalidArgument: the name or a value is
+  // not a queue's.
+  boost::asio::awaitable<Status> create(std::string name, QueueChange change);
   boost::asio::awaitable<Result<Rows>> peek(std::string name, int count);
   boost::asio::awaitable<Result<Rows>> dead(std::string name, int count);
-  // `body`: JSON. The message's id; nothing: a live message has the unique key. kInvalidArgument:
-  // the body is not JSON that PostgreSQL can store.
+  // The message's id; nothing: a live message has the unique key. kInvalidArgument: the body is not
+  // JSON that PostgreSQL can store, or too long.
   boost::asio::awaitable<Result<std::optional<std::string>>> send(
-      std::string name,
-      std::string body,
-      std::chrono::milliseconds delay,
-      std::optional<std::string> unique_key);
+      std::string name, OutgoingMessage message, std::optional<std::string> unique_key);
   boost::asio::awaitable<Status> set_paused(std::string name, bool paused);
   // How many messages were deleted: those that wait or are delayed, or the dead ones.
   boost::asio::awaitable<Result<std::int64_t>> purge(std::string name, bool dead);

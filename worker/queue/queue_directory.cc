@@ -2,11 +2,14 @@
 // See queue_directory.h.
 #include "worker/queue/queue_directory.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <string_view>
 #include <utility>
 
 #include "proto/base/numbers.h"
+#include "proto/base/printable.h"
 #include "proto/json/write_json.h"
 #include "worker/queue/sql.gen.h"
 
@@ -55,6 +58,68 @@ std::optional<std::string> id_of(const std::string& text) {
   }
   if (id > INT32_MAX) return std::nullopt;
   return std::to_string(id);
+}
+
+Status check_name(const std::string& name) {
+  constexpr std::size_t kNameBytesMax = 63;
+  constexpr std::string_view kAlphanumeric =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  const bool starts_well = !name.empty() && kAlphanumeric.find(name[0]) != std::string_view::npos;
+  const bool has_only_known = std::all_of(name.begin(), name.end(), [kAlphanumeric](const char c) {
+    return c == '-' || c == '_' || kAlphanumeric.find(c) != std::string_view::npos;
+  });
+  if (id_of(name)) {
+    return Status(Code::kInvalidArgument, "\"" + name + "\" is not a queue's name but an id");
+  }
+  if (starts_well && has_only_known && name.size() <= kNameBytesMax) return Status();
+  std::string text = "\"";
+  text += printable(name);
+  text +=
+      "\" is not a queue's name: 1 to 63 letters, digits, \"-\" and \"_\", the first one a letter "
+      "or a "
+      "digit";
+  return Status(Code::kInvalidArgument, text);
+}
+
+template <typename Duration>
+Status check_range(const char* what,
+                   const std::optional<Duration>& value,
+                   std::chrono::milliseconds min,
+                   std::chrono::milliseconds max,
+                   const char* range) {
+  if (!value || (*value >= min && *value <= max)) return Status();
+  std::string text = what;
+  text += " must be between ";
+  text += range;
+  return Status(Code::kInvalidArgument, text);
+}
+
+Status check(const std::string& name, const QueueChange& change) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds kDay{86'400'000};
+  const Status all[] = {
+      check_range(
+          "the delivery delay", change.delivery_delay, milliseconds(0), kDay, "0 and 1 day"),
+      check_range("the retention",
+                  change.message_retention,
+                  milliseconds(60'000),
+                  14 * kDay,
+                  "1 minute and 14 days"),
+      check_range("the retry delay", change.retry_delay, milliseconds(0), kDay, "0 and 1 day"),
+      check_range("the visibility time-out",
+                  change.visibility_timeout,
+                  milliseconds(1),
+                  kDay / 2,
+                  "1 ms and 12 hours"),
+  };
+  for (const Status& one : all) {
+    if (!one.ok()) return one;
+  }
+  if (change.dead_letter_queue == name) {
+    return Status(Code::kInvalidArgument,
+                  "the dead letter queue of \"" + name + "\" must be another queue");
+  }
+  return Status();
 }
 
 std::string settings_json(const QueueChange& change) {
@@ -111,6 +176,8 @@ awaitable<Result<QueueInfo>> QueueDirectory::find(std::string name_or_id) {
 }
 
 awaitable<Status> QueueDirectory::create(std::string name) {
+  const Status named = check_name(name);
+  if (!named.ok()) co_return named;
   std::string text = "queue \"" + name + "\" exists already";
   db::PgParameters parameters{std::move(name)};
   Result<db::PgResult> made =
@@ -121,6 +188,10 @@ awaitable<Status> QueueDirectory::create(std::string name) {
 }
 
 awaitable<Status> QueueDirectory::configure(std::string name, QueueChange change) {
+  const Status named = check_name(name);
+  if (!named.ok()) co_return named;
+  const Status in_range = check(name, change);
+  if (!in_range.ok()) co_return in_range;
   db::PgParameters parameters{std::move(name), settings_json(change)};
   Result<db::PgResult> done =
       co_await pool_.execute(std::string(sql::queue::kConfigure), std::move(parameters));
@@ -134,6 +205,13 @@ awaitable<Status> QueueDirectory::remove(std::int64_t id) {
   co_return done ? Status() : done.error();
 }
 
+awaitable<Status> QueueDirectory::notify() {
+  db::PgParameters none;
+  Result<db::PgResult> done =
+      co_await pool_.execute(std::string(sql::queue::kNotify), std::move(none));
+  co_return done ? Status() : done.error();
+}
+
 awaitable<Result<QueueBacklog>> QueueDirectory::backlog(std::int64_t id) {
   db::PgParameters parameters{std::to_string(id), std::to_string(kBacklogMax)};
   Result<db::PgResult> found =
@@ -141,7 +219,8 @@ awaitable<Result<QueueBacklog>> QueueDirectory::backlog(std::int64_t id) {
   if (!found) co_return found.error().with_context("could not count messages");
   QueueBacklog backlog;
   backlog.messages = number_at(*found, 0, 0);
-  if (!found->is_null(0, 1)) backlog.oldest = from_unix_ms(number_at(*found, 0, 1));
+  backlog.bytes = number_at(*found, 0, 1);
+  if (!found->is_null(0, 2)) backlog.oldest = from_unix_ms(number_at(*found, 0, 2));
   co_return backlog;
 }
 

@@ -31,10 +31,11 @@ struct QueueInfo {
   WallTime modified_at{};
 };
 
-// What is not acknowledged yet.
+// What is not acknowledged yet. Numbers of large queues are estimates.
 struct QueueBacklog {
   std::int64_t messages = 0;
-  std::optional<WallTime> oldest;  // of those that wait
+  std::int64_t bytes = 0;          // of bodies, as JSON
+  std::optional<WallTime> oldest;  // when the oldest message was sent
 };
 
 // What a queue has to be; what is not set stays.
@@ -63,6 +64,8 @@ class QueueDirectory {
   // Deletes the queue with all its messages.
   boost::asio::awaitable<Status> remove(std::int64_t id);
   boost::asio::awaitable<Result<QueueBacklog>> backlog(std::int64_t id);
+  // Wakes the consumers that listen, as a send does.
+  boost::asio::awaitable<Status> notify();
 
  private:
   boost::asio::awaitable<Result<std::vector<QueueInfo>>> describe(db::PgParameters parameters);

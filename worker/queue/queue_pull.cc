@@ -103,9 +103,10 @@ awaitable<Result<Pulled>> QueuePull::pull(
     if (!pulled) co_return pulled.error();
   }
   // A message that was leased must be handed out, whatever becomes of the count.
-  const Result<std::int64_t> waiting = co_await backlog(queue.id, place);
+  const Result<QueueBacklog> waiting = co_await backlog(queue.id);
+  if (waiting) pulled->backlog = *waiting;
   const auto here = static_cast<std::int64_t>(pulled->messages.size());
-  pulled->backlog = waiting ? std::max(*waiting, here) : here;
+  pulled->backlog.messages = std::max(pulled->backlog.messages, here);
   co_return pulled;
 }
 
@@ -117,8 +118,7 @@ awaitable<Result<Pulled>> QueuePull::lease(std::int64_t queue_id,
   db::PgParameters parameters{std::to_string(queue_id),
                               std::to_string(count),
                               std::to_string(behind),
-                              std::to_string(visibility_timeout.count()),
-                              format_rfc3339(clock_.wall_now())};
+                              std::to_string(visibility_timeout.count())};
   Result<db::PgResult> found =
       co_await pool_.execute(std::string(sql::queue::kLease), std::move(parameters));
   if (!found) co_return found.error().with_context("could not lease messages");
@@ -155,13 +155,14 @@ awaitable<Result<Pulled>> QueuePull::keep_house(std::int64_t queue_id,
   co_return late;
 }
 
-awaitable<Result<std::int64_t>> QueuePull::backlog(std::int64_t queue_id, Place* place) {
+awaitable<Result<QueueBacklog>> QueuePull::backlog(std::int64_t queue_id) {
+  Place* const place = &places_[queue_id];
   const auto now = SteadyClock::now();
   if (now < place->backlog_until) co_return place->backlog;
   place->backlog_until = now + kBacklogAge;
   const Result<QueueBacklog> counted = co_await directory_.backlog(queue_id);
   if (!counted) co_return counted.error();
-  place->backlog = counted->messages;
+  place->backlog = *counted;
   co_return place->backlog;
 }
 
@@ -201,6 +202,9 @@ awaitable<Result<Settled>> QueuePull::settle(QueueInfo queue,
                                                             : settled.lost;
     list.emplace_back(found->text(row, 0));
   }
+  const auto ended = static_cast<std::int64_t>(settled.acked.size() + settled.dead.size());
+  std::int64_t& counted = places_[queue.id].backlog.messages;
+  counted = std::max<std::int64_t>(counted - ended, 0);
   co_return settled;
 }
 
@@ -222,7 +226,9 @@ awaitable<Status> QueuePull::send(QueueInfo queue, std::vector<OutgoingMessage> 
   }
   if (statements.empty()) co_return Status();
   Result<std::vector<db::PgResult>> sent = co_await pool_.execute_pipeline(std::move(statements));
-  co_return sent ? Status() : sent.error();
+  if (!sent) co_return sent.error();
+  places_[queue.id].backlog.messages += static_cast<std::int64_t>(messages.size());
+  co_return Status();
 }
 
 }  // namespace edged::queue

@@ -34,9 +34,7 @@ struct PulledMessage {
 
 struct Pulled {
   std::vector<PulledMessage> messages;
-  // Not acknowledged yet, these included; up to 5 s old, and not counted beyond
-  // QueueDirectory::kBacklogMax.
-  std::int64_t backlog = 0;
+  QueueBacklog backlog;  // these messages included; see QueuePull::backlog
 };
 
 struct LeaseRetry {
@@ -48,12 +46,6 @@ struct LeaseRetry {
 // over, or there never was one of this id in this queue.
 struct Settled {
   std::vector<std::string> acked, retried, dead, lost;
-};
-
-struct OutgoingMessage {
-  std::string body;                                // JSON
-  std::string content_type = "json";               // "json", "text", "bytes": see Message
-  std::optional<std::chrono::milliseconds> delay;  // none: the queue's delivery_delay
 };
 
 class QueuePull {
@@ -80,13 +72,17 @@ class QueuePull {
   // too long), and those of PgPool::execute.
   boost::asio::awaitable<Status> send(QueueInfo queue, std::vector<OutgoingMessage> messages);
 
+  // What is not acknowledged yet: counted at most 5 s ago, and what was sent and acknowledged here
+  // since. Counting ends at QueueDirectory::kBacklogMax. Errors: those of PgPool::execute.
+  boost::asio::awaitable<Result<QueueBacklog>> backlog(std::int64_t queue_id);
+
  private:
   struct Place {  // in one queue
     ReadPosition position;
     std::optional<WallTime> next_due;
     std::chrono::steady_clock::time_point housekeeping_at{};
     bool keeping_house = false;
-    std::int64_t backlog = 0;
+    QueueBacklog backlog;
     std::chrono::steady_clock::time_point backlog_until{};
   };
   boost::asio::awaitable<Result<Pulled>> lease(std::int64_t queue_id,
@@ -98,7 +94,6 @@ class QueuePull {
                                                     Place* place,
                                                     int count,
                                                     std::chrono::milliseconds visibility_timeout);
-  boost::asio::awaitable<Result<std::int64_t>> backlog(std::int64_t queue_id, Place* place);
 
   db::PgPool& pool_;
   const Clock& clock_;

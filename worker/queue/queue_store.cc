@@ -14,7 +14,7 @@ using boost::asio::awaitable;
 
 constexpr int kExpiredMax = 100;
 constexpr std::uint64_t kWholeExpiryLook = 60;
-constexpr std::chrono::seconds kExpiryOverlap{5};  // renewals and claims that commit late
+constexpr std::chrono::milliseconds kExpiryOverlap{5000};  // renewals and claims that commit late
 constexpr int kReleasedMax = 1000;
 constexpr int kDeletedMax = 1000;
 
@@ -93,7 +93,7 @@ awaitable<Result<Claimed>> QueueStore::claim(std::int64_t queue_id,
   parameters.emplace_back(std::to_string(count));
   parameters.emplace_back(std::to_string(behind_position));
   parameters.emplace_back(std::move(consumer));
-  parameters.emplace_back(time_text(lease));
+  parameters.emplace_back(std::to_string(lease.count()));
   Result<db::PgResult> found =
       co_await pool_.execute(std::string(sql::queue::kClaim), std::move(parameters));
   if (!found) co_return found.error().with_context("could not claim messages");
@@ -139,7 +139,7 @@ awaitable<Result<std::set<std::int64_t>>> QueueStore::renew(std::vector<std::int
   ids += '}';
   db::PgParameters parameters;
   parameters.emplace_back(std::move(ids));
-  parameters.emplace_back(time_text(lease));
+  parameters.emplace_back(std::to_string(lease.count()));
   Result<db::PgResult> found =
       co_await pool_.execute(std::string(sql::queue::kRenew), std::move(parameters));
   if (!found) co_return found.error().with_context("could not renew leases of messages");
@@ -151,19 +151,19 @@ awaitable<Result<std::set<std::int64_t>>> QueueStore::renew(std::vector<std::int
 }
 
 awaitable<Result<std::int64_t>> QueueStore::give_back_expired() {
-  const WallTime now = clock_.wall_now();
+  const auto begin = std::chrono::steady_clock::now();
   const bool whole = expiry_looks_++ % kWholeExpiryLook == 0;
-  const WallTime since = whole ? WallTime() : expiry_seen_ - kExpiryOverlap;
-  db::PgParameters parameters;
-  parameters.emplace_back(format_rfc3339(now));
-  parameters.emplace_back(std::to_string(kExpiredMax));
-  parameters.emplace_back(format_rfc3339(since));
+  db::PgParameters parameters{std::to_string(kExpiredMax), std::nullopt};
+  if (!whole) {
+    const auto since = std::chrono::ceil<std::chrono::milliseconds>(begin - expiry_seen_);
+    parameters[1] = std::to_string((since + kExpiryOverlap).count());
+  }
   Result<db::PgResult> found =
       co_await pool_.execute(std::string(sql::queue::kGiveBackExpired), std::move(parameters));
   if (!found) co_return found.error().with_context("could not take messages over");
   const auto claims = number_at<std::int64_t>(*found, 0, 0);
   if (claims < kExpiredMax) {
-    expiry_seen_ = now;
+    expiry_seen_ = begin;
   } else {
     expiry_looks_ = 0;  // there may be more
   }

@@ -80,14 +80,12 @@ class QueueStore {
   WallTime now() const { return clock_.wall_now(); }
 
  private:
-  std::string time_text(std::chrono::milliseconds offset = {}) const {
-    return format_rfc3339(clock_.wall_now() + offset);
-  }
+  std::string time_text() const { return format_rfc3339(clock_.wall_now()); }
 
   db::PgPool& pool_;
   const Clock& clock_;
   std::uint64_t expiry_looks_ = 0;
-  WallTime expiry_seen_{};  // of give_back_expired()
+  std::chrono::steady_clock::time_point expiry_seen_{};  // of give_back_expired()
 };
 
 }  // namespace edged::queue

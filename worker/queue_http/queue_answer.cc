@@ -12,14 +12,29 @@ http::Response answer(int status, const boost::json::object& envelope) {
   return {status, "application/json", write_json(envelope), {}};
 }
 
-}  // namespace
-
-http::Response result_answer(boost::json::value result) {
+boost::json::object success_envelope(boost::json::value result) {
   boost::json::object envelope;
   envelope["success"] = true;
   envelope["errors"] = boost::json::array();
   envelope["messages"] = boost::json::array();
   envelope["result"] = std::move(result);
+  return envelope;
+}
+
+}  // namespace
+
+http::Response result_answer(boost::json::value result) {
+  return answer(200, success_envelope(std::move(result)));
+}
+
+http::Response list_answer(boost::json::array result) {
+  const std::size_t count = result.size();
+  boost::json::object envelope = success_envelope(std::move(result));
+  envelope["result_info"] = {{"page", 1},
+                             {"per_page", count},
+                             {"count", count},
+                             {"total_count", count},
+                             {"total_pages", 1}};
   return answer(200, envelope);
 }
 

@@ -21,6 +21,8 @@ inline constexpr int kCodeNoRoute = 7003;
 inline constexpr int kCodeInternal = 10002;
 
 http::Response result_answer(boost::json::value result);
+// A list that is told whole, as the first and only page.
+http::Response list_answer(boost::json::array result);
 http::Response error_answer(int http_status, int code, std::string_view message);
 // By what Status says: 400, 404, 409, 413, 503 (may be tried again), else 500.
 http::Response error_answer(const Status& status);

@@ -79,6 +79,14 @@ std::string outgoing_body(const Message& message) {
   return std::string(value.get_string());
 }
 
+json::object describe_message(const Message& message) {
+  return {{"id", std::to_string(message.id)},
+          {"body", outgoing_body(message)},
+          {"timestamp_ms", to_unix_ms(message.sent_at)},
+          {"attempts", message.attempts},
+          {"metadata", json::object{{"CF-Content-Type", message.content_type}}}};
+}
+
 std::string time_text(WallTime time) {
   return format_rfc3339(time);
 }
@@ -149,16 +157,39 @@ Result<std::vector<OutgoingMessage>> parse_batch(const json::object& asked) {
   return messages;
 }
 
-Result<PullAsked> parse_pull(const json::object& asked) {
-  PullAsked pull;
+Result<int> parse_batch_size(const json::object& asked) {
   const auto size = integer_of(asked, "batch_size", 1, QueuePull::kBatchSizeMax);
   if (!size) return size.error();
-  if (*size) pull.batch_size = static_cast<int>(**size);
+  return *size ? static_cast<int>(**size) : kBatchSizeDefault;
+}
+
+Result<PullAsked> parse_pull(const json::object& asked) {
+  PullAsked pull;
+  const Result<int> size = parse_batch_size(asked);
+  if (!size) return size.error();
+  pull.batch_size = *size;
   const auto timeout =
       integer_of(asked, "visibility_timeout_ms", 1, QueuePull::kVisibilityTimeoutMax.count());
   if (!timeout) return timeout.error();
   if (*timeout) pull.visibility_timeout = std::chrono::milliseconds(**timeout);
   return pull;
+}
+
+Result<std::vector<std::string>> parse_refs(const json::object& asked) {
+  const auto list = array_of(asked, "refs");
+  if (!list) return list.error();
+  if (*list == nullptr || (*list)->empty() || (*list)->size() > QueuePull::kBatchSizeMax) {
+    return invalid("\"refs\" is not an array of 1 to 100 objects");
+  }
+  std::vector<std::string> refs;
+  for (const json::value& entry : **list) {
+    const json::value* ref = entry.is_object() ? entry.get_object().if_contains("ref") : nullptr;
+    if (ref == nullptr || !ref->is_string()) {
+      return invalid("an entry of \"refs\" is no object with a \"ref\", as \"peek\" gives them");
+    }
+    refs.emplace_back(ref->get_string());
+  }
+  return refs;
 }
 
 Result<SettleAsked> parse_settle(const json::object& asked) {
@@ -265,15 +296,41 @@ json::object describe_queue(const QueueInfo& queue) {
 json::object describe_pulled(const Pulled& pulled) {
   json::array messages;
   for (const PulledMessage& one : pulled.messages) {
-    messages.push_back(
-        json::object{{"id", std::to_string(one.message.id)},
-                     {"body", outgoing_body(one.message)},
-                     {"timestamp_ms", to_unix_ms(one.message.sent_at)},
-                     {"attempts", one.message.attempts},
-                     {"metadata", json::object{{"CF-Content-Type", one.message.content_type}}},
-                     {"lease_id", one.lease_id}});
+    json::object message = describe_message(one.message);
+    message["lease_id"] = one.lease_id;
+    messages.push_back(std::move(message));
   }
-  return {{"message_backlog_count", pulled.backlog}, {"messages", std::move(messages)}};
+  return {{"message_backlog_count", pulled.backlog.messages},
+          {"messages", std::move(messages)},
+          {"metadata", describe_metadata(pulled.backlog)}};
+}
+
+json::object describe_peeked(const std::vector<PeekedMessage>& peeked) {
+  json::array messages;
+  for (const PeekedMessage& one : peeked) {
+    json::object message = describe_message(one.message);
+    message["ref"] = one.ref;
+    messages.push_back(std::move(message));
+  }
+  return {{"messages", std::move(messages)}};
+}
+
+json::object describe_purged(const std::vector<std::string>& missed) {
+  json::object warnings;
+  for (const std::string& ref : missed) {
+    warnings[ref] = "no message of this ref waits in this queue: a consumer has it, or it is gone";
+  }
+  return {{"errors", json::array()}, {"warnings", std::move(warnings)}};
+}
+
+json::object describe_metrics(const QueueBacklog& backlog) {
+  return {{"backlog_bytes", backlog.bytes},
+          {"backlog_count", backlog.messages},
+          {"oldest_message_timestamp_ms", backlog.oldest ? to_unix_ms(*backlog.oldest) : 0}};
+}
+
+json::object describe_metadata(const QueueBacklog& backlog) {
+  return {{"metrics", describe_metrics(backlog)}};
 }
 
 json::object describe_settled(const Settled& settled) {

@@ -12,6 +12,7 @@
 
 #include "proto/base/status.h"
 #include "worker/queue/queue_directory.h"
+#include "worker/queue/queue_peek.h"
 #include "worker/queue/queue_pull.h"
 
 namespace edged::queue {
@@ -21,8 +22,10 @@ inline constexpr std::size_t kBatchBytesMax = 256'000;
 inline constexpr std::size_t kBatchMessagesMax = 100;
 inline constexpr int kDelaySecondsMax = 86'400;
 
+inline constexpr int kBatchSizeDefault = 5;
+
 struct PullAsked {
-  int batch_size = 5;
+  int batch_size = kBatchSizeDefault;
   std::optional<std::chrono::milliseconds> visibility_timeout;
 };
 struct SettleAsked {
@@ -40,6 +43,10 @@ Result<boost::json::object> parse_object(std::string_view text);
 Result<OutgoingMessage> parse_message(const boost::json::object& asked);
 Result<std::vector<OutgoingMessage>> parse_batch(const boost::json::object& asked);
 Result<PullAsked> parse_pull(const boost::json::object& asked);
+// "batch_size": of messages that are looked at.
+Result<int> parse_batch_size(const boost::json::object& asked);
+// "refs": of messages to be deleted, 1 to QueuePull::kBatchSizeMax.
+Result<std::vector<std::string>> parse_refs(const boost::json::object& asked);
 Result<SettleAsked> parse_settle(const boost::json::object& asked);
 // Of a queue: "settings".
 Result<QueueChange> parse_settings(const boost::json::object& asked);
@@ -48,6 +55,12 @@ Result<ConsumerAsked> parse_consumer(const boost::json::object& asked);
 boost::json::object describe_queue(const QueueInfo& queue);
 boost::json::object describe_consumer(const QueueInfo& queue);
 boost::json::object describe_pulled(const Pulled& pulled);
+boost::json::object describe_peeked(const std::vector<PeekedMessage>& peeked);
+// `missed`: the refs that named no message that could be deleted.
+boost::json::object describe_purged(const std::vector<std::string>& missed);
+boost::json::object describe_metrics(const QueueBacklog& backlog);
+// {"metrics": {…}}, as answers to sends and pulls have it.
+boost::json::object describe_metadata(const QueueBacklog& backlog);
 boost::json::object describe_settled(const Settled& settled);
 
 }  // namespace edged::queue

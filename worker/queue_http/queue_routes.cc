@@ -13,6 +13,7 @@
 #include "proto/http/bearer_secret.h"
 #include "worker/queue/queue_admin.h"
 #include "worker/queue/queue_directory.h"
+#include "worker/queue/queue_peek.h"
 #include "worker/queue/queue_pull.h"
 #include "worker/queue_http/queue_answer.h"
 #include "worker/queue_http/queue_json.h"
@@ -55,7 +56,11 @@ std::vector<std::string> segments_of(const std::string& path) {
 class QueueApi : public std::enable_shared_from_this<QueueApi> {
  public:
   QueueApi(QueueRoutes routes, db::PgPool& pool, const Clock& clock)
-      : routes_(std::move(routes)), directory_(pool), admin_(pool, clock), pull_(pool, clock) {}
+      : routes_(std::move(routes)),
+        directory_(pool),
+        admin_(pool, clock),
+        peek_(pool, clock),
+        pull_(pool, clock) {}
 
   static awaitable<Response> serve(std::shared_ptr<QueueApi> self, Request request) {
     std::optional<Response> refused = self->refuse(request);
@@ -125,7 +130,7 @@ class QueueApi : public std::enable_shared_from_this<QueueApi> {
       if (wanted != call.query.end() && wanted->second != queue.name) continue;
       all.push_back(describe_queue(queue));
     }
-    co_return result_answer(std::move(all));
+    co_return list_answer(std::move(all));
   }
 
   awaitable<Response> create(json::object asked) {
@@ -162,6 +167,11 @@ class QueueApi : public std::enable_shared_from_this<QueueApi> {
     }
     if (path[0] == "purge" && path.size() == 1) {
       Response response = co_await on_purge(std::move(queue), std::move(call));
+      co_return response;
+    }
+    if (path[0] == "metrics" && path.size() == 1) {
+      if (call.method != "GET" && call.method != "HEAD") co_return wrong_method("GET");
+      Response response = co_await on_metrics(queue.id);
       co_return response;
     }
     if (path[0] == "consumers" && path.size() <= 2) {
@@ -206,23 +216,24 @@ class QueueApi : public std::enable_shared_from_this<QueueApi> {
   }
 
   awaitable<Response> on_messages(QueueInfo queue, std::string verb, json::object asked) {
-    if (verb == "pull") {
-      const Result<PullAsked> pull = parse_pull(asked);
-      if (!pull) co_return error_answer(pull.error());
-      const Result<Pulled> pulled =
-          co_await pull_.pull(std::move(queue), pull->batch_size, pull->visibility_timeout);
-      co_return pulled ? result_answer(describe_pulled(*pulled)) : error_answer(pulled.error());
+    Response response = no_route();
+    if (verb.empty() || verb == "batch") {
+      response = co_await send(std::move(queue), verb == "batch", std::move(asked));
+    } else if (verb == "pull") {
+      response = co_await pull(std::move(queue), std::move(asked));
+    } else if (verb == "ack") {
+      response = co_await settle(std::move(queue), std::move(asked));
+    } else if (verb == "peek") {
+      response = co_await peek(queue.id, std::move(asked));
+    } else if (verb == "purge") {
+      response = co_await purge_some(queue.id, std::move(asked));
     }
-    if (verb == "ack") {
-      Result<SettleAsked> settle = parse_settle(asked);
-      if (!settle) co_return error_answer(settle.error());
-      const Result<Settled> settled = co_await pull_.settle(
-          std::move(queue), std::move(settle->acks), std::move(settle->retries));
-      co_return settled ? result_answer(describe_settled(*settled)) : error_answer(settled.error());
-    }
-    if (!verb.empty() && verb != "batch") co_return no_route();
+    co_return response;
+  }
+
+  awaitable<Response> send(QueueInfo queue, bool is_batch, json::object asked) {
     Result<std::vector<OutgoingMessage>> messages = std::vector<OutgoingMessage>();
-    if (verb == "batch") {
+    if (is_batch) {
       messages = parse_batch(asked);
     } else {
       Result<OutgoingMessage> one = parse_message(asked);
@@ -230,8 +241,50 @@ class QueueApi : public std::enable_shared_from_this<QueueApi> {
       messages->push_back(std::move(*one));
     }
     if (!messages) co_return error_answer(messages.error());
+    const std::int64_t id = queue.id;
     const Status sent = co_await pull_.send(std::move(queue), std::move(*messages));
-    co_return sent.ok() ? result_answer(json::object()) : error_answer(sent);
+    if (!sent.ok()) co_return error_answer(sent);
+    json::object result;
+    // The messages are sent, whatever becomes of the count.
+    const Result<QueueBacklog> backlog = co_await pull_.backlog(id);
+    if (backlog) result["metadata"] = describe_metadata(*backlog);
+    co_return result_answer(std::move(result));
+  }
+
+  awaitable<Response> pull(QueueInfo queue, json::object asked) {
+    const Result<PullAsked> pull = parse_pull(asked);
+    if (!pull) co_return error_answer(pull.error());
+    const Result<Pulled> pulled =
+        co_await pull_.pull(std::move(queue), pull->batch_size, pull->visibility_timeout);
+    co_return pulled ? result_answer(describe_pulled(*pulled)) : error_answer(pulled.error());
+  }
+
+  awaitable<Response> settle(QueueInfo queue, json::object asked) {
+    Result<SettleAsked> settle = parse_settle(asked);
+    if (!settle) co_return error_answer(settle.error());
+    const Result<Settled> settled = co_await pull_.settle(
+        std::move(queue), std::move(settle->acks), std::move(settle->retries));
+    co_return settled ? result_answer(describe_settled(*settled)) : error_answer(settled.error());
+  }
+
+  awaitable<Response> peek(std::int64_t queue_id, json::object asked) {
+    const Result<int> count = parse_batch_size(asked);
+    if (!count) co_return error_answer(count.error());
+    const Result<std::vector<PeekedMessage>> peeked = co_await peek_.peek(queue_id, *count);
+    co_return peeked ? result_answer(describe_peeked(*peeked)) : error_answer(peeked.error());
+  }
+
+  awaitable<Response> purge_some(std::int64_t queue_id, json::object asked) {
+    Result<std::vector<std::string>> refs = parse_refs(asked);
+    if (!refs) co_return error_answer(refs.error());
+    const Result<std::vector<std::string>> missed =
+        co_await peek_.purge(queue_id, std::move(*refs));
+    co_return missed ? result_answer(describe_purged(*missed)) : error_answer(missed.error());
+  }
+
+  awaitable<Response> on_metrics(std::int64_t queue_id) {
+    const Result<QueueBacklog> backlog = co_await directory_.backlog(queue_id);
+    co_return backlog ? result_answer(describe_metrics(*backlog)) : error_answer(backlog.error());
   }
 
   awaitable<Response> on_purge(QueueInfo queue, Call call) {
@@ -253,7 +306,7 @@ class QueueApi : public std::enable_shared_from_this<QueueApi> {
     if (id.empty() && reads) {
       json::array all;
       if (queue.is_pulled) all.push_back(describe_consumer(queue));
-      co_return result_answer(std::move(all));
+      co_return list_answer(std::move(all));
     }
     if (id.empty()) {
       if (call.method != "POST") co_return wrong_method("GET, POST");
@@ -302,6 +355,7 @@ class QueueApi : public std::enable_shared_from_this<QueueApi> {
   const QueueRoutes routes_;
   QueueDirectory directory_;
   QueueAdmin admin_;
+  QueuePeek peek_;
   QueuePull pull_;
 };
 

@@ -61,6 +61,23 @@ test("messages: push, bulkPush, pull, ack, retry, purge", async () => {
   await client.queues.delete(id, account);
 });
 
+test("messages: metrics, peek, purge by reference", async () => {
+  const { queue_id: id } = await client.queues.create({ ...account, queue_name: "sdk-peeked" });
+  const pushed = await client.queues.messages.push(id, { ...account, body: "first", content_type: "text" });
+  assert.equal(pushed.metadata.metrics.backlog_count, 1);
+  await client.queues.messages.bulkPush(id, { ...account, messages: [{ body: { n: 2 }, content_type: "json" }] });
+  const metrics = await client.queues.getMetrics(id, account);
+  assert.equal(metrics.backlog_count, 2);
+  assert.ok(metrics.backlog_bytes > 10 && metrics.oldest_message_timestamp_ms > 1.7e12);
+  const { messages } = await client.queues.messages.peek(id, { ...account, batch_size: 10 });
+  assert.deepEqual(messages.map(decode), ["first", { n: 2 }]);
+  const purged = await client.queues.messages.purge(id,
+    { ...account, refs: [{ ref: messages[0].ref }, { ref: "unknown" }] });
+  assert.deepEqual(Object.keys(purged.warnings), ["unknown"]);
+  assert.deepEqual((await client.queues.messages.peek(id, account)).messages.map(decode), [{ n: 2 }]);
+  await client.queues.delete(id, account);
+});
+
 test("errors have Cloudflare's envelope", async () => {
   await assert.rejects(client.queues.messages.pull("none", account),
     (error) => error.status === 404 && error.errors[0].code === 11000);

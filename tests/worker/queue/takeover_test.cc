@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Consumers that die, stop, lose their claim or their connection, and transactions that commit
 // late.
+#include "tests/support/manual_clock.h"
 #include "tests/worker/queue/queue_fixture.h"
+#include "worker/queue/queue_store.h"
 
 namespace edged::queue {
 namespace {
@@ -34,6 +36,16 @@ asio::awaitable<void> send_and_commit_late(db::PgPool* pool, bool* committed) {
   *committed = done.has_value();
 }
 
+// For 4 s nobody can renew or end a claim.
+asio::awaitable<void> lock_claims(db::PgPool* pool, bool* unlocked) {
+  std::vector<db::PgStatement> statements(2);
+  statements[0].sql = "lock table edged.queue_claims in access exclusive mode";
+  statements[1].sql = "select pg_sleep(4)";
+  const auto done = co_await pool->execute_pipeline(std::move(statements));
+  EXPECT_TRUE(done.has_value());
+  *unlocked = true;
+}
+
 TEST_F(QueueTest, ADeadConsumersMessagesAreTakenOver) {
   send(3);
   // Claimed by a consumer that is gone: its lease is over.
@@ -45,6 +57,55 @@ TEST_F(QueueTest, ADeadConsumersMessagesAreTakenOver) {
   run_until([&] { return one->counts().acked == 3; });
   EXPECT_THAT(attempts_, ElementsAre(2, 2, 2));
   stop(*one);
+  expect_empty();
+}
+
+// Returns when the batch may be lost, undecided.
+asio::awaitable<Status> wait_for_loss(bool* lost, std::shared_ptr<Batch> batch) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (!batch->is_lost()) {
+    timer.expires_after(20ms);
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  *lost = true;
+  co_return Status();
+}
+
+TEST_F(QueueTest, AConsumerWhoseClockIsAheadTakesNothingOver) {
+  send(1);
+  sql("select edged.queue_claim(id, 1, 0, 'someone', now() + interval '30 s') from edged.queues "
+      "where name = 'work'");
+  const test::ManualClock ahead(clock_.wall_now() + std::chrono::hours(1));
+  QueueStore other(*pool_, ahead);
+  for (int look = 0; look < 3; ++look) {
+    const auto taken = run_awaitable(io_, other.give_back_expired());
+    EXPECT_TRUE(taken && *taken == 0);
+  }
+  sql("update edged.queue_claims set lease_until = now()");
+  const auto taken = run_awaitable(io_, other.give_back_expired());
+  EXPECT_TRUE(taken && *taken == 1);
+}
+
+// The messages are given back, not acknowledged: nobody has worked on them.
+TEST_F(QueueTest, ALeaseThatCannotBeRenewedEndsTheBatch) {
+  options_.lease = 3000ms;
+  send(2);
+  bool lost = false;
+  auto one =
+      consumer_of([&lost](std::shared_ptr<Batch> batch) { return wait_for_loss(&lost, batch); });
+  net::spawn(io_, one->run());
+  run_until([&] { return sql_count("select count(*) from edged.queue_claims") == 1; });
+  db::PgPool blocker(io_.get_executor(), pool_options(), metrics_);
+  bool unblocked = false;
+  net::spawn(io_, lock_claims(&blocker, &unblocked));
+  run_until([&] { return lost; });
+  auto consumer = this->consumer();
+  run_until([&] { return unblocked && one->counts().retried + one->counts().lost == 2; });
+  stop(*one);
+  EXPECT_EQ(one->counts().acked, 0u);
+  net::spawn(io_, consumer->run());
+  run_until([&] { return consumer->counts().acked == 2; });
+  stop(*consumer);
   expect_empty();
 }
 

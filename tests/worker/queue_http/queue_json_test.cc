@@ -115,6 +115,39 @@ TEST(QueueJsonTest, ReadsPulls) {
   }
 }
 
+TEST(QueueJsonTest, ReadsRefs) {
+  const auto refs = parse_refs(*parse_object(R"({"refs":[{"ref":"a"},{"ref":"a","x":1}]})"));
+  ASSERT_TRUE(refs);
+  EXPECT_EQ(*refs, (std::vector<std::string>{"a", "a"}));
+  std::string many = R"({"refs":[{"ref":"a"})";
+  for (int i = 1; i < QueuePull::kBatchSizeMax; ++i) many += R"(,{"ref":"a"})";
+  EXPECT_TRUE(parse_refs(*parse_object(many + "]}")));
+  many += R"(,{"ref":"a"}]})";
+  for (const std::string& text : {std::string("{}"),
+                                  std::string(R"({"refs":[]})"),
+                                  std::string(R"({"refs":"a"})"),
+                                  std::string(R"({"refs":["a"]})"),
+                                  std::string(R"({"refs":[{"ref":5}]})"),
+                                  many}) {
+    EXPECT_EQ(code_of(text, parse_refs), Code::kInvalidArgument) << text;
+  }
+}
+
+TEST(QueueJsonTest, WritesMetrics) {
+  EXPECT_EQ(describe_metrics(QueueBacklog()),
+            (json::object{
+                {"backlog_bytes", 0}, {"backlog_count", 0}, {"oldest_message_timestamp_ms", 0}}));
+  QueueBacklog backlog;
+  backlog.messages = 3;
+  backlog.bytes = 5'000'000'000;
+  backlog.oldest = from_unix_ms(1'767'225'600'123);
+  EXPECT_EQ(describe_metadata(backlog),
+            (json::object{{"metrics",
+                           {{"backlog_bytes", 5'000'000'000},
+                            {"backlog_count", 3},
+                            {"oldest_message_timestamp_ms", 1'767'225'600'123}}}}));
+}
+
 TEST(QueueJsonTest, ReadsAcksAndRetries) {
   const auto settle = parse_settle(*parse_object(
       R"({"acks":[{"lease_id":"a"}],"retries":[{"lease_id":"b","delay_seconds":5},{"lease_id":"c"}]})"));

@@ -136,6 +136,62 @@ TEST_F(QueueRoutesTest, SendsPullsAcknowledgesAndPurges) {
   EXPECT_EQ(value(pool_, "select count(*)::text from edged.queue_messages"), "1");  // leased
 }
 
+TEST_F(QueueRoutesTest, LooksAtMessagesAndDeletesThemByReference) {
+  result("POST ", R"({"queue_name":"jobs"})");  // without a consumer
+  for (const char* body : {R"({"body":"a","content_type":"text"})", R"({"body":{"b":2}})"}) {
+    result("POST /jobs/messages", body);
+  }
+  EXPECT_EQ(
+      result("POST /jobs/messages/peek", R"({"batch_size":1})").at("messages").as_array().size(),
+      1u);
+  const json::value peeked = result("POST /jobs/messages/peek");
+  const json::array& messages = peeked.at("messages").as_array();
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(messages[0].at("body").as_string(), "a");
+  EXPECT_EQ(messages[0].at("attempts"), 0);
+  EXPECT_EQ(messages[0].at("metadata").at("CF-Content-Type").as_string(), "text");
+  EXPECT_EQ(messages[1].at("body").as_string(), "eyJiIjogMn0=");
+  const std::string ref(messages[0].at("ref").as_string());
+  const std::string asked = R"({"refs":[{"ref":")" + ref + R"("},{"ref":"no\u0000ne"}]})";
+  const json::value purged = result("POST /jobs/messages/purge", asked);
+  EXPECT_EQ(purged.at("errors").as_array().size(), 0u);
+  EXPECT_EQ(purged.at("warnings").as_object().size(), 1u);
+  const json::value again = result("POST /jobs/messages/purge", asked);
+  EXPECT_TRUE(again.at("warnings").as_object().contains(ref));
+  EXPECT_EQ(result("POST /jobs/messages/peek").at("messages").as_array().size(), 1u);
+}
+
+TEST_F(QueueRoutesTest, TellsTheBacklog) {
+  create_pulled("jobs");
+  const json::value empty = result("GET /jobs/metrics");
+  EXPECT_EQ(empty,
+            (json::value{
+                {"backlog_bytes", 0}, {"backlog_count", 0}, {"oldest_message_timestamp_ms", 0}}));
+  const json::value sent = result("POST /jobs/messages", R"({"body":1})");
+  EXPECT_EQ(sent.at("metadata").at("metrics").at("backlog_count"), 1);
+  const json::value more = result("POST /jobs/messages/batch",
+                                  R"({"messages":[{"body":2},{"body":3,"delay_seconds":60}]})");
+  EXPECT_EQ(more.at("metadata").at("metrics").at("backlog_count"), 3);
+  const json::value pulled = result("POST /jobs/messages/pull", R"({"batch_size":1})");
+  EXPECT_EQ(pulled.at("metadata").at("metrics").at("backlog_count"), 3);
+  const std::string lease(pulled.at("messages").at(0).at("lease_id").as_string());
+  result("POST /jobs/messages/ack", R"({"acks":[{"lease_id":")" + lease + "\"}]}");
+  EXPECT_EQ(result("POST /jobs/messages/pull").at("message_backlog_count"), 2);
+  const json::value metrics = result("GET /jobs/metrics");
+  EXPECT_EQ(metrics.at("backlog_bytes"), 2);
+  EXPECT_EQ(metrics.at("backlog_count"), 2);
+  EXPECT_GT(metrics.at("oldest_message_timestamp_ms").as_int64(), 1'700'000'000'000);
+}
+
+TEST_F(QueueRoutesTest, ListsHaveOnePage) {
+  result("POST ", R"({"queue_name":"jobs"})");
+  const Answer listed = ask("GET ");
+  EXPECT_EQ(
+      listed.body.at("result_info"),
+      (json::value{
+          {"page", 1}, {"per_page", 2}, {"count", 2}, {"total_count", 2}, {"total_pages", 1}}));
+}
+
 TEST_F(QueueRoutesTest, ConsumersComeAndGo) {
   result("POST ", R"({"queue_name":"jobs"})");
   EXPECT_EQ(ask("POST /jobs/messages/pull").status, 400);
@@ -186,6 +242,12 @@ TEST_F(QueueRoutesTest, RefusesWhatIsWrong) {
         Case{"POST /jobs/messages", R"({"body":"\u0000"})", 400},
         Case{"POST /jobs/messages", R"({"body":")" + std::string(128'001, 'x') + "\"}", 413},
         Case{"POST /jobs/messages/pull", R"({"batch_size":0})", 400},
+        Case{"POST /jobs/messages/peek", R"({"batch_size":101})", 400},
+        Case{"POST /jobs/messages/purge", "{}", 400},
+        Case{"GET /jobs/messages/peek", "", 405},
+        Case{"POST /jobs/metrics", "{}", 405},
+        Case{"GET /none/metrics", "", 404},
+        Case{"GET /jobs/metrics/x", "", 404},
         Case{"PATCH /jobs", R"({"queue_name":"other"})", 400},
         Case{"POST /jobs/consumers", R"({"type":"worker"})", 409}}) {
     EXPECT_EQ(ask(one.call, one.body).status, one.status) << one.call;

@@ -86,6 +86,7 @@ class NotificationsTest(ReplayCase):
                                 (("--section", "1", "--limit", "0"), 2), (("--watch", "no uuid"), 2)):
             done = self.edged("notifications", *arguments)
             self.assertEqual(done.returncode, code, (arguments, done.stderr))
+        self.assertIn("name exactly one of --to,--watch,--section", self.edged("notifications").stderr)
         nothing = self.edged("notifications", "--section", "nothing")
         self.assertEqual(nothing.returncode, 0, nothing.stderr)
         self.assertIn("no notification is recorded", nothing.stdout)

@@ -19,7 +19,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
               "io_threads": 2, "expiry_grace": "1m" },
     "kv_namespaces": [ { "binding": "KV", "id": "0f2ac74b498b48028cb68387c421e279",
                          "preview_id": "06779da6940b431db6e566b4846d64db" } ],
-    "postgres": { "url": "${DATABASE_URL}", "pool_size": 7, "connect_timeout": "1s",
+    "postgres": { "url": "${DATABASE_URL}", "listen_url": "host=direct", "pool_size": 7, "connect_timeout": "1s",
                   "statement_timeout": "2s", "session_state": false },
     "triggers": { "crons": ["5 * * * *"] },
     "jobs": { "class-monitor": { "crons": ["@hourly"], "time_zone": "UTC", "misfire": "last",
@@ -61,6 +61,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
   EXPECT_EQ(config.postgres.statement_timeout, std::chrono::seconds(2));
   EXPECT_FALSE(config.postgres.session_state);
   EXPECT_EQ(config.mirror.url, "postgres://direct");
+  EXPECT_EQ(config.postgres.listen_url, "host=direct");
   EXPECT_EQ(config.class_monitor.past_term_after, std::chrono::days(30));
   EXPECT_EQ(config.class_monitor_crons(), std::vector<std::string>{"@hourly"});
   EXPECT_EQ(config.class_monitor.misfire, "last");

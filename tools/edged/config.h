@@ -56,6 +56,7 @@ struct Node {
 
 struct Postgres {
   std::string url;
+  std::string listen_url;  // for notifications alone; empty: see listen_options()
   int pool_size = 4;
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds statement_timeout{5'000};

@@ -317,7 +317,10 @@ void check_config(const Config& config, Scope scope, ReadContext& context) {
   }
   if (used.upstream) check_upstream(config, context);
   if (used.mail) check_mail(config, context);
-  if (used.queue) check_queues(config, context);
+  if (used.queue) {
+    check_queues(config, context);
+    check_postgres_url("postgres.listen_url", config.postgres.listen_url, context);
+  }
   if (used.mirror) {
     check_postgres_url("mirror.url", config.mirror.url, context);
     check_mirror(config, context);

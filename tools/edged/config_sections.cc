@@ -51,6 +51,7 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
 void read_postgres(const Json& json, ReadContext& context, bool lenient, Postgres& postgres) {
   ObjectReader reader(json, "postgres", context, lenient);
   reader.text("url", postgres.url);
+  reader.text("listen_url", postgres.listen_url);
   reader.integer("pool_size", 1, 64, postgres.pool_size);
   reader.duration("connect_timeout", postgres.connect_timeout);
   reader.duration("statement_timeout", postgres.statement_timeout);

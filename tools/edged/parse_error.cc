@@ -53,6 +53,10 @@ std::string explain(const CLI::App& program,
   const std::string text = error.what();
   if (is(error, CLI::ExitCodes::RequiredError)) {
     const std::string name = text.substr(0, text.find(" is required"));
+    constexpr std::string_view kGroup = "Exactly 1 option from [";
+    if (name.starts_with(kGroup)) {
+      return "name exactly one of " + name.substr(kGroup.size(), name.find(']') - kGroup.size());
+    }
     return name.starts_with("-") ? "the option " + name + " is missing"
                                  : "the argument \"" + name + "\" is missing";
   }

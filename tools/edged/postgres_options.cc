@@ -25,11 +25,15 @@ db::PgConnectOptions replication_options(const config::Config& config) {
   return options;
 }
 
-db::PgConnectOptions listen_options(const config::Config& config) {
+std::optional<db::PgConnectOptions> listen_options(const config::Config& config) {
+  const config::Postgres& postgres = config.postgres;
   db::PgConnectOptions options;
-  options.url = config.postgres.url;
-  options.connect_timeout = config.postgres.connect_timeout;
-  options.statement_timeout = config.postgres.statement_timeout;
+  options.url = postgres.session_state ? postgres.url : config.mirror.url;
+  if (!postgres.listen_url.empty()) options.url = postgres.listen_url;
+  if (options.url.empty()) return std::nullopt;
+  options.connect_timeout = postgres.connect_timeout;
+  options.statement_timeout = postgres.statement_timeout;
+  options.session_state = false;  // a pooler in session mode refuses settings at the start, too
   options.application_name = "edged listener";
   options.prepared_statements = false;
   return options;

@@ -82,11 +82,12 @@ QueueService::QueueService(boost::asio::any_io_executor executor,
       directory_(parts.pool),
       retention_(executor_, parts.pool, parts.clock, parts.metrics),
       queues_(wanted_queues(config)) {
-  if (config.postgres.session_state) {
+  if (std::optional<db::PgConnectOptions> listen = listen_options(config)) {
     listener_ = std::make_unique<db::PgListener>(
         executor_,
-        listen_options(config),
+        *std::move(listen),
         "edged_queue",
+        [this] { return directory_.notify(); },
         [this] { wake_consumers(); },
         parts.metrics);
   }
@@ -152,7 +153,14 @@ void QueueService::wake_consumers() {
 }
 
 awaitable<void> QueueService::run() {
-  if (listener_) net::spawn(executor_, listener_->run());
+  if (listener_) {
+    net::spawn(executor_, listener_->run());
+  } else {
+    log::info(
+        "[QUEUE] postgres.session_state is false, and a pooler in transaction mode passes no "
+        "notifications on: consumers look for messages each second. Set postgres.listen_url to the "
+        "address of PostgreSQL itself, or of a pooler in session mode, to wake them at once");
+  }
   if (!config_.worker.has_role(config::kRoleQueue)) co_return;
   boost::asio::steady_timer timer(executor_);
   std::string told;

@@ -14,6 +14,7 @@ namespace {
 using boost::asio::awaitable;
 
 constexpr std::chrono::milliseconds kSilenceMax{30'000};
+constexpr std::chrono::milliseconds kProbePatience{5'000};
 constexpr Backoff::Options kReconnect{std::chrono::milliseconds(100),
                                       std::chrono::milliseconds(10'000)};
 
@@ -22,11 +23,13 @@ constexpr Backoff::Options kReconnect{std::chrono::milliseconds(100),
 PgListener::PgListener(boost::asio::any_io_executor executor,
                        PgConnectOptions options,
                        std::string channel,
+                       Probe probe,
                        std::function<void()> on_notify,
                        MetricsRegistry& metrics)
     : executor_(executor),
       options_(std::move(options)),
       channel_(std::move(channel)),
+      probe_(std::move(probe)),
       on_notify_(std::move(on_notify)),
       listening_(metrics.gauge("edged_pg_listening",
                                "1 while a connection waits for notifications of PostgreSQL.")),
@@ -63,12 +66,15 @@ awaitable<Status> PgListener::listen() {
   PgParameters none;
   const Result<PgResult> listening = co_await connection_->execute(std::move(listen), none);
   if (!listening) co_return listening.error();
-  listening_.set(1);
   on_notify_();
+  const Result<bool> arrives = co_await verify();
+  if (!arrives) co_return arrives.error();
+  if (*arrives) set_listening();
   while (!stopping_) {
     const Result<bool> notified = co_await connection_->wait_for_notification(kSilenceMax);
     if (!notified) co_return notified.error();
     if (*notified) {
+      set_listening();
       on_notify_();
       continue;
     }
@@ -76,6 +82,32 @@ awaitable<Status> PgListener::listen() {
     if (!probed) co_return probed.error();
   }
   co_return Status();
+}
+
+awaitable<Result<bool>> PgListener::verify() {
+  if (!probe_) co_return true;
+  const Status sent = co_await probe_();
+  if (!sent.ok() || stopping_) co_return true;
+  const Result<bool> notified = co_await connection_->wait_for_notification(kProbePatience);
+  if (!notified) co_return notified.error();
+  if (*notified) {
+    on_notify_();
+    co_return true;
+  }
+  if (!deaf_told_) {
+    log::warn(
+        "[DB] notifications do not arrive over the LISTEN connection: it leads to a pooler in "
+        "transaction mode, or to another database. Queues are looked at each second instead. Set "
+        "postgres.listen_url to the address of PostgreSQL itself, or of a pooler in session mode");
+  }
+  deaf_told_ = true;
+  co_return false;
+}
+
+void PgListener::set_listening() {
+  if (deaf_told_) log::info("[DB] notifications arrive over the LISTEN connection");
+  deaf_told_ = false;
+  listening_.set(1);
 }
 
 void PgListener::stop() {

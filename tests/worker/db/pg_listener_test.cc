@@ -19,7 +19,7 @@ class PgListenerTest : public test::PgPoolFixture {
     options.url = cluster_.url(database_);
     options.application_name = "listener";
     listener_.emplace(
-        io_.get_executor(), options, "edged_queue", [this] { ++notified_; }, metrics_);
+        io_.get_executor(), options, "edged_queue", nullptr, [this] { ++notified_; }, metrics_);
   }
   ~PgListenerTest() override {
     listener_->stop();
@@ -38,6 +38,24 @@ class PgListenerTest : public test::PgPoolFixture {
       io_.run_one_for(20ms);
     }
     EXPECT_TRUE(done());
+  }
+
+  // A listener that sends `notification` after it has connected.
+  void listen_with(std::string notification) {
+    PgConnectOptions options;
+    options.url = cluster_.url(database_);
+    auto probe = [this, notification] { return send(notification); };
+    listener_.emplace(
+        io_.get_executor(), options, "edged_queue", probe, [this] { ++notified_; }, metrics_);
+    start();
+  }
+  boost::asio::awaitable<Status> send(std::string notification) {
+    PgParameters none;
+    const auto done = co_await pool_.execute(std::move(notification), std::move(none));
+    co_return done ? Status() : done.error();
+  }
+  bool is_listening() {
+    return metrics_.render().find("edged_pg_listening 1") != std::string::npos;
   }
 
   PgPool pool_{io_.get_executor(), options(), metrics_};
@@ -67,6 +85,28 @@ TEST_F(PgListenerTest, ConnectsAgain) {
   }
 }
 
+TEST_F(PgListenerTest, ChecksThatNotificationsArrive) {
+  listen_with("select pg_notify('edged_queue', '')");
+  run_until([this] { return is_listening(); });
+  EXPECT_EQ(notified_, 2);  // it has connected, and its own notification
+}
+
+TEST_F(PgListenerTest, WithoutNotificationsItIsNotListeningUntilOneComes) {
+  listen_with("select pg_notify('of_another', '')");
+  run_until([this] { return notified_ == 1; });
+  io_.restart();
+  io_.run_for(5'500ms);
+  EXPECT_FALSE(is_listening());
+  (void)value(pool_, "select pg_notify('edged_queue', '')::text");
+  run_until([this] { return is_listening(); });
+  EXPECT_EQ(notified_, 2);
+}
+
+TEST_F(PgListenerTest, AProbeThatCannotBeSentSaysNothing) {
+  listen_with("select 1/0");
+  run_until([this] { return is_listening(); });
+}
+
 TEST_F(PgListenerTest, StopsWhileItWaitsAndWhileItIsNotConnected) {
   start();
   run_until([this] { return notified_ == 1; });
@@ -75,7 +115,7 @@ TEST_F(PgListenerTest, StopsWhileItWaitsAndWhileItIsNotConnected) {
   PgConnectOptions nowhere;
   nowhere.url = "postgresql://127.0.0.1:1/none";
   listener_.emplace(
-      io_.get_executor(), nowhere, "edged_queue", [this] { ++notified_; }, metrics_);
+      io_.get_executor(), nowhere, "edged_queue", nullptr, [this] { ++notified_; }, metrics_);
   start();
   run_until([this] { return !ended_; });
   io_.restart();

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio.hpp>
+#include <chrono>
+#include <optional>
 #include <utility>
 
 #include "proto/net/peer.h"
@@ -214,7 +216,7 @@ void Connection::prepare_for_frames() {
 }
 
 void Connection::process() {
-  const auto until = std::chrono::steady_clock::now() + Turns::kShare;
+  std::optional<std::chrono::steady_clock::time_point> until;  // the share begins at the first look
   for (std::size_t frames = 1; hello_done_ && !waits_for_turn_ && may_read(); ++frames) {
     if (frames % Session::kAheadMax == 1) {
       prepare_for_frames();
@@ -252,11 +254,15 @@ void Connection::process() {
       return;
     }
     // A look at the clock costs as much as a twentieth of the cheapest request.
-    if ((frames % 4 == 0 || reader_.frame().body.size() > 256) &&
-        std::chrono::steady_clock::now() > until) {
+    if (frames % 4 != 0 && reader_.frame().body.size() <= 256) {
+      continue;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (until && now > *until) {
       had_share_ = true;
       return;
     }
+    until = until.value_or(now + Turns::kShare);
   }
 }
 

@@ -27,11 +27,11 @@ std::size_t Connection::flush() {
   }
   sending_.clear();
   sending_.swap(out_);
-  last_write_ = context_.clock.boot_now();
   sent_ = stream_.send_now(sending_);
   context_.sent_bytes.add(sent_);
   if (sent_ < sending_.size()) {
     writing_ = true;
+    last_write_ = context_.clock.boot_now();
     write_some();
   } else {
     empty_sending();

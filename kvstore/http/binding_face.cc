@@ -30,10 +30,6 @@ constexpr std::size_t kPieceBytes = 64 * 1024;
 constexpr std::uint64_t kBodyBytesMax = 100 * 1024 * 1024;
 // Metadata is a header; workerd repeats the target in another.
 constexpr std::size_t kHeaderBytesMax = 32 * 1024;
-// Bulk answers above this take turns.
-constexpr std::size_t kBulkSmallBytes = 1 << 20;
-constexpr std::size_t kBulkSlots = 4;
-constexpr std::chrono::milliseconds kBulkPatience{10'000};
 
 // What one request works with.
 struct Call {
@@ -48,12 +44,6 @@ http::ServerOptions adapted(http::ServerOptions options) {
     return is_binding_host(host, hosts);
   };
   return options;
-}
-
-std::size_t bytes_of(const Entries& entries) {
-  std::size_t bytes = 0;
-  for (const auto& entry : entries) bytes += entry ? entry->value.size() : 0;
-  return bytes;
 }
 
 }  // namespace
@@ -299,8 +289,8 @@ awaitable<void> BindingFace::Impl::read_values(Call call, BulkRead read) {
     (void)co_await call.exchange.send(std::move(response));
     co_return;
   }
-  if (bytes_of(*entries) <= kBulkSmallBytes) slot.release();
   BulkReadAnswer values(std::move(read), *std::move(entries), false);
+  if (values.value_bytes() <= kBulkSmallBytes) slot.release();
   const Status error = values.error();
   const Check refused = error.ok() ? values.check() : std::nullopt;
   if (!error.ok() || refused) {

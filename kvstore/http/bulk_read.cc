@@ -86,12 +86,14 @@ Status BulkReadAnswer::error() const {
   return {};
 }
 
-Check BulkReadAnswer::check() const {
+std::size_t BulkReadAnswer::value_bytes() const {
   std::size_t bytes = 0;
-  for (const auto& entry : entries_) {
-    if (entry) bytes += entry->value.size();
-  }
-  if (bytes > kBulkReadBytesMax) return bulk_read_too_large();
+  for (const auto& entry : entries_) bytes += entry ? entry->value.size() : 0;
+  return bytes;
+}
+
+Check BulkReadAnswer::check() const {
+  if (value_bytes() > kBulkReadBytesMax) return bulk_read_too_large();
   for (const auto& entry : entries_) {
     if (!entry) continue;
     if (read_.json && !is_json(entry->value)) return bulk_read_not_json();

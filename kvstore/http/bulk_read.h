@@ -39,6 +39,8 @@ class BulkReadAnswer {
   Status error() const;
   // Refused if a value is not of the type asked for, or all are too large together.
   Check check() const;
+  // Of all values, before the first next().
+  std::size_t value_bytes() const;
 
   // The next piece, at most about 400 KiB; empty at the end. Only if neither of the above objects.
   std::string next();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bounds how many bulk answers of many bytes are in memory at once: one may hold 25 MiB for as long
-// as its client takes to read it. One executor's thread.
+// Bounds how many bulk answers of many bytes a face has in memory at once: one may hold 25 MiB for
+// as long as its client takes to read it. One executor's thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,6 +13,12 @@
 #include "proto/net/condition.h"
 
 namespace edged::kv_http {
+
+// Of each face. An answer of more than kBulkSmallBytes keeps its slot until it is sent; a request
+// waits at most kBulkPatience for one.
+inline constexpr std::size_t kBulkSlots = 4;
+inline constexpr std::size_t kBulkSmallBytes = 1 << 20;
+inline constexpr std::chrono::milliseconds kBulkPatience{10'000};
 
 class BulkSlots {
   struct State {

@@ -105,6 +105,7 @@ class RestApi::Impl {
                 options.bulk_memory_bytes_max,
                 net::AsyncCondition(executor),
                 false,
+                BulkSlots(executor, kBulkSlots),
                 std::move(options.queue_pass)} {}
 
   asio::awaitable<void> handle(http::Exchange& exchange) {

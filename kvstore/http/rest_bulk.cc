@@ -36,10 +36,10 @@ constexpr std::uint64_t kBodyBytesPerSecond = 256 * 1024;
 constexpr std::size_t kWriteOperationsMax = 1000;
 constexpr std::size_t kWriteBytesMax = 4 * 1024 * 1024;
 
-http::Response too_many_bulk_requests() {
-  http::Response response =
-      rest_failure(429, 10046, "too many bulk requests: another one is being read");
-  return response;
+http::Response too_many_bulk_requests(std::string_view why) {
+  std::string message("too many bulk requests: ");
+  message += why;
+  return rest_failure(429, 10046, message);
 }
 
 // The turn of a request that reads a bulk body; given back when it is destroyed.
@@ -180,7 +180,7 @@ RestEndpoint bulk_write(RestCall& call, std::string_view operation, Parse parse)
   BulkTurn turn(call.shared);
   const bool taken = co_await turn.take();
   if (!taken) {
-    co_await rest_send(call, too_many_bulk_requests());
+    co_await rest_send(call, too_many_bulk_requests("another one is being read"));
     co_return;
   }
   auto operations = co_await read_operations(call, operation, parse);
@@ -244,6 +244,11 @@ RestEndpoint rest_bulk_get(RestCall& call) {
     co_await rest_send(call, rest_failure(kGet, *refused));
     co_return;
   }
+  BulkSlots::Slot slot = co_await call.shared.bulk_answers.acquire(kBulkPatience);
+  if (!slot) {
+    co_await rest_send(call, too_many_bulk_requests("others are being answered"));
+    co_return;
+  }
   BulkRead& wanted = std::get<BulkRead>(read);
   using Entries = std::vector<Result<storage::Entry>>;
   auto start = [&](operations::Done<Entries> done) {
@@ -259,6 +264,7 @@ RestEndpoint rest_bulk_get(RestCall& call) {
     co_return;
   }
   BulkReadAnswer values(std::move(wanted), *std::move(entries), true);
+  if (values.value_bytes() <= kBulkSmallBytes) slot.release();
   const Status error = values.error();
   const Check refused = error.ok() ? values.check() : std::nullopt;
   if (!error.ok() || refused) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "kvstore/http/bulk_slots.h"
 #include "kvstore/http/queue_pass.h"
 #include "kvstore/http/rest_path.h"
 #include "kvstore/operations/operations.h"
@@ -26,7 +27,8 @@ struct RestShared {
   const std::string account_id;  // empty: any
   const std::size_t bulk_memory_bytes_max;
   net::AsyncCondition bulk_free;
-  bool bulk_busy = false;                // one large JSON body at a time
+  bool bulk_busy = false;  // one large JSON body at a time
+  BulkSlots bulk_answers;
   const QueuePass queue_pass = nullptr;  // null: there is no worker
   std::size_t queue_calls = 0;
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of a namespace's keys, and the metadata of one.
-#include <algorithm>
 #include <utility>
 
 #include "kvstore/http/await_done.h"
+#include "kvstore/http/key_page.h"
 #include "kvstore/http/kv_rules.h"
 #include "kvstore/http/list_cursor.h"
 #include "kvstore/http/metadata.h"
@@ -14,9 +14,7 @@
 namespace edged::kv_http {
 namespace {
 
-namespace asio = boost::asio;
 using storage::ListItem;
-using storage::ListPage;
 
 constexpr std::string_view kListOperation = "list keys";
 
@@ -24,15 +22,11 @@ http::Response unnamed(const Refusal& refusal) {
   return rest_failure(refusal.status, refusal.code, refusal.text);
 }
 
-struct KeysRequest {
-  std::string prefix;
-  std::string start_after;
-  std::uint32_t limit = kListLimitMax;
-};
-
-std::variant<KeysRequest, http::Response> parse_request(const RestCall& call) {
+std::variant<storage::ListRequest, http::Response> parse_request(const RestCall& call) {
   bool bad = false;
-  KeysRequest request;
+  storage::ListRequest request;
+  request.ns = call.ns;
+  request.limit = kListLimitMax;
   if (const auto text = call.parameter("limit", bad)) {
     const auto limit = parse_list_limit(*text);
     if (std::holds_alternative<Refusal>(limit)) {
@@ -54,34 +48,9 @@ std::variant<KeysRequest, http::Response> parse_request(const RestCall& call) {
   return request;
 }
 
-// Up to one key more than the page holds, to know whether it is the last. The store may answer less
-// than it is asked for.
-asio::awaitable<Result<std::vector<ListItem>>> read_keys(RestCall& call, KeysRequest request) {
-  std::vector<ListItem> items;
-  const std::size_t wanted = request.limit + std::size_t{1};
-  for (;;) {
-    storage::ListRequest part;
-    part.ns = call.ns;
-    part.prefix = request.prefix;
-    part.start_after = request.start_after;
-    part.limit =
-        static_cast<std::uint32_t>(std::min<std::size_t>(kListLimitMax, wanted - items.size()));
-    auto start = [&](operations::Done<ListPage> done) {
-      call.shared.operations.list(call.caller, std::move(part), std::move(done));
-    };
-    Result<ListPage> page = co_await await_done<ListPage>(start);
-    if (!page) co_return page.error();
-    std::move(page->items.begin(), page->items.end(), std::back_inserter(items));
-    if (page->complete || items.size() >= wanted) co_return items;
-    request.start_after = std::move(page->next_after);
-  }
-}
-
-http::Response page_of(std::vector<ListItem> items, std::size_t limit) {
-  const bool more = items.size() > limit;
-  if (more) items.resize(limit);
+http::Response answer_of(const KeyPage& page) {
   std::string result = "[";
-  for (const ListItem& item : items) {
+  for (const ListItem& item : page.items) {
     if (result.size() > 1) result += ',';
     result.append("{\"name\":").append(write_json_string(to_utf8(item.key)));
     if (item.entry.expires_at) {
@@ -95,8 +64,8 @@ http::Response page_of(std::vector<ListItem> items, std::size_t limit) {
   }
   result += ']';
   std::string info = "{\"count\":";
-  info.append(std::to_string(items.size())).append(",\"cursor\":\"");
-  if (more) info += make_list_cursor(items.back().key);
+  info.append(std::to_string(page.items.size())).append(",\"cursor\":\"");
+  if (page.more) info += make_list_cursor(page.items.back().key);
   info += "\"}";
   return rest_success(result, info);
 }
@@ -109,10 +78,10 @@ RestEndpoint rest_list_keys(RestCall& call) {
     co_await rest_send(call, std::move(*refused));
     co_return;
   }
-  const KeysRequest& wanted = std::get<KeysRequest>(request);
-  Result<std::vector<ListItem>> items = co_await read_keys(call, wanted);
-  http::Response response = items ? page_of(*std::move(items), wanted.limit)
-                                  : rest_failure(kListOperation, items.error());
+  auto& wanted = std::get<storage::ListRequest>(request);
+  const Result<KeyPage> page =
+      co_await read_key_page(call.shared.operations, call.caller, std::move(wanted));
+  http::Response response = page ? answer_of(*page) : rest_failure(kListOperation, page.error());
   co_await rest_send(call, std::move(response));
 }
 

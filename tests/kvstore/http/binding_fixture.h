@@ -63,8 +63,8 @@ class BindingFixture : public storage::StoreFixture {
     open();
     id_ = store_->list_namespaces().front().id;
     table_ = *access::AccessTable::open({access::token_file_in(dir_.path())}, clock_);
-    operations_ = std::make_unique<operations::Operations>(
-        *store_, table_.get(), registry_, operations::OperationsOptions{});
+    operations_ =
+        std::make_unique<operations::Operations>(*store_, table_.get(), registry_, limits_);
     server_.address = "127.0.0.1:0";
     server_.hosts = {"kv.example.org"};
     start();
@@ -140,6 +140,7 @@ class BindingFixture : public storage::StoreFixture {
   std::string id_;
   std::unique_ptr<access::AccessTable> table_;
   MetricsRegistry registry_;
+  operations::OperationsOptions limits_;  // as the test wants them, set before SetUp()
   std::unique_ptr<operations::Operations> operations_;
   asio::io_context context_{1};
   http::ServerOptions server_;

@@ -71,8 +71,8 @@ class RestFixture : public storage::StoreFixture {
     StoreFixture::SetUp();
     open();
     table_ = *access::AccessTable::open({access::token_file_in(dir_.path())}, clock_);
-    operations_ = std::make_unique<operations::Operations>(
-        *store_, table_.get(), registry_, operations::OperationsOptions{});
+    operations_ =
+        std::make_unique<operations::Operations>(*store_, table_.get(), registry_, limits_);
     start({});
   }
   void TearDown() override {
@@ -187,6 +187,7 @@ class RestFixture : public storage::StoreFixture {
 
   MetricsRegistry registry_;
   std::unique_ptr<access::AccessTable> table_;
+  operations::OperationsOptions limits_;  // as the test wants them, set before SetUp()
   std::unique_ptr<operations::Operations> operations_;
   asio::io_context context_{1};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;

@@ -6,6 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { Node } from "./lib/node.mjs";
 import { run_example, start_node_target } from "./lib/targets.mjs";
+import { temporary_directory } from "./lib/temporary.mjs";
 
 const MIB = 1024 * 1024;
 let node;
@@ -170,6 +171,32 @@ test("a Worker that names no namespace of the node gets errors, not empty answer
     } finally {
       await lost.close();
     }
+  }
+});
+
+test("over a unix socket", async () => {
+  const folder = await temporary_directory();
+  const address = `unix:${folder.directory}/binding.sock`;
+  const own = await Node.start("--binding", address);
+  let on_socket;
+  try {
+    await own.create_namespace("workerd");
+    assert.equal(own.ports.binding, address);
+    // A token would be asked of other users of the machine; the node's own user needs none.
+    await own.kvctl("token", "create", "other", "--scope", "read");
+    on_socket = await start_node_target({ address, headers: [["X-KV-Namespace", "workerd"]] });
+    const large = { pattern: 3 * MIB };
+    assert.ok("ok" in (await on_socket.ask({ op: "put", key: "large", value: large, options: { metadata: 1 } })));
+    assert.equal((await on_socket.ask({ op: "is_pattern", key: "large", bytes: 3 * MIB })).ok, true);
+    const at_once = Array.from({ length: 30 }, (_, at) => ({ op: "put", key: `k${at}`, value: { text: String(at) } }));
+    assert.ok((await on_socket.ask({ at_once })).every((answer) => "ok" in answer));
+    const { ok: list } = await on_socket.ask({ op: "list", options: { prefix: "k" } });
+    assert.equal(list.keys.length, 30);
+    assert.equal((await on_socket.ask({ op: "get", key: "none" })).ok, null);
+  } finally {
+    await on_socket?.close();
+    await own.close();
+    await folder.close();
   }
 });
 

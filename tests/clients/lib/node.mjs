@@ -28,12 +28,13 @@ async function read_ports(file, child) {
 }
 
 export class Node {
-  // `more`: further arguments.
+  // `more`: further arguments; an address among them stands in place of a free port.
   static async start(...more) {
     const folder = await temporary_directory();
     const data = path.join(folder.directory, "data");
     const log = await open(path.join(folder.directory, "node.log"), "a");
-    const free = ["listen", "http", "binding"].flatMap((name) => [`--${name}`, "127.0.0.1:0"]);
+    const free = ["--listen", "--http", "--binding"]
+      .filter((name) => !more.includes(name)).flatMap((name) => [name, "127.0.0.1:0"]);
     const child = spawn(path.join(bin, "edged"), ["node", "--data", data, ...free, ...more], {
       cwd: folder.directory,
       env: clean_environment(),

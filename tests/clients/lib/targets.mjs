@@ -18,11 +18,11 @@ async function ask_at(url, operation) {
   return answer.json();
 }
 
-// The reference: Miniflare's KV, with its data in memory.
-export async function start_miniflare() {
+// The reference: Miniflare's KV, with its data in memory. `worker`: the file of another Worker.
+export async function start_miniflare({ worker = worker_file } = {}) {
   const options = convertV4MiniflareOptions({
     modules: true,
-    script: await readFile(worker_file, "utf8"),
+    script: await readFile(worker, "utf8"),
     compatibilityDate: COMPATIBILITY_DATE,
     kvNamespaces: ["KV"],
     cf: false,
@@ -31,7 +31,7 @@ export async function start_miniflare() {
   });
   const miniflare = new Miniflare(options);
   const url = await miniflare.ready;
-  return { name: "miniflare", ask: (operation) => ask_at(url, operation), close: () => miniflare.dispose() };
+  return { name: "miniflare", url, ask: (operation) => ask_at(url, operation), close: () => miniflare.dispose() };
 }
 
 // A text in a Cap'n Proto file.
@@ -86,14 +86,15 @@ async function run_workerd(files) {
   };
 }
 
-// The driver under workerd, over the binding face at `address` ("HOST:PORT" or "unix:PATH").
-export async function start_node_target({ address, headers }) {
-  const worker = "worker.mjs";
+// The driver, or another Worker, under workerd over the binding face at `address` ("HOST:PORT" or "unix:PATH").
+export async function start_node_target({ address, headers, worker = worker_file }) {
+  const name = "worker.mjs";
   const workerd = await run_workerd({
-    [worker]: await readFile(worker_file),
-    "config.capnp": config_text({ worker, address, headers }),
+    [name]: await readFile(worker),
+    "config.capnp": config_text({ worker: name, address, headers }),
   });
-  return { name: "edged", ask: (operation) => ask_at(workerd.url, operation), close: workerd.close };
+  const { url, close } = workerd;
+  return { name: "edged", url, ask: (operation) => ask_at(url, operation), close };
 }
 
 // What the Worker of tools/examples/workerd answers, with the configuration as it stands there but

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "kvstore/server/admin.h"
+#include "kvstore/server/fragmented_get.h"
 #include "kvstore/server/routes.h"
 #include "kvstore/server/token_admin.h"
-#include "kvstore/server/value_stream.h"
 #include "kvstore/server/writes.h"
 
 namespace edged::server {

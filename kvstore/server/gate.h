@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "kvstore/operations/caller.h"
-#include "kvstore/server/access_rules.h"
+#include "kvstore/server/opcode_rules.h"
 #include "kvstore/server/reply.h"
 #include "kvstore/storage/store.h"
 

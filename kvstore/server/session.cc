@@ -6,9 +6,9 @@
 #include <array>
 #include <utility>
 
+#include "kvstore/server/fragmented_get.h"
 #include "kvstore/server/operations.h"
 #include "kvstore/server/routes.h"
-#include "kvstore/server/value_stream.h"
 #include "proto/wire/codec.h"
 
 namespace edged::server {

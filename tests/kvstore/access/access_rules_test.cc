@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each operation has a rule, and it is the one that docs/protocol.md, AUTH promises.
-#include "kvstore/server/access_rules.h"
-
 #include <gtest/gtest.h>
 
 #include <map>
+
+#include "kvstore/server/opcode_rules.h"
 
 namespace edged::server {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See value_stream.h.
-#include "kvstore/server/value_stream.h"
+// See fragmented_get.h.
+#include "kvstore/server/fragmented_get.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,13 +11,13 @@
 namespace edged::server {
 namespace {
 
-class ValueStream : public std::enable_shared_from_this<ValueStream> {
+class FragmentedGet : public std::enable_shared_from_this<FragmentedGet> {
  public:
-  ValueStream(std::unique_ptr<storage::ValueReader> reader,
-              const ReplyTo& to,
-              std::uint16_t flags,
-              MirrorTerms terms,
-              Delivery delivery)
+  FragmentedGet(std::unique_ptr<storage::ValueReader> reader,
+                const ReplyTo& to,
+                std::uint16_t flags,
+                MirrorTerms terms,
+                Delivery delivery)
       : reader_(std::move(reader)),
         to_(to),
         terms_(std::move(terms)),
@@ -115,7 +115,7 @@ Code answer_get_from_disk(storage::Store& store,
   }
   ++counts.hits;
   const bool large = (*reader)->value_bytes() > kWholeValueBytesMax;
-  const auto stream = std::make_shared<ValueStream>(
+  const auto stream = std::make_shared<FragmentedGet>(
       *std::move(reader), to, request.flags, std::move(terms), delivery);
   if (large || !stream->fits()) {
     go_on = stream->go_on();

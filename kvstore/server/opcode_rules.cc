@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kvstore/server/access_rules.h"
+#include "kvstore/server/opcode_rules.h"
 
 #include <array>
 #include <utility>

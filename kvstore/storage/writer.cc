@@ -12,8 +12,9 @@ namespace edged::storage {
 namespace {
 
 // A group stops growing here: the last to join would make the first wait, and who comes next waits
-// for the group.
+// for the group. One that is synced may be larger, for the sync costs as much as many operations.
 constexpr std::size_t kGroupOperations = 64;
+constexpr std::size_t kSyncedGroupOperations = 256;
 constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
 // Who writes on a thread with other work writes so many groups, its own included, and leaves larger
 // ones to the writer thread.
@@ -58,9 +59,6 @@ class SingleWrite final : public WriteSet {
 Writer::Writer(Parts parts, Version last_version, Limits limits)
     : parts_(parts), limits_(limits), last_version_(last_version) {
   acknowledge(true);  // opening put everything recovered into synced table files
-  syncer_.emplace(parts_.database, [this](const Status& status, std::uint64_t sequence) {
-    on_sync(status, sequence);
-  });
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -71,7 +69,6 @@ Writer::~Writer() {
   }
   wake_.notify_one();
   thread_.join();
-  syncer_.reset();
   close_marks();
 }
 
@@ -111,6 +108,7 @@ void Writer::take(std::shared_ptr<WriteSet> writes, bool here) {
     one.status = admit(one.write, bytes);
     if (!one.status.ok()) continue;
     item.operations += one.write.operations.size();
+    item.sync = item.sync || one.write.durability == Durability::kSync;
     item.bytes += bytes + one.write.operations.size() * kOperationOverheadBytes;
   }
   item.writes = writes;
@@ -123,7 +121,7 @@ void Writer::take(std::shared_ptr<WriteSet> writes, bool here) {
     }
   }
   fail(*writes, refused);
-  answer(writes, false);
+  answer(*writes);
 }
 
 Status Writer::stage(Stage stage, std::size_t bytes) {
@@ -177,7 +175,7 @@ void Writer::write_here() {
   for (std::size_t groups = 0; !queue_.empty(); ++groups) {
     const Item& next = queue_.front();
     const bool large = next.operations > kOperationsHere || next.bytes > kBytesHere;
-    if (groups == kGroupsHere || !next.writes || large) {
+    if (groups == kGroupsHere || !next.writes || next.sync || large) {
       hand_over();
       return;
     }
@@ -226,17 +224,21 @@ void Writer::loop() {
   }
 }
 
-// What waits, up to a group's bounds; a task comes alone. `may_wait` false: nothing large, and not
-// what may have to read from disk.
+// What waits, up to a group's bounds; a task comes alone. `may_wait` false: nothing large, and
+// nothing that has to wait for the disk.
 Writer::Group Writer::take_group(bool may_wait) {
   Group group;
   const std::size_t bytes_max = may_wait ? kGroupBytes : kBytesHere;
-  while (!queue_.empty() && group.operations < kGroupOperations && group.bytes < kGroupBytes) {
+  std::size_t operations_max = kGroupOperations;
+  while (!queue_.empty() && group.operations < operations_max && group.bytes < kGroupBytes) {
     const Item& next = queue_.front();
-    if (!next.writes && (!may_wait || (next.task && !group.items.empty()))) break;
+    if (!may_wait && (!next.writes || next.sync)) break;
+    if (next.task && !group.items.empty()) break;
     if (!group.items.empty() && group.bytes + next.bytes > bytes_max) break;
     group.operations += next.operations;
     group.bytes += next.bytes;
+    group.sync = group.sync || next.sync;
+    if (group.sync) operations_max = kSyncedGroupOperations;
     group.items.push_back(std::move(queue_.front()));
     queue_.pop_front();
     if (group.items.back().task) break;
@@ -266,7 +268,7 @@ void Writer::close_marks() {
 
 Writer::Counts Writer::counts() const {
   return {writes_.load(std::memory_order_relaxed),
-          syncer_->syncs(),
+          syncs_.load(std::memory_order_relaxed),
           groups_.load(std::memory_order_relaxed)};
 }
 

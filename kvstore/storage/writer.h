@@ -2,10 +2,10 @@
 // Writes, one group at a time: what waits becomes one WriteBatch, and is answered after that. There
 // is no thread in the common case: commit() writes on the caller's, and takes along what others
 // have handed in meanwhile, who do not wait. What has to wait for the disk is the writer thread's:
-// a group that must read a record from disk, or for which the engine has no room yet, parts of the
-// store that write, and tasks that must not overlap a write. Order: as handed in, whoever writes.
-// docs/adr/0006-shares-and-turns.md. All public methods: any thread; the destructor when nobody
-// else calls one any more.
+// a group that must be synced or read a record from disk, one for which the engine has no room yet,
+// parts of the store that write, and tasks that must not overlap a write. Order: as handed in,
+// whoever writes. docs/adr/0006-shares-and-turns.md. All public methods: any thread; the destructor
+// when nobody else calls one any more.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,6 @@
 #include "kvstore/storage/change_feed.h"
 #include "kvstore/storage/database.h"
 #include "kvstore/storage/disk_guard.h"
-#include "kvstore/storage/log_syncer.h"
 #include "kvstore/storage/mark_file.h"
 #include "kvstore/storage/store.h"
 #include "kvstore/storage/store_clock.h"
@@ -92,6 +91,7 @@ class Writer {
     std::function<void()> task;
     std::size_t operations = 0;
     std::size_t bytes = 0;
+    bool sync = false;
   };
   // What is written together.
   struct Group {
@@ -100,6 +100,7 @@ class Writer {
     rocksdb::WriteBatch* ready = nullptr;  // its, once it is finished
     std::size_t operations = 0;
     std::size_t bytes = 0;
+    bool sync = false;
   };
   // Who may write now: the thread that set kWriting, or the writer thread once it sees kHandedOver.
   enum class State : std::uint8_t { kIdle, kWriting, kHandedOver };
@@ -116,12 +117,11 @@ class Writer {
   // How a group is written: writer_group.cc.
   bool put_together(Group& group, ReadTier tier);
   bool write(Group& group, bool may_wait);
-  bool write_batch(rocksdb::WriteBatch& batch, bool may_wait, Status& status);
+  bool write_batch(const Group& group, bool may_wait, Status& status);
   static void fail(WriteSet& writes, const Status& status);
-  void answer(const std::shared_ptr<WriteSet>& writes, bool written);
+  static void answer(WriteSet& writes);
   void note_expiry(std::uint64_t expiry_ms);
   void acknowledge(bool synced);
-  void on_sync(const Status& status, std::uint64_t sequence);
   void close_marks();
 
   const Parts parts_;
@@ -143,13 +143,12 @@ class Writer {
 
   Version last_version_;  // from here on: whoever may write
   const std::unique_ptr<WriteScratch> scratch_ = std::make_unique<WriteScratch>();
+  bool needs_resume_ = false;
   std::chrono::milliseconds resume_after_{};  // boot time
 
   CoreOffer core_offer_;  // writer thread only
-  std::atomic<bool> needs_resume_{false};
-  std::atomic<std::uint64_t> writes_{0}, groups_{0};
+  std::atomic<std::uint64_t> writes_{0}, syncs_{0}, groups_{0};
   std::atomic<std::uint64_t> min_unflushed_expiry_ms_{UINT64_MAX};
-  std::optional<LogSyncer> syncer_;
   std::thread thread_;
 };
 

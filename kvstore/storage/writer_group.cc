@@ -46,11 +46,11 @@ bool Writer::write(Group& group, bool may_wait) {
   Status status;
   if (!group.batch->empty()) {
     if (group.ready == nullptr) group.ready = &group.batch->finish();
-    if (!write_batch(*group.ready, may_wait, status)) return false;
+    if (!write_batch(group, may_wait, status)) return false;
     last_version_ = group.batch->last_version();  // used up even if the write failed
     note_expiry(group.batch->min_expiry_ms());
     if (status.ok()) {
-      acknowledge(false);
+      acknowledge(group.sync);
       parts_.feed.publish(group.batch->commit());
     } else {
       group.batch->fail();
@@ -69,12 +69,12 @@ bool Writer::write(Group& group, bool may_wait) {
       continue;
     }
     if (!status.ok()) fail(*item.writes, status);
-    answer(item.writes, status.ok());
+    answer(*item.writes);
   }
   return true;
 }
 
-bool Writer::write_batch(rocksdb::WriteBatch& batch, bool may_wait, Status& status) {
+bool Writer::write_batch(const Group& group, bool may_wait, Status& status) {
   if (needs_resume_) {
     if (!may_wait) return false;
     const auto boot = parts_.clock.mark().boot;
@@ -86,12 +86,14 @@ bool Writer::write_batch(rocksdb::WriteBatch& batch, bool may_wait, Status& stat
   }
   rocksdb::WriteOptions options;
   options.no_slowdown = !may_wait;
-  const auto written = parts_.database.db().Write(options, &batch);
+  options.sync = group.sync;
+  const auto written = parts_.database.db().Write(options, group.ready);
   if (written.IsIncomplete()) return false;
   groups_.fetch_add(1, std::memory_order_relaxed);
+  if (group.sync) syncs_.fetch_add(1, std::memory_order_relaxed);
   if (written.ok()) return true;
   status = from_rocksdb(written, "could not write");
-  if (!needs_resume_.exchange(true)) log::error("storage: " + status.message());
+  if (!std::exchange(needs_resume_, true)) log::error("storage: " + status.message());
   return true;
 }
 
@@ -101,22 +103,10 @@ void Writer::fail(WriteSet& writes, const Status& status) {
   }
 }
 
-// What must be on disk first is answered by the syncer, if it was `written`.
-void Writer::answer(const std::shared_ptr<WriteSet>& writes, bool written) {
-  const bool sync = has(*writes, Durability::kSync);
-  if (!sync || has(*writes, Durability::kWal)) writes->done(Durability::kWal);
-  if (!sync) return;
-  if (!written) {
-    writes->done(Durability::kSync);
-    return;
+void Writer::answer(WriteSet& writes) {
+  for (const Durability durability : {Durability::kWal, Durability::kSync}) {
+    if (has(writes, durability)) writes.done(durability);
   }
-  syncer_->add([writes](const Status& status) {
-    for (WriteSet::Item& item : writes->items) {
-      const bool waits = item.write.durability == Durability::kSync;
-      if (waits && item.status.ok() && !status.ok()) item.status = status;
-    }
-    writes->done(Durability::kSync);
-  });
 }
 
 void Writer::note_expiry(std::uint64_t expiry_ms) {
@@ -134,18 +124,6 @@ void Writer::acknowledge(bool synced) {
   if (synced) mark_.synced_sequence = sequence;
   mark_.version = last_version_;
   mark_.clock = parts_.clock.mark();
-  parts_.mark_file.write(mark_, false);
-}
-
-// A sync that failed leaves it open what is on disk; until the database has put all of it into
-// tables of its own, nothing more is written.
-void Writer::on_sync(const Status& status, std::uint64_t sequence) {
-  if (!status.ok()) {
-    if (!needs_resume_.exchange(true)) log::error("storage: " + status.message());
-    return;
-  }
-  const std::lock_guard lock(mark_mutex_);
-  mark_.synced_sequence = std::max(mark_.synced_sequence, sequence);
   parts_.mark_file.write(mark_, false);
 }
 

@@ -101,7 +101,7 @@ TEST_F(StoreCommitTest, LaterWritesOfASetSeeTheEarlier) {
   EXPECT_EQ(value_of("k"), "third");
 }
 
-TEST_F(StoreCommitTest, WhatMustBeOnDiskIsAnsweredApart) {
+TEST_F(StoreCommitTest, WhatMustBeOnDiskIsNotTheCallersWork) {
   open();
   const auto writes = std::make_shared<Writes>();
   writes->add(put_of("wal", "1"));

@@ -55,7 +55,7 @@ class PgListenerTest : public test::PgPoolFixture {
     co_return done ? Status() : done.error();
   }
   bool is_listening() {
-    return metrics_.render().find("edged_pg_listening 1") != std::string::npos;
+    return metrics_.render().find("\nedged_pg_listening 1\n") != std::string::npos;
   }
 
   PgPool pool_{io_.get_executor(), options(), metrics_};

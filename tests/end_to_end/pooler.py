@@ -5,9 +5,13 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 
-from tools.replay.cluster import free_port
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tools.replay.cluster import free_port  # noqa: E402
 
 SERVER_CONNECTIONS = 2  # fewer than the worker has, so that they are really shared
 

@@ -38,10 +38,10 @@ asio::awaitable<void> send_and_commit_late(db::PgPool* pool, bool* committed) {
 
 // For 4 s nobody can renew or end a claim.
 asio::awaitable<void> lock_claims(db::PgPool* pool, bool* unlocked) {
-  std::vector<db::PgStatement> statements(2);
-  statements[0].sql = "lock table edged.queue_claims in access exclusive mode";
-  statements[1].sql = "select pg_sleep(4)";
-  const auto done = co_await pool->execute_pipeline(std::move(statements));
+  std::string statement =
+      "do $$ begin lock table edged.queue_claims in access exclusive mode; perform pg_sleep(4); "
+      "end $$";
+  const auto done = co_await pool->execute(std::move(statement), {});
   EXPECT_TRUE(done.has_value());
   *unlocked = true;
 }

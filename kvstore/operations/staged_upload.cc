@@ -14,7 +14,7 @@ StagedUpload::StagedUpload(storage::Store& store,
 
 StagedUpload::~StagedUpload() {
   if (upload_) {
-    // Releasing it writes, which the writer thread must not wait for.
+    // Releasing it writes, which nobody who writes may wait for.
     pool_.post_always(owner_,
                       [upload = std::shared_ptr<storage::ValueUpload>(std::move(upload_))] {});
   }

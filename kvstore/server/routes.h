@@ -12,8 +12,8 @@
 
 namespace edged::server {
 
-// At once; in memory if that knows enough and else by the storage pool; by the pool; by the store's
-// writer thread; by the connection itself.
+// At once; in memory if that knows enough and else by the storage pool; by the pool; by the pass of
+// its reactor (pass.h); by the connection itself.
 enum class Route : std::uint8_t { kAtOnce, kMemory, kPool, kWriter, kConnection };
 
 struct KnownOperation {

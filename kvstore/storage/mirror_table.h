@@ -5,7 +5,7 @@
 // begin() before it commits, which replaces the states of which less can be claimed afterwards, and
 // commit() when the new entries can be read; a state is never changed but for its freshness, which
 // only grows, and never freed before the table is. Reading: any thread, without a lock where
-// stated. Changing: the writer thread only.
+// stated. Changing: who may write (writer.h).
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Large values that are being uploaded: their chunks are on disk, no record names them yet. Each is
 // noted in "meta" (key 'u') until a Put names it, so that what was left behind by a crash is
-// removed when the store is opened. Changing: writer thread. size(): any thread. Layout:
+// removed when the store is opened. Changing: who may write (writer.h). size(): any thread. Layout:
 // docs/storage-format.md, section 4.
 #pragma once
 

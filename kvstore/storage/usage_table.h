@@ -4,7 +4,8 @@
 // passed no longer counts. How wide its bucket is follows from the entry's time-to-live, which its
 // record states, so that whoever replaces or deletes an entry finds the bucket again. Each batch
 // carries the new values of the buckets it touches ("meta", key 'c'), so counts are as durable as
-// the entries. Changing: writer thread. Reading: any thread. Layout: docs/storage-format.md.
+// the entries. Changing: who may write (writer.h). Reading: any thread. Layout:
+// docs/storage-format.md.
 #pragma once
 
 #include <rocksdb/write_batch.h>

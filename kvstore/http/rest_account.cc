@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The endpoints for users and accounts. `wrangler whoami` asks them, and so do clients that were
-// not told an account. A node has no users and no accounts: the answers name a placeholder user,
-// and as account the configured one, that of the request, or a placeholder.
+// not given an account. A node has neither users nor accounts. The user is always edged@localhost.
+// The account is the configured one, else that of the request, else one whose id is 32 zeros.
 #include <boost/json.hpp>
 
 #include "kvstore/http/rest_call.h"

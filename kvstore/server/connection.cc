@@ -182,7 +182,8 @@ void Connection::on_progress() {
   }
   const bool was_full = !may_read();
   const std::size_t sent = flush();
-  // What was held back for want of room may go on, if no later event says so.
+  // A full buffer holds requests and parts back. Once it was sent no later event would start them,
+  // so the connection takes another turn.
   const bool has_room = sent >= room_max() || (sent > 0 && was_full && may_read());
   if (had_share_ || has_room) {
     wait_for_turn();

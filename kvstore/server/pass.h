@@ -68,7 +68,7 @@ class Pass {
   // Takes `plan.write` out of the request.
   void add(Request request, Completion& completion);
 
-  // Who goes on now waits until the next pass.
+  // The pass has collected enough: connections take their next requests in the pass that follows.
   bool full() const { return operations_ >= kOperationsMax; }
 
  private:

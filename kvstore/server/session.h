@@ -35,7 +35,7 @@ struct LateResponse {
 
 class Session {
  public:
-  // So many frames are prepared for at once.
+  // prepare_for() looks at this many frames.
   static constexpr std::size_t kAheadMax = 16;
 
   // `completion` is the connection; the references outlive the session.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who writes when, and what waits. How a group is written: writer_group.cc.
+// The queue, and which thread writes its next group. writer_group.cc writes a group.
 #include "kvstore/storage/writer.h"
 
 #include <algorithm>
@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t kGroupOperations = 64;
 constexpr std::size_t kSyncedGroupOperations = 256;
 constexpr std::size_t kGroupBytes = 8 * 1024 * 1024;
-// Who writes on a thread with other work writes so many groups, its own included, and leaves larger
-// ones to the writer thread.
+// A thread that commits has other work. It writes at most this many groups, its own included, and
+// none that is larger than this: the writer thread does the rest.
 constexpr std::size_t kGroupsHere = 4;
 constexpr std::size_t kOperationsHere = 256;
 constexpr std::size_t kBytesHere = 256 * 1024;

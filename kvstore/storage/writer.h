@@ -93,7 +93,7 @@ class Writer {
     std::size_t bytes = 0;
     bool sync = false;
   };
-  // What is written together.
+  // The items of one WriteBatch.
   struct Group {
     std::vector<Item> items;
     std::unique_ptr<WriteGroup> batch;     // null: still to be put together

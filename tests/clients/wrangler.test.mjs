@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// `wrangler kv` against a node, its commands for namespaces and keys, as a user sees it: what it prints, its exit code, and
+// Every command of `wrangler kv` against a node, as a user sees it: what it prints, its exit code, and
 // what the node has afterwards.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, beforeEach, test } from "node:test";
 import { ACCOUNT, Node } from "./lib/node.mjs";
+import { KEYS } from "./lib/sequence.mjs";
 import { Wrangler } from "./lib/wrangler.mjs";
 
 const MISSING = "f".repeat(32);
@@ -23,6 +24,11 @@ after(async () => {
   await node?.close();
 });
 
+// What one test leaves behind is no concern of the next.
+beforeEach(async () => {
+  await node.kvctl("namespace", "clear", "wrangler", "--yes");
+});
+
 // Of `wrangler kv PARTS…`, which must succeed: its stdout.
 async function kv(...parts) {
   const { code, stdout, stderr } = await wrangler.run(["kv", ...parts]);
@@ -39,6 +45,7 @@ async function fails(parts, message, options) {
 
 const there = (id = ns) => ["--remote", "--namespace-id", id];
 const key = (verb, ...parts) => kv("key", verb, ...parts, ...there());
+const bulk = (verb, file, ...more) => kv("bulk", verb, file, ...more, ...there());
 const list = async (...more) => JSON.parse(await key("list", ...more));
 const namespaces = async () => JSON.parse(await kv("namespace", "list"));
 const kvctl = (...parts) => node.kvctl("--ns", "wrangler", ...parts);
@@ -176,6 +183,56 @@ test("odd keys, one command each", async () => {
     /UTF-8 encoded length of 514 exceeds key length limit of 512/);
 });
 
+test("bulk put, get, delete", async () => {
+  const entries = KEYS.map((name, at) => ({ key: name, value: `${at}: ${name}`, metadata: { at } }));
+  entries.push({ key: "bytes", value: Buffer.from([0, 255, 10]).toString("base64"), base64: true });
+  entries.push({ key: "short", value: "v", expiration_ttl: 600 });
+  assert.match(String(await bulk("put", await wrangler.file("entries.json", entries))), /Success!/);
+  assert.deepEqual(await key("get", "bytes"), Buffer.from([0, 255, 10]));
+  const listed = await list();
+  assert.equal(listed.length, entries.length);
+  assert.ok(listed.find(({ name }) => name === "short").expiration);
+  assert.deepEqual(listed.find(({ name }) => name === "a/b").metadata, { at: KEYS.indexOf("a/b") });
+  const wanted = [...KEYS, "missing"];
+  const got = JSON.parse(await bulk("get", await wrangler.file("wanted.json", wanted)));
+  // wrangler copies the answer into a plain object, which cannot have this key.
+  const told = KEYS.filter((name) => name !== "__proto__");
+  assert.deepEqual(Object.keys(got).sort(), [...told, "missing"].sort());
+  for (const name of told) assert.equal(got[name], `${KEYS.indexOf(name)}: ${name}`);
+  assert.equal(got.missing, null);
+  await fails(["bulk", "get", await wrangler.file("bytes.json", ["bytes"]), ...there()], /non-text value/);
+  const names = [...entries.map((entry) => entry.key), "missing"];
+  assert.match(String(await bulk("delete", await wrangler.file("names.json", names), "--force")), /Success!/);
+  assert.deepEqual(await list(), []);
+});
+
+test("2,500 entries: requests of 1,000, pages of 1,000", async () => {
+  const entries = Array.from({ length: 2500 }, (_, at) => ({ key: `k/${10_000 + at}`, value: `${at}` }));
+  const file = await wrangler.file("many.json", entries);
+  assert.match(String(await bulk("put", file)), /Uploaded 100% \(2,500 out of 2,500\)/);
+  assert.deepEqual((await list()).map(({ name }) => name), entries.map((entry) => entry.key));
+  assert.equal((await list("--prefix", "k/10")).length, 1000);
+  const names = await wrangler.file("names.json", await list());
+  assert.match(String(await bulk("delete", names, "--force")), /Deleted 100% \(2,500 out of 2,500\)/);
+  assert.deepEqual(await list(), []);
+});
+
+test("bulk requests that are refused store nothing", async () => {
+  const good = { key: "good", value: "v" };
+  await for_each([
+    [{ key: "bad", value: "%", base64: true }, /could not base64 decode value for key: "bad".*\[code: 10012\]/],
+    [{ key: "bad", value: "v", expiration_ttl: 59 }, /Invalid expiration_ttl of 59/],
+    [{ key: "", value: "v" }, /Key names must not be empty/],
+    [{ key: "k".repeat(513), value: "v" }, /exceeds key length limit of 512/],
+  ], async ([bad, message]) => {
+    const file = await wrangler.file(`${bad.key.length}-${bad.expiration_ttl}.json`, [good, bad]);
+    await fails(["bulk", "put", file, ...there()], message);
+  });
+  const many = Array.from({ length: 101 }, (_, at) => `k${at}`);
+  await fails(["bulk", "get", await wrangler.file("many-names.json", many), ...there()], /maximum of 100 keys/);
+  assert.deepEqual(await list(), []);
+});
+
 test("an unknown namespace, one that is no id, and a node that is not there", async () => {
   const unknown = /namespace not found.*\[code: 10013\]/;
   const file = await wrangler.file("one.json", [{ key: "k", value: "v" }]);
@@ -186,4 +243,23 @@ test("an unknown namespace, one that is no id, and a node that is not there", as
   await fails(["key", "put", "k", "v", ...there("wrangler")], /invalid namespace format: wrangler.*\[code: 10011\]/);
   await fails(["namespace", "delete", "--namespace-id", MISSING, "-y"], unknown);
   await fails(["namespace", "delete", "nowhere", "-y"], /No KV namespace named "nowhere" was found/);
+});
+
+test("tokens: a wrong one, one that may not write, and the right one", async () => {
+  const token = async (name, scope) =>
+    JSON.parse(await node.kvctl("token", "create", name, "--scope", scope, "--json")).secret;
+  const admin = await token("all", "read,write,delete,list,admin");
+  const reader = await token("reader", "read,list");
+  const put = ["key", "put", "k", "v", ...there()];
+  await fails(put, /Authentication error \[code: 10000\]/, { token: "wrong" });
+  await fails(["namespace", "list"], /Authentication error/, { token: "wrong" });
+  await fails(put, /\[code: 10037\]/, { token: reader });
+  const { code, stderr } = await wrangler.run(["kv", ...put], { token: admin });
+  assert.equal(code, 0, stderr);
+  const read = await wrangler.run(["kv", "key", "get", "k", ...there()], { token: reader });
+  assert.deepEqual([read.code, String(read.stdout)], [0, "v"]);
+  const { stdout } = await wrangler.run(["whoami"], { token: reader });
+  // The node has no configured account (docs/rest.md).
+  assert.match(String(stdout), /edged@localhost/);
+  assert.match(String(stdout), /edged +│ 0{32} /);
 });

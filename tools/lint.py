@@ -15,6 +15,7 @@ LINES_MAX = 400
 CODE = {".h", ".cc", ".py", ".sh", ".sql", ".cmake", ".mjs"}
 # Of ours, what each folder may include; "" is the folder itself, always allowed.
 WORKER = ["worker/db", "worker/cron", "worker/upstream", "worker/mail", "worker/mirror"]
+STORE = ["kvstore/storage/store.h", "kvstore/storage/operation.h"]
 EDGES = {
     "proto/base": [],
     "proto/json": ["proto/base"],
@@ -24,6 +25,17 @@ EDGES = {
                    "proto/net/unix_acceptor.h", "proto/base"],
     "kvstore/access": ["proto/json", "proto/base"],
     "kvstore/storage": ["proto/base"],
+    "kvstore/storage/format": [*STORE, "kvstore/storage/engine", "proto/base"],
+    "kvstore/storage/engine": ["kvstore/storage", "proto/base"],  # opens the database: needs filter and recovery
+    "kvstore/storage/tables": [*STORE, "kvstore/storage/engine", "kvstore/storage/format", "proto/base"],
+    "kvstore/storage/read": [*STORE, "kvstore/storage/engine", "kvstore/storage/format", "kvstore/storage/tables",
+                             "proto/base"],
+    "kvstore/storage/write": [*STORE, "kvstore/storage/engine", "kvstore/storage/format", "kvstore/storage/tables",
+                              "kvstore/storage/read/hot_cache.h", "proto/base"],
+    "kvstore/storage/expiry": [*STORE, "kvstore/storage/engine", "kvstore/storage/format", "kvstore/storage/tables",
+                               "kvstore/storage/write/writer.h", "proto/base"],
+    "kvstore/storage/recovery": [*STORE, "kvstore/storage/engine", "kvstore/storage/format", "kvstore/storage/tables",
+                                 "kvstore/storage/write/write_group.h", "proto/base"],
     "kvstore/operations": ["kvstore/access", "kvstore/storage/store.h", "proto/base"],
     "kvstore/server": ["kvstore/operations", "kvstore/access", "kvstore/storage/store.h",
                        "proto/net", "proto/wire", "proto/base"],

@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "kvstore/storage/database_options.h"
-#include "kvstore/storage/entry_lister.h"
-#include "kvstore/storage/record.h"
-#include "kvstore/storage/store_format.h"
+#include "kvstore/storage/engine/database_options.h"
+#include "kvstore/storage/format/record.h"
+#include "kvstore/storage/read/entry_lister.h"
+#include "kvstore/storage/recovery/store_format.h"
 #include "kvstore/storage/store_parts.h"
-#include "kvstore/storage/value_upload.h"
+#include "kvstore/storage/write/value_upload.h"
 
 namespace edged::storage {
 namespace {

@@ -9,9 +9,9 @@
 #include <memory>
 #include <string>
 
-#include "kvstore/storage/disk_guard.h"
+#include "kvstore/storage/engine/disk_guard.h"
+#include "kvstore/storage/engine/store_clock.h"
 #include "kvstore/storage/store.h"
-#include "kvstore/storage/store_clock.h"
 
 namespace rocksdb {
 class FileSystem;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A full disk and a reached quota: writes are refused with a clear error, reads and deletes go on,
 // and writes resume by themselves.
-#include "kvstore/storage/disk_guard.h"
+#include "kvstore/storage/engine/disk_guard.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kvstore/storage/hot_cache.h"
+#include "kvstore/storage/read/hot_cache.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "kvstore/storage/record.h"
+#include "kvstore/storage/format/record.h"
 
 namespace edged::storage {
 namespace {

@@ -8,8 +8,8 @@
 
 #include <thread>
 
-#include "kvstore/storage/record.h"
-#include "kvstore/storage/value_chunks.h"
+#include "kvstore/storage/format/record.h"
+#include "kvstore/storage/format/value_chunks.h"
 #include "tests/kvstore/store_fixture.h"
 
 namespace edged::storage {

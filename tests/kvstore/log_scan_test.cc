@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs made by hand, record by record, against what scan_log says of them; and the arithmetic of
 // join_logs.
-#include "kvstore/storage/log_scan.h"
+#include "kvstore/storage/recovery/log_scan.h"
 
 #include <gtest/gtest.h>
 #include <rocksdb/file_system.h>
 
 #include <fstream>
 
-#include "kvstore/storage/bytes.h"
-#include "kvstore/storage/log_survey.h"
+#include "kvstore/storage/format/bytes.h"
+#include "kvstore/storage/recovery/log_survey.h"
 #include "proto/base/crc32c.h"
 #include "tests/support/temp_dir.h"
 

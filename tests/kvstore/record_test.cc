@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The record layout byte by byte, and decoding of everything that is not a record.
-#include "kvstore/storage/record.h"
+#include "kvstore/storage/format/record.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 #include <vector>
 
-#include "kvstore/storage/bytes.h"
+#include "kvstore/storage/format/bytes.h"
 #include "proto/base/crc32c.h"
 #include "proto/base/hex.h"
 

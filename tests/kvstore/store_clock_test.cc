@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The latch: which steps of the wall clock node time follows, when, and what is kept across
 // restarts.
-#include "kvstore/storage/store_clock.h"
+#include "kvstore/storage/engine/store_clock.h"
 
 #include <gtest/gtest.h>
 

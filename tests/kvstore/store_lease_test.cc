@@ -7,7 +7,7 @@
 #include <random>
 #include <thread>
 
-#include "kvstore/storage/lease_table.h"
+#include "kvstore/storage/tables/lease_table.h"
 #include "tests/kvstore/store_fixture.h"
 
 namespace edged::storage {

@@ -9,8 +9,8 @@
 #include <random>
 #include <thread>
 
-#include "kvstore/storage/record.h"
-#include "kvstore/storage/ttl_filter.h"
+#include "kvstore/storage/expiry/ttl_filter.h"
+#include "kvstore/storage/format/record.h"
 #include "tests/kvstore/store_fixture.h"
 
 namespace edged::storage {

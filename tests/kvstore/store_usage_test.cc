@@ -6,7 +6,7 @@
 #include <iostream>
 #include <random>
 
-#include "kvstore/storage/usage_table.h"
+#include "kvstore/storage/tables/usage_table.h"
 #include "tests/kvstore/store_fixture.h"
 
 namespace edged::storage {

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <thread>
 
-#include "kvstore/storage/change_feed.h"
+#include "kvstore/storage/write/change_feed.h"
 #include "tests/kvstore/store_fixture.h"
 
 namespace edged::storage {

@@ -15,17 +15,36 @@ class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
 
-  std::uint8_t u8() { return static_cast<std::uint8_t>(integer(1)); }
-  std::uint16_t u16() { return static_cast<std::uint16_t>(integer(2)); }
-  std::uint32_t u32() { return static_cast<std::uint32_t>(integer(4)); }
-  std::uint64_t u64() { return integer(8); }
-  std::string_view bytes(std::size_t count);
+  std::uint8_t u8() { return integer<std::uint8_t>(); }
+  std::uint16_t u16() { return integer<std::uint16_t>(); }
+  std::uint32_t u32() { return integer<std::uint32_t>(); }
+  std::uint64_t u64() { return integer<std::uint64_t>(); }
+  std::string_view bytes(std::size_t count) {
+    if (failed_ || count > rest_.size()) {
+      failed_ = true;
+      rest_ = {};
+      return {};
+    }
+    const std::string_view taken = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    return taken;
+  }
 
   bool failed() const { return failed_; }
   std::size_t remaining() const { return rest_.size(); }
 
  private:
-  std::uint64_t integer(std::size_t count);
+  // By shifting, so that the host's byte order does not matter; compilers make one load of it.
+  template <typename Integer>
+  Integer integer() {
+    const std::string_view taken = bytes(sizeof(Integer));
+    if (taken.empty()) return 0;
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
+      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(taken[i])) << (8 * i);
+    }
+    return static_cast<Integer>(value);
+  }
 
   std::string_view rest_;
   bool failed_ = false;

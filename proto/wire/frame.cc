@@ -45,6 +45,21 @@ void put_u32(char* at, std::uint32_t value) {
   at[3] = static_cast<char>(value >> 24);
 }
 
+// `at` are kHeaderBytes.
+Header header_at(const char* at) {
+  Header header;
+  header.kind = static_cast<Kind>(at[0]);
+  header.opcode = static_cast<std::uint8_t>(at[1]);
+  header.flags = u16_at(at + 2);
+  header.id = u32_at(at + 4);
+  header.body_bytes = u32_at(at + kBodyBytesAt);
+  header.ns = u32_at(at + 12);
+  header.key_bytes = u16_at(at + 16);
+  header.ext_bytes = u16_at(at + kExtBytesAt);
+  header.crc = u32_at(at + kCrcAt);
+  return header;
+}
+
 // The checksum covers the header without its last four bytes, and the body.
 std::uint32_t frame_crc(std::string_view header, std::string_view body) {
   return extend_crc32c(extend_crc32c(0, header.substr(0, kCrcAt)), body);
@@ -93,17 +108,7 @@ Result<Header> decode_header(std::string_view bytes) {
   if (bytes.size() < kHeaderBytes) {
     return Status(Code::kBadFrame, "could not read frame: its header is cut short");
   }
-  const char* at = bytes.data();
-  Header header;
-  header.kind = static_cast<Kind>(at[0]);
-  header.opcode = static_cast<std::uint8_t>(at[1]);
-  header.flags = u16_at(at + 2);
-  header.id = u32_at(at + 4);
-  header.body_bytes = u32_at(at + kBodyBytesAt);
-  header.ns = u32_at(at + 12);
-  header.key_bytes = u16_at(at + 16);
-  header.ext_bytes = u16_at(at + kExtBytesAt);
-  header.crc = u32_at(at + kCrcAt);
+  const Header header = header_at(bytes.data());
   if (header.kind != Kind::kRequest && header.kind != Kind::kResponse &&
       header.kind != Kind::kPush) {
     return Status(Code::kBadFrame, "could not read frame: its first byte is not a frame kind");
@@ -185,35 +190,62 @@ std::uint64_t FrameReader::frame_bytes_announced() const {
   return kHeaderBytes + std::uint64_t{reader.u32()};
 }
 
-FrameReader::Event FrameReader::fail(std::string message) {
-  status_ = Status(Code::kBadFrame, "could not read frame: " + std::move(message));
-  return Event::kBroken;
-}
-
-FrameReader::Event FrameReader::judge_header() {
-  const Header& header = frame_.header;
-  const std::size_t key_bytes = header.kind == Kind::kRequest ? header.key_bytes : 0;
+FrameReader::Event FrameReader::cut(std::string_view unread, Frame& frame, Status& why) const {
+  frame = Frame{};  // whatever is refused below, it is not the frame before
+  const auto broken = [&why](std::string message) {
+    why = Status(Code::kBadFrame, "could not read frame: " + std::move(message));
+    return Event::kBroken;
+  };
+  // Garbage is refused at its first byte, not after a whole header of it.
+  if (!receives(peer_, static_cast<Kind>(unread[0]))) {
+    return broken("its first byte is not of a kind this side receives");
+  }
+  if (unread.size() < kHeaderBytes) {
+    return Event::kNeedMore;
+  }
+  Header& header = frame.header;
+  header = header_at(unread.data());
+  const std::uint32_t key_bytes = header.kind == Kind::kRequest ? header.key_bytes : 0;
   if (header.ext_bytes + key_bytes > header.body_bytes) {
-    return fail("its key and TLVs are longer than its body");
+    return broken("its key and TLVs are longer than its body");
   }
   if (header.body_bytes > kSkippedBodyBytesMax) {
-    return fail("its body of " + std::to_string(header.body_bytes) +
-                " bytes is beyond every limit");
+    return broken("its body of " + std::to_string(header.body_bytes) +
+                  " bytes is beyond every limit");
   }
+  if (header.body_bytes > body_bytes_max_) {
+    return Event::kOversized;
+  }
+  if (unread.size() - kHeaderBytes < header.body_bytes) {
+    return Event::kNeedMore;
+  }
+  frame.body = unread.substr(kHeaderBytes, header.body_bytes);
   return Event::kFrame;
 }
 
 std::size_t FrameReader::peek(std::span<Frame> frames) const {
   std::size_t count = 0;
   std::string_view unread(buffer_.data() + begin_, end_ - begin_);
-  while (skip_ == 0 && count < frames.size() && unread.size() >= kHeaderBytes) {
-    const Result<Header> header = decode_header(unread.substr(0, kHeaderBytes));
-    if (!header || header->body_bytes > unread.size() - kHeaderBytes) break;
-    if (std::uint32_t{header->ext_bytes} + header->key_bytes > header->body_bytes) break;
-    frames[count++] = {*header, unread.substr(kHeaderBytes, header->body_bytes)};
-    unread.remove_prefix(kHeaderBytes + header->body_bytes);
+  Status ignored;
+  while (skip_ == 0 && status_.ok() && count < frames.size() && !unread.empty() &&
+         cut(unread, frames[count], ignored) == Event::kFrame) {
+    unread.remove_prefix(kHeaderBytes + frames[count].body.size());
+    ++count;
   }
   return count;
+}
+
+FrameReader::Event FrameReader::take(const Frame& peeked) {
+  frame_ = peeked;
+  const std::string_view header(buffer_.data() + begin_, kHeaderBytes);
+  KV_CHECK(peeked.body.data() == header.data() + kHeaderBytes);
+  if ((peeked.header.flags & kFlagCrc) != 0 &&
+      frame_crc(header, peeked.body) != peeked.header.crc) {
+    status_ = Status(Code::kBadFrame, "could not read frame: its checksum does not match");
+    return Event::kBroken;
+  }
+  begin_ += kHeaderBytes + peeked.body.size();
+  return Event::kFrame;
 }
 
 FrameReader::Event FrameReader::next() {
@@ -227,38 +259,17 @@ FrameReader::Event FrameReader::next() {
   if (skip_ > 0 || unread.empty()) {
     return Event::kNeedMore;
   }
-  frame_ = Frame{};  // whatever is refused below, it is not the frame before
-  // Garbage is refused at its first byte, not after a whole header of it.
-  if (!receives(peer_, static_cast<Kind>(unread[0]))) {
-    return fail("its first byte is not of a kind this side receives");
+  Frame frame;
+  const Event event = cut(unread, frame, status_);
+  if (event == Event::kFrame) {
+    return take(frame);
   }
-  if (unread.size() < kHeaderBytes) {
-    return Event::kNeedMore;
-  }
-  Result<Header> header = decode_header(unread.substr(0, kHeaderBytes));
-  if (!header) {
-    status_ = header.error();
-    return Event::kBroken;
-  }
-  frame_ = Frame{*header, {}};
-  if (judge_header() == Event::kBroken) {
-    return Event::kBroken;
-  }
-  if (header->body_bytes > body_bytes_max_) {
+  frame_ = frame;
+  if (event == Event::kOversized) {
     begin_ += kHeaderBytes;
-    skip_ = header->body_bytes;
-    return Event::kOversized;
+    skip_ = frame.header.body_bytes;
   }
-  if (unread.size() - kHeaderBytes < header->body_bytes) {
-    return Event::kNeedMore;
-  }
-  frame_.body = unread.substr(kHeaderBytes, header->body_bytes);
-  if ((header->flags & kFlagCrc) != 0 &&
-      frame_crc(unread.substr(0, kHeaderBytes), frame_.body) != header->crc) {
-    return fail("its checksum does not match");
-  }
-  begin_ += kHeaderBytes + header->body_bytes;
-  return Event::kFrame;
+  return event;
 }
 
 }  // namespace edged::wire

@@ -103,9 +103,11 @@ class FrameReader {
   void feed(std::string_view bytes);
 
   Event next();
-  // The whole frames that are there behind the current one, for who wants to prepare for them;
-  // next() may still refuse them. Valid as long as frame(). At most `frames.size()`; how many.
+  // The whole frames that are there behind the current one, for who wants to prepare for them.
+  // Valid as long as frame(). At most `frames.size()`; how many.
   std::size_t peek(std::span<Frame> frames) const;
+  // As next(), for the first of those that peek() found and that were not taken yet.
+  Event take(const Frame& peeked);
   const Frame& frame() const { return frame_; }
   // Of the broken frame, as far as it was understood: its id and opcode are worth echoing. All 0 if
   // its kind was wrong already.
@@ -119,8 +121,9 @@ class FrameReader {
   std::size_t buffer_bytes() const { return buffer_.size(); }
 
  private:
-  Event fail(std::string message);
-  Event judge_header();
+  // Reads the frame that `unread`, which is not empty, begins with; all of it but the checksum is
+  // judged. `why` is set if the answer is kBroken.
+  Event cut(std::string_view unread, Frame& frame, Status& why) const;
 
   Peer peer_;
   std::uint32_t body_bytes_max_;

@@ -3,6 +3,7 @@
 #include "proto/wire/message.h"
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "proto/base/check.h"
@@ -53,17 +54,58 @@ constexpr std::pair<Opcode, std::string_view> kOpcodeNames[] = {
     {Opcode::kTokenRevoke, "token_revoke"},
 };
 
-void append_answer(Kind kind, const Response& response, std::string& out) {
+std::size_t begin_answer(Kind kind,
+                         Opcode opcode,
+                         std::uint16_t flags,
+                         std::uint32_t id,
+                         Code status,
+                         std::string& out) {
   Header header;
   header.kind = kind;
-  header.opcode = static_cast<std::uint8_t>(response.opcode);
-  header.flags = response.flags;
-  header.id = response.id;
-  header.key_bytes = static_cast<std::uint16_t>(response.status);
-  const std::size_t start = begin_frame(header, out);
+  header.opcode = static_cast<std::uint8_t>(opcode);
+  header.flags = flags;
+  header.id = id;
+  header.key_bytes = static_cast<std::uint16_t>(status);
+  return begin_frame(header, out);
+}
+
+void append_answer(Kind kind, const Response& response, std::string& out) {
+  const std::size_t start =
+      begin_answer(kind, response.opcode, response.flags, response.id, response.status, out);
   const std::uint16_t ext_bytes = append_fields(response.fields, out);
   out.append(response.value);
   finish_frame(start, ext_bytes, out);
+}
+
+// An item up to its value; `rest` is what follows.
+struct ItemParts {
+  PlainItem item;
+  std::string_view ext, rest;
+};
+// Nothing if it is cut short or reserved bits are set.
+std::optional<ItemParts> cut_item(std::string_view bytes) {
+  ByteReader reader(bytes);
+  ItemParts parts;
+  parts.item.opcode = static_cast<Opcode>(reader.u8());
+  const std::uint8_t reserved = reader.u8();
+  parts.item.status = static_cast<Code>(reader.u16());
+  const std::uint16_t key_bytes = reader.u16();
+  const std::uint16_t ext_bytes = reader.u16();
+  const std::uint32_t value_bytes = reader.u32();
+  parts.ext = reader.bytes(ext_bytes);
+  parts.item.key = reader.bytes(key_bytes);
+  parts.item.value = reader.bytes(value_bytes);
+  if (reader.failed() || reserved != 0) return std::nullopt;
+  parts.rest = bytes.substr(bytes.size() - reader.remaining());
+  return parts;
+}
+
+void append_item_header(const PlainItem& item, std::string& out) {
+  KV_CHECK(item.key.size() <= kKeyBytesMax && item.value.size() <= kFragmentedItemsBytesMax);
+  append_u16(out, static_cast<std::uint8_t>(item.opcode));  // and a reserved byte
+  append_u16(out, static_cast<std::uint16_t>(item.status));
+  append_u32(out, static_cast<std::uint32_t>(item.key.size()));  // and no fields
+  append_u32(out, static_cast<std::uint32_t>(item.value.size()));
 }
 
 }  // namespace
@@ -104,13 +146,8 @@ void append_plain_response(const Header& request,
                            Code status,
                            std::string_view value,
                            std::string& out) {
-  Header header;
-  header.kind = Kind::kResponse;
-  header.opcode = request.opcode;
-  header.flags = request.flags & kFlagCrc;
-  header.id = request.id;
-  header.key_bytes = static_cast<std::uint16_t>(status);
-  const std::size_t start = begin_frame(header, out);
+  const std::size_t start = begin_response(
+      static_cast<Opcode>(request.opcode), request.flags & kFlagCrc, request.id, status, out);
   out.append(value);
   finish_frame(start, 0, out);
 }
@@ -120,17 +157,22 @@ void append_push(const Response& push, std::string& out) {
 }
 
 void append_item(const Item& item, std::string& out) {
-  KV_CHECK(item.key.size() <= kKeyBytesMax && item.value.size() <= kFragmentedItemsBytesMax);
   const std::size_t start = out.size();
-  append_u8(out, static_cast<std::uint8_t>(item.opcode));
-  append_u8(out, 0);
-  append_u16(out, static_cast<std::uint16_t>(item.status));
-  append_u16(out, static_cast<std::uint16_t>(item.key.size()));
-  append_u16(out, 0);
-  append_u32(out, static_cast<std::uint32_t>(item.value.size()));
+  append_item_header({item.opcode, item.status, item.key, item.value}, out);
   patch_u16(out, start + kItemExtBytesAt, append_fields(item.fields, out));
   out.append(item.key);
   out.append(item.value);
+}
+
+void append_plain_item(const PlainItem& item, std::string& out) {
+  append_item_header(item, out);
+  out.append(item.key);
+  out.append(item.value);
+}
+
+std::size_t begin_response(
+    Opcode opcode, std::uint16_t flags, std::uint32_t id, Code status, std::string& out) {
+  return begin_answer(Kind::kResponse, opcode, flags, id, status, out);
 }
 
 std::size_t item_bytes(const Item& item) {
@@ -172,28 +214,27 @@ bool ItemReader::next(Item& item) {
   if (!status_.ok() || rest_.empty()) {
     return false;
   }
-  ByteReader reader(rest_);
-  item.opcode = static_cast<Opcode>(reader.u8());
-  const std::uint8_t reserved = reader.u8();
-  item.status = static_cast<Code>(reader.u16());
-  const std::uint16_t key_bytes = reader.u16();
-  const std::uint16_t ext_bytes = reader.u16();
-  const std::uint32_t value_bytes = reader.u32();
-  const std::string_view ext = reader.bytes(ext_bytes);
-  item.key = reader.bytes(key_bytes);
-  item.value = reader.bytes(value_bytes);
-  if (reader.failed() || reserved != 0) {
+  const std::optional<ItemParts> parts = cut_item(rest_);
+  if (!parts) {
     status_ =
         Status(Code::kBadFrame, "could not read item: it is cut short or reserved bits are set");
     return false;
   }
-  Result<Fields> fields = decode_fields(ext);
+  Result<Fields> fields = decode_fields(parts->ext);
   if (!fields) {
     status_ = fields.error().with_context("could not read item");
     return false;
   }
-  item.fields = *fields;
-  rest_.remove_prefix(rest_.size() - reader.remaining());
+  item = {parts->item.opcode, parts->item.status, *fields, parts->item.key, parts->item.value};
+  rest_ = parts->rest;
+  return true;
+}
+
+bool PlainItemReader::next(PlainItem& item) {
+  const std::optional<ItemParts> parts = cut_item(rest_);
+  if (!parts || !parts->ext.empty()) return false;
+  item = parts->item;
+  rest_ = parts->rest;
   return true;
 }
 

@@ -87,6 +87,14 @@ struct Item {
   std::string_view value;
 };
 
+// An item without fields.
+struct PlainItem {
+  Opcode opcode = Opcode::kGet;
+  Code status = Code::kOk;
+  std::string_view key;
+  std::string_view value;
+};
+
 // Requires a key of at most kKeyBytesMax and a body of at most kBodyBytesMax bytes.
 void append_request(const Request& request, std::string& out);
 void append_response(const Response& response, std::string& out);
@@ -99,6 +107,11 @@ void append_plain_response(const Header& request,
 // to, 0 if it concerns the connection.
 void append_push(const Response& push, std::string& out);
 void append_item(const Item& item, std::string& out);
+void append_plain_item(const PlainItem& item, std::string& out);
+// The header of a response; then come the bytes of its body, then finish_frame() with the position
+// that this returns. `flags` as in Response.
+std::size_t begin_response(
+    Opcode opcode, std::uint16_t flags, std::uint32_t id, Code status, std::string& out);
 
 // The bytes append_item would append.
 std::size_t item_bytes(const Item& item);
@@ -121,6 +134,19 @@ class ItemReader {
  private:
   std::string_view rest_;
   Status status_;
+};
+
+// Reads items as long as they have no fields.
+class PlainItemReader {
+ public:
+  explicit PlainItemReader(std::string_view value) : rest_(value) {}
+
+  bool at_end() const { return rest_.empty(); }
+  // False: the next item has fields or cannot be read, an ItemReader can tell which.
+  bool next(PlainItem& item);
+
+ private:
+  std::string_view rest_;
 };
 
 }  // namespace edged::wire

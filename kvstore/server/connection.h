@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,7 +57,7 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   // Its number among those whose peers are not known; 0: it never was one of them.
   std::uint64_t stranger_number() const { return stranger_number_; }
   void set_stranger_number(std::uint64_t number) { stranger_number_ = number; }
-  int native_handle() { return stream_.socket().native_handle(); }
+  int native_handle() { return stream_.native_handle(); }
   // Called once, when that happens.
   void on_known(std::function<void()> then) { on_known_ = std::move(then); }
   // Says that the node is going away, answers what still comes until the peer is silent, closes.
@@ -82,7 +83,7 @@ class Connection final : public Completion, public std::enable_shared_from_this<
   void on_hello();
   void read();
   void on_read(Error error, std::size_t count);
-  void prepare_for_frames();
+  std::size_t look_ahead(std::span<wire::Frame> ahead);
   void process();
   void wait_for_turn();
   void count_memory();

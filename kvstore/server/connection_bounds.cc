@@ -7,7 +7,6 @@
 #include "kvstore/server/connection.h"
 
 namespace edged::server {
-namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
 void Connection::look_who_it_is() {
@@ -63,8 +62,7 @@ void Connection::sweep(milliseconds now) {
     late = now - frame_since_ > limits.hello_timeout;
   } else if (draining_ && !ending_ && idle && now - last_read_ > limits.drain_silence) {
     // What the kernel holds is still read and answered; behind it the stream ends.
-    Error ignored;
-    stream_.socket().shutdown(asio::socket_base::shutdown_receive, ignored);
+    stream_.end_input();
   } else if (reading_ && reader_.in_frame()) {
     late = now > frame_deadline();
   } else if (idle) {

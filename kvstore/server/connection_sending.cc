@@ -81,17 +81,17 @@ void Connection::finish_if_done() {
 }
 
 void Connection::linger() {
-  stream_.socket().async_read_some(asio::buffer(discarded_),
-                                   [self = shared_from_this()](Error error, std::size_t) {
-                                     if (self->closed_) {
-                                       return;
-                                     }
-                                     if (error) {
-                                       self->close();
-                                     } else {
-                                       self->linger();
-                                     }
-                                   });
+  stream_.drop_some(asio::buffer(discarded_),
+                    [self = shared_from_this()](Error error, std::size_t) {
+                      if (self->closed_) {
+                        return;
+                      }
+                      if (error) {
+                        self->close();
+                      } else {
+                        self->linger();
+                      }
+                    });
 }
 
 }  // namespace edged::server

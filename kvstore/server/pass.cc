@@ -81,7 +81,7 @@ void Pass::add(Request request, Completion& completion) {
   if (!collected_) {
     collected_ = std::make_shared<Collected>(io_, life_);
     // Behind what is ready.
-    asio::post(io_, [this] { end(); });
+    if (!poller_.at_end_of_batch([this] { end(); })) asio::post(io_, [this] { end(); });
   }
   operations_ += request.plan.write.operations.size();
   if (completion.hold_back()) held_back_.push_back(request.completion);

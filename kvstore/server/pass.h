@@ -20,6 +20,7 @@
 #include "kvstore/server/reply.h"
 #include "kvstore/server/writes.h"
 #include "kvstore/storage/store.h"
+#include "proto/net/poller.h"
 
 namespace edged::server {
 
@@ -48,8 +49,9 @@ class WriteAnswers {
 
 class Pass {
  public:
-  // Both outlive the pass.
-  Pass(boost::asio::io_context& io, storage::Store& store) : io_(io), store_(store) {}
+  // All outlive the pass.
+  Pass(boost::asio::io_context& io, net::Poller& poller, storage::Store& store)
+      : io_(io), poller_(poller), store_(store) {}
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
@@ -79,6 +81,7 @@ class Pass {
   void end();
 
   boost::asio::io_context& io_;
+  net::Poller& poller_;
   storage::Store& store_;
   std::weak_ptr<void> life_;
   std::shared_ptr<Collected> collected_;  // null: nothing yet

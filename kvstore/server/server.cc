@@ -20,6 +20,7 @@
 #include "kvstore/server/strangers.h"
 #include "proto/base/log.h"
 #include "proto/net/peer.h"
+#include "proto/net/poller.h"
 
 namespace edged::server {
 namespace {
@@ -41,11 +42,12 @@ constexpr std::size_t kSweepSlicesMax = 32;
 constexpr std::chrono::minutes kSayPeriod{1};
 
 struct Reactor : std::enable_shared_from_this<Reactor> {
-  explicit Reactor(storage::Store& store) : pass(io, store) {}
+  explicit Reactor(storage::Store& store) : pass(io, poller, store) {}
 
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   asio::steady_timer sweep_timer{io};
+  net::Poller poller{io};
   Turns turns{io};
   Pass pass;
   std::unordered_set<std::shared_ptr<Connection>> connections;  // this reactor's thread only
@@ -122,7 +124,8 @@ class Server::Impl {
       reactors_.push_back(std::make_shared<Reactor>(dispatcher_.store()));
       reactors_.back()->pass.set_life(reactors_.back());
     }
-    Status listening = open_listeners();
+    Status listening = open_pollers();
+    if (listening.ok()) listening = open_listeners();
     if (!listening.ok()) {
       listeners_.clear();
       reactors_.clear();
@@ -161,6 +164,7 @@ class Server::Impl {
       asio::post(reactor->io, [&reactor = *reactor] {
         reactor.stopped = true;
         reactor.sweep_timer.cancel();
+        reactor.poller.close();
         reactor.work.reset();
       });
     }
@@ -175,6 +179,14 @@ class Server::Impl {
   std::string unix_path() const { return unix_path_; }
 
  private:
+  Status open_pollers() {
+    for (const auto& reactor : reactors_) {
+      Status opened = reactor->poller.open();
+      if (!opened.ok()) return opened;
+    }
+    return {};
+  }
+
   Status open_listeners() {
     asio::io_context& io = reactors_.front()->io;
     for (const std::string& configured : options_.listen) {
@@ -240,6 +252,7 @@ class Server::Impl {
   }
 
   void adopt(Reactor& reactor, net::Stream stream) {
+    if (!stream.is_tls()) stream.use_poller(reactor.poller);
     auto connection =
         std::make_shared<Connection>(reactor.shared_from_this(),
                                      reactor.turns,

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <utility>
 
+#include "proto/net/poller.h"
 #include "proto/net/tls.h"
 
 namespace edged::net {
@@ -27,6 +28,7 @@ class Stream {
  public:
   using Error = boost::system::error_code;
   using executor_type = Socket::executor_type;
+  using Handler = std::function<void(Error, std::size_t)>;
 
   explicit Stream(Socket socket) : socket_(std::move(socket)) {}
 
@@ -35,7 +37,12 @@ class Stream {
   // be neither).
   void use_server_tls(std::shared_ptr<TlsContext> context);
   Status use_client_tls(std::shared_ptr<TlsContext> context, const std::string& host);
-  bool is_tls() const { return layer_ != nullptr; }
+  bool is_tls() const { return layer_ != nullptr && layer_->is_tls(); }
+
+  // Let `poller` say when a plain socket can be read and written, in place of Asio; it must outlive
+  // the stream. Nothing may be under way. After close() no handler is called. The socket stays
+  // Asio's if the kernel has no room.
+  void use_poller(Poller& poller);
 
   // Only with TLS.
   template <typename Token>
@@ -82,23 +89,36 @@ class Stream {
         buffers);
   }
 
+  // As async_read_some, without a token: for a handler that can be copied.
+  void read_some(boost::asio::mutable_buffer into, Handler handler);
+
   // Sends what the kernel takes at once, and says how much that was: 0 with TLS, with nothing to
   // send, and after an error, which the next operation reports. Nothing may be being written.
   std::size_t send_now(std::string_view bytes);
 
   // Tells the peer that nothing more comes; nothing may be being written. What the peer still sends
-  // is then to be read from socket() and dropped.
+  // is then to be read by drop_some().
   void send_end();
+  // Reads what is of no interest any more, as it comes from the kernel.
+  void drop_some(boost::asio::mutable_buffer into, Handler handler);
+  // What the kernel holds can still be read; behind it the stream ends.
+  void end_input();
   void close();
 
   executor_type get_executor() { return socket().get_executor(); }
+  // Not open while a poller is used.
   Socket& socket() { return layer_ ? layer_->socket() : socket_; }
+  int native_handle() { return layer_ ? layer_->native_handle() : socket_.native_handle(); }
 
  private:
-  using Handler = std::function<void(Error, std::size_t)>;
   struct Layer {
     virtual ~Layer() = default;
+    virtual bool is_tls() const = 0;
     virtual Socket& socket() = 0;
+    virtual int native_handle() { return socket().native_handle(); }
+    virtual std::size_t send_now(std::string_view /*bytes*/) { return 0; }
+    virtual void drop_some(boost::asio::mutable_buffer into, Handler handler) = 0;
+    virtual void close() = 0;
     virtual std::string handshake_error(Error error) const = 0;
     virtual void handshake(std::function<void(Error)> handler) = 0;
     virtual void read_some(boost::asio::mutable_buffer into, Handler handler) = 0;
@@ -106,6 +126,7 @@ class Stream {
     virtual void send_end() = 0;
   };
   class TlsLayer;
+  class PolledLayer;
 
   template <typename Buffer, typename Buffers>
   static Buffer first_of(const Buffers& buffers) {

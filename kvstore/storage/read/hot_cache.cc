@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <functional>
@@ -102,6 +103,10 @@ struct alignas(64) HotCache::Shard {
     std::uint32_t pending = 0;  // writes between the two
   };
 
+  // Where the buckets are, for prefetch() without the lock: it may be late.
+  std::atomic<const Bucket*> first_bucket{nullptr};
+  std::atomic<std::size_t> bucket_mask{0};
+
   mutable std::mutex mutex;  // guards all below
   std::vector<Bucket> buckets;
   std::size_t hand = 0;  // the bucket that is looked at next when room is needed
@@ -183,6 +188,9 @@ struct alignas(64) HotCache::Shard {
   void grow() {
     std::vector<Bucket> before(std::max(kFirstBuckets, buckets.size() * 2));
     before.swap(buckets);
+    bucket_mask.store(0, std::memory_order_relaxed);
+    first_bucket.store(buckets.data(), std::memory_order_relaxed);
+    bucket_mask.store(buckets.size() - 1, std::memory_order_relaxed);
     counts.entries = 0;
     counts.bytes = 0;
     for (Bucket& bucket : before) {
@@ -264,9 +272,9 @@ HotCache::Found HotCache::find(const Key& key, Entry& entry, Ticket& ticket) {
 void HotCache::prefetch(std::span<const Key> keys) const {
   if (shard_bytes_max_ == 0) return;
   for (const Key& key : keys) {
-    Shard& shard = shard_of(key);
-    const std::lock_guard lock(shard.mutex);
-    if (!shard.buckets.empty()) __builtin_prefetch(&shard.bucket_of(key.hash));
+    const Shard& shard = shard_of(key);
+    __builtin_prefetch(shard.first_bucket.load(std::memory_order_relaxed) +
+                       (place_of(key.hash) & shard.bucket_mask.load(std::memory_order_relaxed)));
   }
   for (const Key& key : keys) {
     Shard& shard = shard_of(key);

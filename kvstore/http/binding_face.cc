@@ -9,6 +9,7 @@
 #include "kvstore/http/bulk_read.h"
 #include "kvstore/http/bulk_slots.h"
 #include "kvstore/http/key_page.h"
+#include "kvstore/http/kv_rules.h"
 #include "kvstore/http/value_sink.h"
 #include "proto/http/bearer.h"
 
@@ -22,8 +23,6 @@ using Entries = std::vector<Result<Entry>>;
 using Outcomes = std::vector<WriteOutcome>;
 using Stream = std::shared_ptr<operations::ValueStream>;
 
-// Larger values are streamed.
-constexpr std::size_t kWholeBytesMax = 64 * 1024;
 constexpr std::size_t kPieceBytes = 64 * 1024;
 // workerd loses an answer that comes before its request was read, so bodies that are too large are
 // read to their end up to here, and then refused.

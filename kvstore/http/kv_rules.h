@@ -25,6 +25,8 @@ inline constexpr std::int64_t kTtlSecondsMin = 60;
 inline constexpr std::int64_t kCacheTtlSecondsMin = 30;
 inline constexpr std::uint32_t kListLimitMax = 1000;
 inline constexpr std::size_t kBulkReadKeysMax = 100;
+// Larger values are sent in pieces, each of which costs two changes of thread.
+inline constexpr std::size_t kWholeBytesMax = 256 * 1024;
 inline constexpr std::size_t kBulkReadBytesMax = 25 * 1024 * 1024;
 
 // Why a request is refused. The binding face sends `text` as the reason phrase; it may quote what

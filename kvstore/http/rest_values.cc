@@ -17,7 +17,6 @@ using storage::WriteOutcome;
 
 constexpr std::string_view kGet = "get";
 constexpr std::string_view kDelete = "remove key";
-constexpr std::size_t kWholeBytesMax = 64 * 1024;
 
 std::vector<std::pair<std::string, std::string>> headers_of(const Entry& entry) {
   std::vector<std::pair<std::string, std::string>> headers;

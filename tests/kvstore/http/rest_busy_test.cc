@@ -36,7 +36,7 @@ TEST_F(RestBusyTest, WritesWaitForTheirTurnElsewhere) {
 }
 
 TEST_F(RestBusyTest, TooManyValuesAreReadInPieces) {
-  const std::string small(1000, 's'), large(100'000, 'l');
+  const std::string small(1000, 's'), large(300'000, 'l');
   EXPECT_EQ(put_value("small", small).status, 200);
   EXPECT_EQ(put_value("large", large).status, 200);
   expect_busy(get(value_path("large")), "429 10022 get: 'too many requests'");

@@ -54,6 +54,8 @@ TEST_F(RestValuesTest, HaveAnyBytesAndSizes) {
                                    "\0\xFF\r\n\r\n"s,
                                    std::string(64 * 1024, 'a'),
                                    std::string(64 * 1024 + 1, 'b'),
+                                   std::string(256 * 1024, 'c'),
+                                   std::string(256 * 1024 + 1, 'd'),
                                    large_value()}) {
     put_value("k", value).result();
     const Answer read = get(value_path("k"));

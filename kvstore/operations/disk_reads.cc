@@ -36,18 +36,6 @@ Result<Entry> read_all(storage::ValueReader& reader) {
   }
 }
 
-// How many items from the first on have values that fit: 1 or more.
-std::uint32_t values_that_fit(const storage::ListPage& page, const PageBounds& bounds) {
-  std::uint32_t count = 0;
-  std::uint64_t used = 0;
-  for (const storage::ListItem& item : page.items) {
-    used += item.value_bytes + (bounds.item_bytes ? bounds.item_bytes(item) : 0);
-    if (used > bounds.bytes_max && count > 0) break;
-    ++count;
-  }
-  return count;
-}
-
 }  // namespace
 
 Status check_key(std::string_view key) {
@@ -91,23 +79,6 @@ Result<std::vector<Result<Entry>>> read_entries(const storage::Store& store,
     entries.push_back(std::move(read));
   }
   return entries;
-}
-
-Result<storage::ListPage> read_page(const storage::Store& store,
-                                    storage::ListRequest request,
-                                    const PageBounds& bounds) {
-  const bool with_values = std::exchange(request.with_values, false);
-  Result<storage::ListPage> keys = store.list(request);
-  if (!keys || !with_values || keys->items.empty()) return keys;
-  request.limit = values_that_fit(*keys, bounds);
-  if (request.limit == 1 && keys->items.front().value_bytes > bounds.bytes_max) {
-    keys->complete = keys->complete && keys->items.size() == 1;
-    keys->items.resize(1);
-    keys->next_after = keys->items.front().key;
-    return keys;
-  }
-  request.with_values = true;
-  return store.list(request);
 }
 
 Result<std::unique_ptr<storage::ValueReader>> open_reader(const storage::Store& store,

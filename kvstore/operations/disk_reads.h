@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,19 +27,6 @@ Result<std::vector<Result<storage::Entry>>> read_entries(const storage::Store& s
                                                          storage::NamespaceNumber ns,
                                                          const std::vector<std::string>& keys,
                                                          std::size_t bytes_max);
-
-// What a page with values may hold: its values and what the face adds to each item.
-struct PageBounds {
-  std::size_t bytes_max = 0;
-  std::function<std::size_t(const storage::ListItem&)> item_bytes{};  // null: nothing
-};
-
-// A page that ends before it is above `bounds`, if values are wanted; a first value that is larger
-// is left out. A page of a thousand large values would not fit memory, so values are loaded only
-// for as many items. Errors: those of Store::list.
-Result<storage::ListPage> read_page(const storage::Store& store,
-                                    storage::ListRequest request,
-                                    const PageBounds& bounds);
 
 // Reads a value of a store that does not read in pieces (kUnsupported) as one piece.
 // Errors: those of Store::open_value.

@@ -15,9 +15,9 @@ using storage::Entry;
 using storage::NamespaceNumber;
 
 // Reads above this take the pool's long lane.
-constexpr std::size_t kShortBytesMax = 64 * 1024;
+constexpr std::size_t kShortBytesMax = 256 * 1024;
 constexpr std::size_t kKeysMax = 1000;
-constexpr std::size_t kPageValueBytesMax = 1024 * 1024;
+constexpr std::size_t kPageBytesMax = 1024 * 1024;
 
 Kind kind_of(const storage::Operation& operation) {
   if (std::holds_alternative<storage::Put>(operation)) return Kind::kPut;
@@ -230,11 +230,11 @@ void Operations::list(Caller caller, storage::ListRequest request, Done<storage:
   Demand demand = demand_of(Kind::kList, request.ns, request.prefix);
   if (request.with_values) demand.for_flags.add(access::Scope::kRead);
   request.reader = storage::Reader::kAnyone;
+  if (request.with_values) request.bytes_max = kPageBytesMax;
   const Status allowed = call->authorize(demand);
   if (!allowed.ok()) return call->answer(allowed);
-  call->run(Work::Length::kLong, [this, request = std::move(request)] {
-    return read_page(store_, request, {kPageValueBytesMax});
-  });
+  call->run(Work::Length::kLong,
+            [this, request = std::move(request)] { return store_.list(request); });
 }
 
 void Operations::write(Caller caller,

@@ -9,6 +9,7 @@
 
 #include "kvstore/server/admin.h"
 #include "kvstore/server/fragmented_get.h"
+#include "kvstore/server/plain_reads.h"
 #include "kvstore/server/routes.h"
 #include "kvstore/server/token_admin.h"
 #include "kvstore/server/writes.h"
@@ -128,6 +129,8 @@ bool Dispatcher::answer_now(const wire::Request& request,
       status = answer_get(store_, request, to, storage::ReadTier::kMemory, keys, out);
       break;
     case Opcode::kMultiGet:
+      status = answer_plain_multi_get(store_, request, to, keys, out);
+      if (status) break;
       // Many keys take longer than the others of this reactor are to wait: the pool's work.
       if (request.value.size() > kMultiGetHereBytesMax) break;
       status = answer_multi_get(store_, request, to, storage::ReadTier::kMemory, keys, out);

@@ -20,6 +20,9 @@ using storage::Store;
 
 // What a page of LIST may fill: the TLVs of cursor and mirror come on top.
 constexpr std::size_t kCursorBytes = 4 + wire::kKeyBytesMax + 12 + 4 + wire::kPositionBytesMax;
+// What an item of LIST has beside key, metadata and value: its header, the TLVs of version, expiry,
+// bytes of the value and whether it is cached, and the header and the padding of the metadata's.
+constexpr std::size_t kListItemBytesMax = wire::kItemHeaderBytes + 3 * 12 + 8 + 7;
 constexpr std::uint64_t kLeaseMsDefault = 10'000, kLeaseMsMax = 60'000;
 
 // The item for one key of an MGET; `read` is what the store said. Both must outlive the item.
@@ -176,44 +179,6 @@ wire::Fields entry_fields(const Entry& entry, std::uint16_t flags) {
   return fields;
 }
 
-bool is_plain_get(const wire::Frame& frame) {
-  constexpr std::uint16_t kPlainFlags = wire::kFlagCrc | wire::kFlagMetadata | wire::kFlagInfo |
-                                        wire::kFlagNoCache | wire::kFlagStaleOk;
-  const wire::Header& header = frame.header;
-  return header.opcode == static_cast<std::uint8_t>(wire::Opcode::kGet) &&
-         (header.flags & ~kPlainFlags) == 0 && header.ext_bytes == 0 && header.key_bytes > 0 &&
-         header.body_bytes == header.key_bytes && header.key_bytes <= wire::kKeyBytesMax;
-}
-
-std::optional<Code> answer_plain_get(const Store& store,
-                                     const wire::Frame& frame,
-                                     std::uint32_t body_bytes_max,
-                                     Entry& scratch,
-                                     std::string& out) {
-  const wire::Header& header = frame.header;
-  if ((header.flags & wire::kFlagInfo) != 0 && store.mirror_of(header.ns, frame.key())) {
-    return std::nullopt;  // the answer says more
-  }
-  const Status read = store.get_into(header.ns, frame.key(), ReadTier::kMemory, scratch);
-  if (read.code() == Code::kNotFound) {
-    wire::append_plain_response(header, Code::kNotFound, {}, out);
-    return Code::kNotFound;
-  }
-  if (!read.ok() || scratch.value.size() + wire::kExtBytesMax > body_bytes_max) {
-    return std::nullopt;
-  }
-  if ((header.flags & (wire::kFlagInfo | wire::kFlagMetadata)) == 0) {
-    wire::append_plain_response(header, Code::kOk, scratch.value, out);
-    return Code::kOk;
-  }
-  const ReplyTo to{.opcode = wire::Opcode::kGet,
-                   .flags = static_cast<std::uint16_t>(header.flags & wire::kFlagCrc),
-                   .id = header.id,
-                   .body_bytes_max = body_bytes_max,
-                   .quiet = false};
-  return append_reply(to, entry_fields(scratch, header.flags), scratch.value, out);
-}
-
 std::optional<Code> answer_get(Store& store,
                                const wire::Request& request,
                                const ReplyTo& to,
@@ -284,10 +249,9 @@ Code answer_list(const Store& store,
   // Who owns the prefix owns every key with it.
   MirrorTerms terms(store, request, request.ns, request.key);
   const std::size_t room = to.body_bytes_max - kCursorBytes;
-  const operations::PageBounds bounds{room, [&request](const storage::ListItem& item) {
-                                        return wire::item_bytes(list_item(item, request.flags));
-                                      }};
-  Result<storage::ListPage> page = operations::read_page(store, *list, bounds);
+  list->bytes_max = room;
+  list->item_bytes = kListItemBytesMax;
+  Result<storage::ListPage> page = store.list(*list);
   const Status confirmed = terms.confirm();
   if (!page || !confirmed.ok()) {
     const Status& why = page ? confirmed : page.error();
@@ -296,18 +260,12 @@ Code answer_list(const Store& store,
   const bool with_values = (request.flags & wire::kFlagWithValues) != 0;
   std::string items;
   std::string cursor = page->complete ? std::string() : page->next_after;
-  for (std::size_t i = 0; i < page->items.size(); ++i) {
-    const storage::ListItem& listed = page->items[i];
+  for (const storage::ListItem& listed : page->items) {
     wire::Item item = list_item(listed, request.flags);
     if ((request.flags & wire::kFlagCached) != 0) {
       item.fields.cached = store.is_cached(request.ns, listed.key) ? 1 : 0;
     }
-    const bool missing = with_values && listed.value_bytes != item.value.size();
-    if (missing || items.size() + wire::item_bytes(item) > room) {
-      if (i > 0 && !missing) {
-        cursor = page->items[i - 1].key;
-        break;
-      }
+    if (with_values && listed.value_bytes != item.value.size()) {
       drop_value(item, listed.value_bytes);
     }
     wire::append_item(item, items);

@@ -32,17 +32,6 @@ std::optional<Code> answer_multi_get(const storage::Store& store,
                                      KeyCounts& counts,
                                      std::string& out);
 
-// A GET that needs nothing but memory and the key, which is most of them: neither LEASE nor QUIET,
-// no fields, at most kKeyBytesMax bytes of key. Appends the response and returns its status, kOk or
-// kNotFound, without allocating; or nothing: then answer_get() is to be asked. `scratch` is memory
-// to be used again.
-std::optional<Code> answer_plain_get(const storage::Store& store,
-                                     const wire::Frame& frame,
-                                     std::uint32_t body_bytes_max,
-                                     storage::Entry& scratch,
-                                     std::string& out);
-bool is_plain_get(const wire::Frame& frame);
-
 // Waits for the disk: storage pool only.
 Code answer_list(const storage::Store& store,
                  const wire::Request& request,

@@ -8,6 +8,7 @@
 
 #include "kvstore/server/fragmented_get.h"
 #include "kvstore/server/operations.h"
+#include "kvstore/server/plain_reads.h"
 #include "kvstore/server/routes.h"
 #include "proto/wire/codec.h"
 

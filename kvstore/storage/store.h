@@ -72,6 +72,10 @@ struct ListRequest {
   std::uint32_t limit = 1000;  // 1..1000
   bool with_values = false;
   Reader reader = Reader::kAnyone;
+  // The page ends before its keys, metadata and values, and `item_bytes` for each item, are more
+  // than this. The value of the first item is left out if it alone is more.
+  std::size_t bytes_max = 8 * 1024 * 1024;
+  std::size_t item_bytes = 0;
 };
 
 struct ListItem {

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <thread>
 
-#include "kvstore/server/reads.h"
+#include "kvstore/server/plain_reads.h"
 #include "tests/kvstore/server_fixture.h"
 
 namespace edged::server {
@@ -244,6 +244,132 @@ TEST_F(PlainGetTest, AnswersWithoutTheDiskWhatItMay) {
   }
   EXPECT_EQ(plainly("k", 0x8000), "not plain");
   EXPECT_EQ(plainly("", 0), "not plain");
+}
+
+// An MGET of keys alone beside the same with FENCE.
+class PlainMultiGetTest : public PlainGetTest {
+ protected:
+  // The status and the number of items that all answers had; they were the same bytes.
+  std::pair<Code, std::size_t> same_both_ways(const std::string& items, std::uint32_t ns = 1) {
+    std::string slow;
+    for (const std::uint16_t flags : {std::uint16_t{0}, wire::kFlagCrc, wire::kFlagStaleOk}) {
+      Request request = make(Opcode::kMultiGet, 0, "", items);
+      request.ns = ns;
+      request.flags = flags;
+      Request fenced = request;
+      fenced.flags |= wire::kFlagFence;
+      const std::string first = ask(request);
+      slow = ask(fenced);
+      EXPECT_TRUE(first == slow) << to_string(first) << " and " << to_string(slow);
+      EXPECT_TRUE(ask(request) == slow);
+    }
+    const auto header = wire::decode_header(slow);
+    wire::ItemReader reader(std::string_view(slow).substr(wire::kHeaderBytes + header->ext_bytes));
+    std::size_t count = 0;
+    wire::Item one;
+    while (status_of(slow) == Code::kOk && reader.next(one)) ++count;
+    return {status_of(slow), count};
+  }
+
+  static std::string items_of_keys(const std::vector<std::string>& keys) {
+    std::vector<wire::Item> items;
+    for (const std::string& key : keys) items.push_back(item(Opcode::kGet, key));
+    return items_of(items);
+  }
+
+  using Answer = std::pair<Code, std::size_t>;
+};
+
+TEST_F(PlainMultiGetTest, EntriesOfEveryShape) {
+  wire::Fields fields;
+  put_all("plain", "value", fields);
+  put_all("empty", "", fields);
+  fields.metadata = "{\"a\":1}";
+  fields.ttl_ms = 3'600'000;
+  put_all("all", "value", fields);
+  ASSERT_EQ(put("large", std::string(100'000, 'v')), Code::kOk);
+  EXPECT_EQ(same_both_ways(items_of_keys({"plain", "missing", "empty", "all", "plain"})),
+            Answer(Code::kOk, 5));
+  EXPECT_EQ(same_both_ways(items_of_keys({"plain", "large", "plain"})), Answer(Code::kOk, 3));
+  EXPECT_EQ(same_both_ways(items_of_keys({"plain", ""})).first, Code::kOk);
+  EXPECT_EQ(same_both_ways(items_of_keys({"plain"}), 999).first, Code::kNamespaceNotFound);
+  EXPECT_EQ(same_both_ways("").first, Code::kInvalidArgument);
+}
+
+TEST_F(PlainMultiGetTest, AsManyKeysAsARequestMayHave) {
+  for (const std::size_t count : {31U, 32U, 33U, 64U, 250U, 1000U}) {
+    std::vector<std::string> keys;
+    for (std::size_t i = 0; i < count; ++i) keys.push_back("key " + std::to_string(i % 300));
+    ASSERT_EQ(put(keys[count / 2], "value " + std::to_string(count)), Code::kOk);
+    EXPECT_EQ(same_both_ways(items_of_keys(keys)), Answer(Code::kOk, count));
+  }
+  EXPECT_EQ(same_both_ways(items_of_keys(std::vector<std::string>(1001, "k"))).first,
+            Code::kTooLarge);
+}
+
+TEST_F(PlainMultiGetTest, AnAnswerThatDoesNotFitAFrameIsCut) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < 30; ++i) {
+    keys.push_back("k" + std::to_string(i));
+    ASSERT_EQ(put(keys.back(), std::string(60'000, 'v')), Code::kOk);
+  }
+  const Answer answer = same_both_ways(items_of_keys(keys));
+  EXPECT_EQ(answer.first, Code::kOk);
+  EXPECT_LT(answer.second, keys.size());
+}
+
+TEST_F(PlainMultiGetTest, ItemsThatAreNotPlain) {
+  ASSERT_EQ(put("k", "value"), Code::kOk);
+  wire::Item elsewhere = item(Opcode::kGet, "k");
+  elsewhere.fields.ns = 1;
+  EXPECT_EQ(same_both_ways(items_of({item(Opcode::kGet, "k"), elsewhere})), Answer(Code::kOk, 2));
+  elsewhere.fields.ns = 99;
+  EXPECT_EQ(same_both_ways(items_of({elsewhere})).first, Code::kNamespaceNotFound);
+  EXPECT_EQ(same_both_ways(items_of({item(Opcode::kPut, "k")})).first, Code::kInvalidArgument);
+  EXPECT_EQ(same_both_ways(items_of({item(Opcode::kGet, "k", "v")})).first, Code::kInvalidArgument);
+  const std::string cut = items_of({item(Opcode::kGet, "k"), item(Opcode::kGet, "key")});
+  EXPECT_EQ(same_both_ways(cut.substr(0, cut.size() - 1)).first, Code::kBadFrame);
+}
+
+TEST_F(PlainMultiGetTest, BehindAWriteOfOneOfItsKeys) {
+  constexpr std::uint32_t kRounds = 100;
+  std::string stream;
+  const std::string items = items_of_keys({"other", "k"});
+  std::vector<std::string> values;
+  for (std::uint32_t i = 0; i < kRounds; ++i) values.push_back(std::to_string(i));
+  for (std::uint32_t i = 0; i < kRounds; ++i) {
+    wire::append_request(make(Opcode::kPut, 2 * i, "k", values[i]), stream);
+    wire::append_request(make(Opcode::kMultiGet, 2 * i + 1, "", items), stream);
+  }
+  ASSERT_TRUE(client_->send(stream));
+  for (std::uint32_t i = 0; i < 2 * kRounds; ++i) {
+    const test::RawClient::Reply reply = client_->reply();
+    ASSERT_EQ(reply.status(), Code::kOk);
+    if (reply.header.id % 2 == 0) continue;
+    const std::vector<wire::Item> got = reply.items();
+    ASSERT_EQ(got.size(), 2U);
+    EXPECT_EQ(got[1].value, values[reply.header.id / 2]);
+  }
+}
+
+// Asked of the function itself, so that it is certain which way was taken.
+TEST_F(PlainMultiGetTest, IsAnsweredFromMemory) {
+  ASSERT_EQ(put("k", "value"), Code::kOk);
+  const auto plainly = [&](const std::string& items, std::uint16_t flags) {
+    Request request = make(Opcode::kMultiGet, 5, "", items);
+    request.flags = flags;
+    operations::KeyCounts counts;
+    std::string out = "before";
+    const auto status = answer_plain_multi_get(
+        *store_, request, reply_to(request, wire::kBodyBytesMax), counts, out);
+    EXPECT_EQ(out == "before", !status.has_value());
+    EXPECT_EQ(counts.hits + counts.misses > 0, status.has_value());
+    return status.has_value();
+  };
+  EXPECT_TRUE(plainly(items_of_keys({"k", "missing"}), 0));
+  EXPECT_FALSE(plainly(items_of_keys({"k"}), wire::kFlagInfo));
+  EXPECT_FALSE(plainly(items_of_keys({"k"}), wire::kFlagQuiet));
+  EXPECT_FALSE(plainly("", 0));
 }
 
 }  // namespace

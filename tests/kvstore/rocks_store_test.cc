@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store's contract (kvstore/storage/store.h) on RocksDB: expiry, conditions, versions,
-// namespaces, lists and bounds.
+// namespaces and bounds.
 #include <gmock/gmock.h>
 
 #include <atomic>
@@ -250,67 +250,6 @@ TEST_F(RocksStoreTest, NamespaceIdsAndTitlesAreUniqueAndChecked) {
   EXPECT_EQ(store_->create_namespace("u", "0011").code(), Code::kInvalidArgument);
   EXPECT_EQ(store_->create_namespace("u", std::string(32, 'A')).code(), Code::kInvalidArgument);
   EXPECT_EQ(store_->find_namespace("nobody").code(), Code::kNamespaceNotFound);
-}
-
-TEST_F(RocksStoreTest, ListsByPrefixInByteOrderPageByPage) {
-  for (const char* key : {"b", "a", "ab", "aa", "\xff", "a\xff", "a\xff\xff"}) put(key, "12345");
-  const auto other = store_->create_namespace("other", "");
-  Put operation = put_of("a0", "x");
-  operation.ns = other->number;
-  write(operation);
-  std::vector<std::string> keys;
-  ListRequest request{ns_, "a", "", 2, false};
-  for (int pages = 0; pages < 10; ++pages) {
-    const auto page = store_->list(request);
-    ASSERT_TRUE(page);
-    for (const auto& item : page->items) {
-      keys.push_back(item.key);
-      EXPECT_EQ(item.value_bytes, 5U);
-      EXPECT_TRUE(item.entry.value.empty());
-    }
-    if (page->complete) break;
-    request.start_after = page->next_after;
-  }
-  EXPECT_THAT(keys, ::testing::ElementsAre("a", "aa", "ab", "a\xff", "a\xff\xff"));
-  request = {ns_, "", "b", 1000, true};
-  EXPECT_EQ(store_->list(request)->items.at(0).entry.value, "12345");
-  request.limit = 1001;
-  EXPECT_EQ(store_->list(request).code(), Code::kInvalidArgument);
-}
-
-TEST_F(RocksStoreTest, AListOverManyExpiredEntriesEndsEarlyWithACursor) {
-  for (int batch = 0; batch < 3; ++batch) {
-    Write write;
-    for (int i = 0; i < 5000; ++i) {
-      char key[16];
-      std::snprintf(key, sizeof(key), "k%05d", batch * 5000 + i);
-      Put operation = put_of(key, "v");
-      operation.ttl = seconds(1);
-      write.operations.push_back(operation);
-    }
-    std::promise<Code> promise;
-    store_->submit(std::move(write), [&](auto result) { promise.set_value(result.code()); });
-    ASSERT_EQ(promise.get_future().get(), Code::kOk);
-  }
-  put("z", "alive");
-  clock_.advance(seconds(2));
-  const auto page = store_->list({ns_, "", "", 10, false});
-  ASSERT_TRUE(page);
-  EXPECT_TRUE(page->items.empty());
-  EXPECT_FALSE(page->complete);
-  EXPECT_EQ(page->next_after, "k09999");
-  const auto rest = store_->list({ns_, "", page->next_after, 10, false});
-  ASSERT_EQ(rest->items.size(), 1U);
-  EXPECT_EQ(rest->items[0].key, "z");
-  EXPECT_TRUE(rest->complete);
-}
-
-TEST_F(RocksStoreTest, AListWithLargeValuesEndsEarly) {
-  for (int i = 0; i < 4; ++i) put("k" + std::to_string(i), std::string(5 << 20, 'v'));
-  const auto page = store_->list({ns_, "", "", 1000, true});
-  ASSERT_TRUE(page);
-  EXPECT_EQ(page->items.size(), 2U);
-  EXPECT_FALSE(page->complete);
 }
 
 TEST_F(RocksStoreTest, AFullQueueAnswersBusyOnTheCallersThread) {

@@ -74,19 +74,23 @@ class MemoryStore : public storage::Store {
       return no_namespace();
     }
     storage::ListPage page;
+    std::size_t bytes = 0;
     for (const auto& [key, entry] : entries_) {
       if (key.first != request.ns || !key.second.starts_with(request.prefix) ||
           (!request.start_after.empty() && key.second <= request.start_after) ||
           find(key.first, key.second) == nullptr) {
         continue;
       }
-      if (page.items.size() == request.limit) {
+      const std::size_t value_bytes = request.with_values ? entry.value.size() : 0;
+      bytes += key.second.size() + entry.metadata.size() + value_bytes + request.item_bytes;
+      const bool fits = bytes <= request.bytes_max;
+      if (page.items.size() == request.limit || (!fits && !page.items.empty())) {
         page.complete = false;
         page.next_after = page.items.back().key;
         break;
       }
       storage::ListItem item{key.second, entry, entry.value.size()};
-      if (!request.with_values) {
+      if (!request.with_values || !fits) {
         item.entry.value.clear();
       }
       page.items.push_back(std::move(item));

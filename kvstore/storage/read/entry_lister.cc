@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::uint32_t kLimitMax = 1000;
 constexpr std::size_t kSkippedMax = 10'000;
-constexpr std::size_t kPageBytesMax = 8 * 1024 * 1024;
 constexpr std::chrono::milliseconds kTimeMax{5};
 constexpr std::size_t kStepsPerTimeCheck = 64;
 // Read ahead only where whole values are wanted; a page of keys is short.
@@ -87,6 +86,10 @@ Result<ListPage> list_entries(const Database& database,
   ListPage page;
   std::size_t skipped = 0;
   std::size_t bytes = 0;
+  const auto end_page = [&page] {
+    page.complete = false;
+    return std::move(page);
+  };
   for (it->Seek(start); it->Valid(); it->Next()) {
     if (request.reader == Reader::kAnyone &&
         is_reserved({it->key().data() + kPrefixBytes, it->key().size() - kPrefixBytes})) {
@@ -94,27 +97,30 @@ Result<ListPage> list_entries(const Database& database,
       if (!it->Valid()) break;
     }
     const bool full =
-        page.items.size() >= request.limit || skipped >= kSkippedMax || bytes >= kPageBytesMax;
+        page.items.size() >= request.limit || skipped >= kSkippedMax || bytes >= request.bytes_max;
     const std::size_t steps = skipped + page.items.size();
     const bool late = steps != 0 && steps % kStepsPerTimeCheck == 0 && clock.boot_now() > deadline;
-    if (full || late) {
-      page.complete = false;
-      return page;
-    }
+    if (full || late) return end_page();
     const std::string_view stored_key(it->key().data(), it->key().size());
     const auto record = decode_record(stored_key, {it->value().data(), it->value().size()});
     if (!record) return record.error();
-    page.next_after = stored_key.substr(kPrefixBytes);
+    const std::string_view key = stored_key.substr(kPrefixBytes);
     if (is_expired(record->header.expiry_ms, now_ms)) {
+      page.next_after = key;
       ++skipped;
       continue;
     }
-    ListItem item;
-    item.key = page.next_after;
-    Status status = fill_item(database, options, prefix, *record, request.with_values, item);
+    const std::size_t without_value = key.size() + record->metadata.size() + request.item_bytes;
+    const std::uint64_t value_bytes = request.with_values ? record->value_bytes() : 0;
+    const bool fits = bytes + without_value + value_bytes <= request.bytes_max;
+    if (!fits && !page.items.empty()) return end_page();
+    page.next_after = key;
+    ListItem& item = page.items.emplace_back();
+    item.key = key;
+    const bool with_value = request.with_values && fits;
+    Status status = fill_item(database, options, prefix, *record, with_value, item);
     if (!status.ok()) return status;
-    bytes += item.key.size() + item.entry.value.size() + item.entry.metadata.size();
-    page.items.push_back(std::move(item));
+    bytes = fits ? bytes + without_value + value_bytes : request.bytes_max;
   }
   if (!it->status().ok()) return from_rocksdb(it->status(), "could not list");
   return page;

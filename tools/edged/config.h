@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "proto/base/log.h"
+#include "tools/edged/machine_memory.h"
 #include "worker/upstream/json_fields.h"
 
 namespace edged::config {
@@ -31,8 +32,8 @@ struct Node {
   std::string data_dir = "/var/lib/edged";
   std::string durability = "wal";
   std::string recovery = "strict";
-  std::uint64_t memory_budget_bytes = 256ULL << 20;
-  // Of memory_budget_bytes. Absent: an eighth of it, as far as that leaves the engine its least.
+  std::uint64_t memory_budget_bytes = default_memory_budget_bytes();
+  // Of memory_budget_bytes. Absent: half of it, as far as that leaves the engine its least.
   std::optional<std::uint64_t> hot_cache_bytes;
   std::uint64_t disk_quota_bytes = 0;  // 0: none
   std::uint64_t disk_reserve_bytes = 64ULL << 20;

@@ -17,7 +17,7 @@ constexpr std::uint64_t kBallastBytes = 32ULL << 20;
 
 // What the storage engine is left with at least.
 constexpr std::uint64_t kEngineBytesMin = 8ULL << 20;
-constexpr std::uint64_t kHotCacheShare = 8;
+constexpr std::uint64_t kHotCacheShare = 2;
 
 std::uint64_t hot_cache_bytes(const config::Node& node) {
   if (node.hot_cache_bytes) return *node.hot_cache_bytes;

@@ -140,18 +140,27 @@ void Connection::read() {
   }
   reading_ = true;
   const std::span<char> space = reader_.prepare();
-  stream_.read_some(
-      asio::buffer(space.data(), space.size()),
-      [self = shared_from_this(), room = space.size()](Error error, std::size_t count) {
-        self->reading_ = false;
-        self->had_share_ = count == room;  // more is there
-        if (!self->closed_) {
-          self->on_read(error, count);
-        }
-      });
+  const auto done = [this, room = space.size()](Error error, std::size_t count) {
+    reading_ = false;
+    had_share_ = count == room;  // more is there
+    if (!closed_) {
+      on_read(error, count);
+    }
+  };
+  const asio::mutable_buffer into = asio::buffer(space.data(), space.size());
+  if (stream_.is_polled()) {
+    // Small enough for a std::function to keep it without allocating. It is not called after
+    // close(), before which nobody destroys this object.
+    stream_.read_some(into, done);
+  } else {
+    stream_.read_some(into, [self = shared_from_this(), done](Error error, std::size_t count) {
+      done(error, count);
+    });
+  }
 }
 
 void Connection::on_read(Error error, std::size_t count) {
+  const auto self = shared_from_this();  // it may close
   if (error && error != asio::error::eof) {
     close();
     return;
@@ -223,6 +232,9 @@ void Connection::process() {
   std::optional<std::chrono::steady_clock::time_point> until;  // the share begins at the first look
   for (std::size_t frames = 1; hello_done_ && !waits_for_turn_ && may_read(); ++frames) {
     if (taken == cut) {
+      if (!reader_.in_frame()) {
+        return;
+      }
       cut = look_ahead(ahead);
       taken = 0;
     }

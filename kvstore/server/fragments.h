@@ -59,6 +59,7 @@ class Fragments {
   std::size_t pending_bytes() const;
   // Of items kept.
   std::size_t memory_bytes() const;
+  bool empty() const { return open_.empty(); }
 
  private:
   struct Assembly {

@@ -60,6 +60,7 @@ Session::Session(Dispatcher& dispatcher,
     : dispatcher_(dispatcher),
       pass_(pass),
       limits_(limits),
+      least_out_max_(std::min({limits.stranger_out_bytes_max, kTightBytes, limits.out_bytes_max})),
       completion_(completion),
       gate_(access),
       fragments_(dispatcher.store(), dispatcher.pool(), completion),
@@ -73,6 +74,8 @@ void Session::close() {
 }
 
 bool Session::may_take(std::size_t out_bytes) const {
+  // Every request under way has bytes, so there is none: most often, and asked for each request.
+  if (bytes_ + answer_bytes_ == 0 && fragments_.empty() && out_bytes < least_out_max_) return true;
   const bool tight = dispatcher_.memory().tight();
   const std::size_t out_max = !known_ ? limits_.stranger_out_bytes_max
                               : tight ? kTightBytes

@@ -130,6 +130,7 @@ class Session {
   Dispatcher& dispatcher_;
   Pass& pass_;
   const Limits& limits_;
+  const std::size_t least_out_max_;  // so much may always wait to be sent
   const std::weak_ptr<Completion> completion_;
   std::uint32_t body_bytes_max_ = wire::kBodyBytesMax;
 

@@ -43,6 +43,7 @@ class Stream {
   // the stream. Nothing may be under way. After close() no handler is called. The socket stays
   // Asio's if the kernel has no room.
   void use_poller(Poller& poller);
+  bool is_polled() const { return layer_ != nullptr && !layer_->is_tls(); }
 
   // Only with TLS.
   template <typename Token>

@@ -149,11 +149,11 @@ class Lab:
             raise RuntimeError(done.stderr)
         return done.stdout.strip()
 
-    def pgbench(self, script, name, variables):
+    def pgbench(self, script, name, variables, clients=1):
         path = self.directory / name
         path.write_text(script)
         defines = [part for key, value in variables.items() for part in ("-D", "%s=%s" % (key, value))]
-        return subprocess.Popen([binaries() / "pgbench", "-n", "-M", "prepared", "-c", "1", "-T", str(self.seconds),
+        return subprocess.Popen([binaries() / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-T", str(self.seconds),
                                  "-f", path, *defines, self.cluster.url("lab")],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -170,9 +170,11 @@ class Lab:
             holder.stdin.write("begin isolation level repeatable read;\nselect 1;\n")
             holder.stdin.flush()
         programs = []
-        if mode != "drain":
+        if mode == "steady":
+            programs.append(self.pgbench(shape.send(batch) + "\n" + shape.consume(batch), "steady", shape.variables, 2))
+        if mode in ("both", "send"):
             programs.append(self.pgbench(shape.send(batch), "send", {}))
-        if mode != "send":
+        if mode in ("both", "drain"):
             programs.append(self.pgbench(shape.consume(batch), "consume", shape.variables))
         for program in programs:
             output, _ = program.communicate()
@@ -195,7 +197,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--batches", default="1,10,100,2000")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--modes", default="both", help="of both, send, drain; separated by commas")
+    parser.add_argument("--modes", default="both", help="of both, steady, send, drain; separated by commas")
     parser.add_argument("--snapshots", default="none,held")
     parser.add_argument("--shapes", default="edged,pgmq,river")
     parser.add_argument("--json", action="store_true")

@@ -7,11 +7,8 @@
 #include "worker/http/http_client.h"
 #include "worker/mail/maildir.h"
 #include "worker/mail/rate_limited.h"
-#include "worker/mail/resend.h"
-#include "worker/mail/smtp.h"
 
 namespace edged {
-namespace {
 
 mail::SmtpOptions smtp_options(const config::Mail& mail) {
   mail::SmtpOptions options;
@@ -32,6 +29,8 @@ mail::ResendOptions resend_options(const config::Mail& mail) {
   options.ca_file = mail.tls_ca;
   return options;
 }
+
+namespace {
 
 std::unique_ptr<mail::Transport> make_bare(boost::asio::any_io_executor executor,
                                            const config::Config& config) {

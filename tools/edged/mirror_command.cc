@@ -2,7 +2,6 @@
 // edged mirror check: whether the tables of mirror.rules are there, and whether PostgreSQL and the
 // role allow logical replication of them; edged mirror status and drop.
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
@@ -14,11 +13,10 @@
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
 #include "tools/edged/mirror_admin.h"
+#include "tools/edged/mirror_inspection.h"
 #include "tools/edged/mirror_parts.h"
 #include "tools/edged/postgres_options.h"
-#include "worker/db/pg_replication.h"
 #include "worker/mirror/catalogue.h"
-#include "worker/mirror/slot.h"
 
 namespace edged {
 namespace {
@@ -27,49 +25,6 @@ struct MirrorArguments {
   Flags flags;
   bool json = false;
 };
-
-struct MirrorReport {
-  mirror::Catalogue catalogue;
-  mirror::ServerFacts facts;
-  std::vector<std::string> obstacles;
-};
-
-// Whether mirror.url is the way to the database that postgres.url names.
-boost::asio::awaitable<Status> try_mirror_url(db::PgPool& pool, db::PgConnectOptions options) {
-  auto connection = co_await db::PgReplicationConnection::connect(
-      co_await boost::asio::this_coro::executor, std::move(options));
-  if (!connection) co_return connection.error().with_context("mirror.url");
-  Result<mirror::System> system = co_await mirror::identify_system(**connection);
-  if (!system) co_return system.error().with_context("mirror.url");
-  Status same = co_await mirror::check_same_database(pool, *std::move(system));
-  co_return same;
-}
-
-boost::asio::awaitable<Result<MirrorReport>> inspect(db::PgPool& pool,
-                                                     const config::Config& config,
-                                                     const std::vector<mirror::Rule>& rules) {
-  MirrorReport report;
-  Result<mirror::Catalogue> catalogue = co_await mirror::read_catalogue(pool, rules);
-  if (!catalogue) co_return catalogue.error();
-  report.catalogue = *std::move(catalogue);
-  Result<mirror::ServerFacts> facts = co_await mirror::read_server_facts(pool);
-  if (!facts) co_return facts.error();
-  report.facts = *std::move(facts);
-  Result<std::vector<std::string>> obstacles =
-      co_await mirror_obstacles(mirror_options(config, ""), report.facts, report.catalogue, pool);
-  if (!obstacles) co_return obstacles.error();
-  report.obstacles = *std::move(obstacles);
-  if (config.mirror.url.empty()) co_return report;
-  db::PgConnectOptions options = replication_options(config);
-  options.application_name = "edged mirror";
-  const Status direct = co_await try_mirror_url(pool, std::move(options));
-  if (direct.code() == Code::kInvalidArgument || direct.code() == Code::kDenied) {
-    report.obstacles.push_back(direct.message());
-  } else if (!direct.ok()) {
-    co_return direct;
-  }
-  co_return report;
-}
 
 std::string identity_of(const mirror::Table& table) {
   if (table.identity == mirror::ReplicaIdentity::kFull) return "the whole row";
@@ -130,7 +85,7 @@ int check_now(const MirrorArguments& arguments) {
   db::PgPoolOptions options = pool_options(*config, "edged mirror");
   options.size = 1;
   db::PgPool pool(io.get_executor(), options, metrics);
-  const Result<MirrorReport> report = net::run_until_done(io, inspect(pool, *config, rules));
+  const Result<MirrorReport> report = net::run_until_done(io, inspect_mirror(pool, *config, rules));
   if (!report) {
     log::print("edged mirror: " + report.error().message());
     return exit_code_of(report.code());

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "proto/base/hex.h"
-#include "proto/base/secret_file.h"
 #include "proto/net/spawn.h"
 #include "tools/edged/mail_transport.h"
 #include "tools/edged/postgres_options.h"
+#include "tools/edged/upstream_parts.h"
 
 namespace edged {
 namespace {
@@ -24,39 +24,6 @@ std::unique_ptr<net::Client> make_kv_client(boost::asio::any_io_executor executo
   options.call_timeout = config.worker.node_timeout;
   options.connect_timeout = std::min(options.connect_timeout, options.call_timeout);
   return std::make_unique<net::Client>(std::move(executor), std::move(options));
-}
-
-http::HttpClientOptions http_client_options(const config::Config& config) {
-  http::HttpClientOptions options;
-  options.ca_file = config.upstream.tls_ca;
-  options.proxy = config.upstream.proxy;
-  options.redirect_hosts = config.upstream.redirects;
-  return options;
-}
-
-// The token of upstream.token_file, as it is now; null: there is no such file.
-std::function<std::string()> current_token(const config::Upstream& from) {
-  if (from.token_file.empty()) return nullptr;
-  const auto file = std::make_shared<SecretFile>(from.token_file, "upstream.token_file");
-  return [file] {
-    const Result<std::string> secret = file->get();
-    return secret ? *secret : std::string();
-  };
-}
-
-std::unique_ptr<upstream::AttemptSource> make_source(http::HttpClient& client,
-                                                     const config::Config& config) {
-  const config::Upstream& from = config.upstream;
-  if (from.type == "json") {
-    upstream::JsonReading reading{
-        from.fields, from.defaults, {from.zero_words, from.cancelled_values}};
-    upstream::JsonOptions options{
-        from.url, from.token, std::move(reading), from.timeout, current_token(from)};
-    return std::make_unique<upstream::JsonSource>(client, std::move(options));
-  }
-  upstream::ScraperOptions options{
-      from.url, from.token, from.timeout, current_token(from), from.zero_words};
-  return std::make_unique<upstream::ScraperSource>(client, std::move(options));
 }
 
 upstream::FetcherOptions fetcher_options(const config::Config& config) {
@@ -132,8 +99,8 @@ WorkerParts::WorkerParts(boost::asio::any_io_executor executor,
 
 void WorkerParts::make_upstream(boost::asio::any_io_executor executor,
                                 const config::Config& config) {
-  http_client = std::make_unique<http::HttpClient>(executor, http_client_options(config));
-  source = make_source(*http_client, config);
+  http_client = std::make_unique<http::HttpClient>(executor, upstream_client_options(config));
+  source = make_upstream_source(*http_client, config);
   fetcher = std::make_unique<upstream::Fetcher>(
       executor, *source, fetcher_options(config), clock, metrics);
 }

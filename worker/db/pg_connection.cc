@@ -358,6 +358,9 @@ bool PgConnection::reusable() const {
 bool PgConnection::read_only() const {
   return impl_->read_only();
 }
+int PgConnection::backend_pid() const {
+  return PQbackendPID(impl_->raw());
+}
 void PgConnection::retire() {
   impl_->retire();
 }

@@ -57,6 +57,9 @@ class PgConnection {
   bool reusable() const;
   // True once the server refused to write: it has become a standby, and another one is the primary.
   bool read_only() const;
+  // The server process that the other side named when it connected. A pooler names none of the
+  // server's.
+  int backend_pid() const;
   // What is under way is the last that is said over it.
   void retire();
   // Ends a statement under way with kUnknownOutcome. The connection is of no use afterwards.

@@ -94,6 +94,13 @@ Delivery SmtpTransport::send(const Message& message, bool wants_conversation) {
   return delivery;
 }
 
+Delivery SmtpTransport::probe() {
+  const Result<std::string> secret = password();
+  if (!secret) return {Delivery::Outcome::kMisconfigured, secret.error().message(), {}};
+  SmtpSession session(options_, stopping_);
+  return session.probe(*secret);
+}
+
 boost::asio::awaitable<Delivery> SmtpTransport::deliver(Parcel parcel, Attempt) {
   boost::asio::awaitable<Delivery> task = send_later(this, std::move(parcel));
   Delivery delivery =

@@ -57,6 +57,9 @@ class SmtpTransport final : public Transport {
 
   // The same on the caller's thread. Blocks.
   Delivery send(const Message& message, bool wants_conversation);
+  // Everything up to a mail: connects, negotiates TLS, logs in, and says NOOP. kAccepted: the
+  // server would take mails from here. Blocks.
+  Delivery probe();
 
  private:
   std::unique_ptr<SmtpSession> take_session();

@@ -139,15 +139,19 @@ void SmtpSession::set_options() {
   set_security();
 }
 
-CURLcode SmtpSession::perform(const Message& message) {
-  const std::unique_ptr<curl_slist, FreeList> to(curl_slist_append(nullptr, recipient_.c_str()));
-  KV_CHECK(to != nullptr);
-  curl_easy_setopt(easy_, CURLOPT_MAIL_RCPT, to.get());
+void SmtpSession::clear_answers() {
   read_ = 0;
   step_ = SmtpStep::kConnect;
   hides_ = over_ = false;
   replies_.clear();
   error_text_[0] = '\0';
+}
+
+CURLcode SmtpSession::perform(const Message& message) {
+  const std::unique_ptr<curl_slist, FreeList> to(curl_slist_append(nullptr, recipient_.c_str()));
+  KV_CHECK(to != nullptr);
+  curl_easy_setopt(easy_, CURLOPT_MAIL_RCPT, to.get());
+  clear_answers();
   const CURLcode code = curl_easy_perform(easy_);
   if (code == CURLE_OK) note("* ", "sent " + message.message_id);
   return code;
@@ -178,6 +182,24 @@ Delivery SmtpSession::send(const Message& message,
   Delivery delivery = judge(code);
   delivery.conversation = std::move(conversation_);
   return delivery;
+}
+
+Delivery SmtpSession::probe(const std::string& password) {
+  wants_conversation_ = false;
+  begin({}, password);
+  set_options();
+  // Without an upload curl sends one command, after hello, TLS and login.
+  curl_easy_setopt(easy_, CURLOPT_MAIL_FROM, nullptr);
+  curl_easy_setopt(easy_, CURLOPT_UPLOAD, 0L);
+  curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+  curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, "NOOP");
+  clear_answers();
+  const CURLcode code = curl_easy_perform(easy_);
+  if (code != CURLE_OK) return judge(code);
+  if (lacks_login()) {
+    return {Outcome::kMisconfigured, "the server offers no login (AUTH), and mail.user is set", {}};
+  }
+  return {Outcome::kAccepted, printable(without_secrets(replies_.reply().to_string())), {}};
 }
 
 Delivery SmtpSession::judge(CURLcode code) {

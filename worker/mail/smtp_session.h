@@ -26,6 +26,8 @@ class SmtpSession {
   SmtpSession& operator=(const SmtpSession&) = delete;
 
   Delivery send(const Message& message, const std::string& password, bool wants_conversation);
+  // See SmtpTransport::probe().
+  Delivery probe(const std::string& password);
 
  private:
   static std::size_t on_read(char* to, std::size_t size, std::size_t count, void* self);
@@ -37,6 +39,7 @@ class SmtpSession {
   void begin(const Message& message, const std::string& password);
   void set_options();
   void set_security();
+  void clear_answers();
   CURLcode perform(const Message& message);
   bool should_try_again(CURLcode code);
   bool lacks_login() const { return !user_.empty() && !logged_in_; }

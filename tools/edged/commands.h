@@ -19,6 +19,7 @@ void add_mail_command(CLI::App& program, int& exit_code);
 void add_suppress_commands(CLI::App& mail, int& exit_code);
 void add_notifications_command(CLI::App& program, int& exit_code);
 void add_check_config_command(CLI::App& program, int& exit_code);
+void add_init_command(CLI::App& program, int& exit_code);
 void add_doctor_command(CLI::App& program, int& exit_code);
 
 }  // namespace edged

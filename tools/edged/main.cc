@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
       "A flag beats the environment variable (EDGED_...), which beats the configuration file.\n"
       "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 unavailable, "
       "5 denied, 6 corrupt");
+  edged::add_init_command(program, exit_code);
   edged::add_serve_command(program, exit_code);
   edged::add_node_command(program, exit_code);
   edged::add_worker_command(program, exit_code);

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "kvstore/access/token_file.h"
 #include "proto/base/log.h"
 #include "tools/edged/strict_options.h"
 #include "worker/db/connection_url.h"
@@ -77,6 +78,7 @@ std::vector<std::string> Flags::as_arguments() const {
   if (dev) arguments.emplace_back("--dev");
   add("--dev-database", dev_database);
   if (insecure) arguments.emplace_back("--insecure");
+  if (under_serve) arguments.emplace_back("--under-serve");
   return arguments;
 }
 
@@ -192,6 +194,7 @@ void add_node_flags(CLI::App& command, Flags& flags) {
       "preview_ids, and create the namespaces of the configuration, which for a node may be the "
       "wrangler.jsonc in this directory. The worker leaves the database alone unless "
       "--dev-database names it");
+  command.add_flag("--under-serve", flags.under_serve)->group("");  // of serve's children
   command.add_flag("--insecure",
                    flags.insecure,
                    "Allow addresses that other machines can reach without TLS and tokens: everyone "
@@ -239,6 +242,13 @@ std::optional<config::Config> load_or_report(const Flags& flags,
   }
   if (is_worker && !loaded.ignored_keys.empty()) log::warn(loaded.ignored_keys);
   return loaded.config;
+}
+
+void log_start(const Flags& flags, const config::Config& config, config::Runs runs) {
+  if (flags.under_serve) return;
+  const auto tokens = access::read_token_file(access::token_file_in(config.node.data_dir));
+  const config::StartFacts facts{runs, tokens && !tokens->empty()};
+  for (const std::string& line : config::start_summary(config, facts)) log::info(line);
 }
 
 std::function<void()> reloader(const Flags& flags, config::Scope scope) {

@@ -11,6 +11,7 @@
 
 #include "tools/edged/config.h"
 #include "tools/edged/config_parse.h"
+#include "tools/edged/start_summary.h"
 
 namespace edged {
 
@@ -21,6 +22,7 @@ struct Flags {
   std::vector<std::string> listen;
   bool dev = false;
   bool insecure = false;
+  bool under_serve = false;  // serve has told what runs
 
   config::Overrides overrides() const;
   // The same flags for a child process.
@@ -41,6 +43,9 @@ config::LoadRequest load_request(const Flags& flags, config::Scope scope);
 std::optional<config::Config> load_or_report(const Flags& flags,
                                              const std::string& command,
                                              config::Scope scope);
+
+// Logs what runs where and what is not configured (start_summary.h), unless serve has done so.
+void log_start(const Flags& flags, const config::Config& config, config::Runs runs);
 
 // For SIGHUP: reads the file again and takes the log level over.
 std::function<void()> reloader(const Flags& flags, config::Scope scope);

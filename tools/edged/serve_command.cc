@@ -33,6 +33,8 @@ int serve(Flags flags) {
   const auto config = load_or_report(flags, "serve", config::Scope::kAll);
   if (!config) return kExitUsage;
   flags.file = config->file;  // both children read the same one
+  log_start(flags, *config, config::Runs::kServe);
+  flags.under_serve = true;
   return Supervisor({child("node", flags), child("worker", flags)}, {}).run();
 }
 

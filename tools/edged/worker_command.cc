@@ -19,8 +19,10 @@ void add_worker_command(CLI::App& program, int& exit_code) {
   add_worker_flags(*command, *flags);
   command->callback([flags, &exit_code] {
     const auto config = load_or_report(*flags, "worker", config::Scope::kWorker);
-    exit_code = config ? run_worker(*config, reloader(*flags, config::Scope::kWorker))
-                       : static_cast<int>(kExitUsage);
+    exit_code = kExitUsage;
+    if (!config) return;
+    log_start(*flags, *config, config::Runs::kWorker);
+    exit_code = run_worker(*config, reloader(*flags, config::Scope::kWorker));
   });
 }
 

@@ -20,7 +20,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from tools.replay import comparison, mailbox  # noqa: E402
+from tools.replay import comparison, mailbox, per_section  # noqa: E402
 from tools.replay.cluster import Cluster, ClusterError  # noqa: E402
 from tools.replay.deployment import (  # noqa: E402
     MIRROR, MIRROR_SETTINGS, Deployment, DeploymentError, seed_sql, start_smtp_server)
@@ -150,7 +150,9 @@ def run_once(arguments, cluster, deployment, upstream, show):
         show.mailbox.count, seconds))
     deployment.stop()
     say("\nThe same first %d ticks on a fresh database, with KV and without, when each round trip\n"
-        "to PostgreSQL takes 100 ms longer:\n" % min(arguments.ticks, COMPARED_TICKS))
+        "to PostgreSQL takes 100 ms longer; and the first of them as the original application did it,\n"
+        "with three statements for each section on %d connections:\n" % (
+            min(arguments.ticks, COMPARED_TICKS), per_section.CONNECTIONS))
     say(comparison.table(comparison.measure(
         cluster, deployment.directory / "comparison", PROGRAMS, upstream, show.history.sections,
         min(arguments.ticks, COMPARED_TICKS))))

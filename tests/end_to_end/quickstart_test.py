@@ -73,6 +73,7 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual(output.count("to student"), summary["mails"])
         self.assertRegex(output, r"with KV +%d" % TICKS)
         self.assertRegex(output, r"without KV +%d" % TICKS)
+        self.assertRegex(output, r"per section +1 +%d +%d\.0" % ((3 * summary["sections"],) * 2))
         self.assertEqual(self.processes(), [])
 
     def try_what_it_says(self, command):

@@ -20,6 +20,15 @@ std::string expected(std::string_view kind, const Json& found) {
   return "expected " + std::string(kind) + ", found " + std::string(kind_name(found.kind));
 }
 
+// "a[3].b" as "a[].b".
+std::string without_indexes(std::string path) {
+  for (std::size_t open = path.find('['); open != std::string::npos;
+       open = path.find('[', open + 1)) {
+    path.erase(open + 1, path.find(']', open) - open - 1);
+  }
+  return path;
+}
+
 }  // namespace
 
 std::string Complaint::to_string() const {
@@ -62,6 +71,7 @@ std::string ObjectReader::path_of(std::string_view key) const {
 
 const Json* ObjectReader::take(std::string_view key) {
   known_.emplace_back(key);
+  context_.known_paths.insert(without_indexes(path_of(key)));
   const Json* value = object_.find(key);
   if (value != nullptr) {
     const std::string path = path_of(key);

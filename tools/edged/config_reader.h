@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,8 @@ struct ReadContext {
   std::vector<std::string> ignored;  // paths of keys that tolerant readers did not know
   std::string distrusted;  // why the file that was found by itself is not used; empty: it is
   std::map<std::string, Complaint> places;  // by path; message empty
+  // Every key that a reader asked for, there or not; "kv_namespaces[].id" of each element.
+  std::set<std::string> known_paths;
 
   void complain(const std::string& path, std::string message);
 };

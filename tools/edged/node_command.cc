@@ -22,8 +22,9 @@ int node(Flags flags) {
   }
   const auto config = load_or_report(flags, "node", config::Scope::kNode);
   if (!config) return kExitUsage;
-  log_start(flags, *config, config::Runs::kNode);
-  return run_node(*config, reloader(flags, config::Scope::kNode));
+  return run_node(*config, reloader(flags, config::Scope::kNode), [&flags, &config] {
+    log_start(flags, *config, config::Runs::kNode);
+  });
 }
 
 }  // namespace

@@ -322,7 +322,8 @@ class Node {
 
 int serve_store(const config::Config& config,
                 const DescriptorPlan& plan,
-                const std::function<void()>& reload) {
+                const std::function<void()>& reload,
+                const std::function<void()>& on_start) {
   const SystemClock clock;
   GuardedTime access_time(clock);
   const auto access = access::AccessTable::open(access_options(config), access_time);
@@ -348,6 +349,7 @@ int serve_store(const config::Config& config,
   Node node(config, access_time, **access, *tls, std::move(*store), plan);
   const Status started = node.start(ports_path);
   if (!started.ok()) return fail(started);
+  on_start();
   node.run(reload);
   std::error_code ignored;
   std::filesystem::remove(ports_path, ignored);
@@ -356,13 +358,15 @@ int serve_store(const config::Config& config,
 
 }  // namespace
 
-int run_node(const config::Config& config, std::function<void()> reload) {
+int run_node(const config::Config& config,
+             std::function<void()> reload,
+             const std::function<void()>& on_start) {
   std::signal(SIGHUP, SIG_IGN);   // there is nothing to reload yet
   std::signal(SIGCHLD, SIG_IGN);  // process 1 of a container gets the children of others
   ::mallopt(M_ARENA_MAX,
             2);  // an arena per thread costs an idle node megabytes and gains it nothing
   const DescriptorPlan plan = raise_descriptor_limit();
-  return serve_store(config, plan, reload);
+  return serve_store(config, plan, reload, on_start);
 }
 
 }  // namespace edged

@@ -10,7 +10,9 @@
 namespace edged {
 
 // The exit code: 0 after a signal; 1 if it could not start, after one line on stderr that says why;
-// 6 if the data is damaged. `reload` is called at SIGHUP.
-int run_node(const config::Config& config, std::function<void()> reload);
+// 6 if the data is damaged. `on_start` is called once it has started, `reload` at SIGHUP.
+int run_node(const config::Config& config,
+             std::function<void()> reload,
+             const std::function<void()>& on_start);
 
 }  // namespace edged

@@ -11,7 +11,7 @@ namespace edged {
 namespace {
 
 constexpr std::size_t kLineBytesMax = 16 * 1024;
-constexpr char kInterrupt = 3, kEndOfInput = 4;
+constexpr char kInterrupt = 3, kEndOfInput = 4, kBackspace = 8, kDelete = 127;
 
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -33,6 +33,10 @@ std::optional<std::string> read_line() {
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0 || byte == kInterrupt || byte == kEndOfInput) return std::nullopt;
     if (byte == '\n') return trimmed(line);
+    if (byte == kBackspace || byte == kDelete) {
+      if (!line.empty()) line.pop_back();
+      continue;
+    }
     if (line.size() < kLineBytesMax) line += byte;
   }
 }
@@ -61,7 +65,7 @@ std::optional<std::string> TerminalDialog::ask_secret(const std::string& questio
   termios before{};
   if (::tcgetattr(STDIN_FILENO, &before) != 0) return std::nullopt;
   termios silent = before;
-  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG | ICANON);
   // Before the question, so that nothing of the answer is shown or lost.
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
   prompt(question, shown);

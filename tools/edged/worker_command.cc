@@ -21,8 +21,9 @@ void add_worker_command(CLI::App& program, int& exit_code) {
     const auto config = load_or_report(*flags, "worker", config::Scope::kWorker);
     exit_code = kExitUsage;
     if (!config) return;
-    log_start(*flags, *config, config::Runs::kWorker);
-    exit_code = run_worker(*config, reloader(*flags, config::Scope::kWorker));
+    exit_code = run_worker(*config, reloader(*flags, config::Scope::kWorker), [&flags, &config] {
+      log_start(*flags, *config, config::Runs::kWorker);
+    });
   });
 }
 

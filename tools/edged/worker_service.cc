@@ -37,7 +37,6 @@
 
 namespace edged {
 namespace {
-
 using boost::asio::awaitable;
 constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr const char* kPortsFile = "worker-ports.json";
@@ -380,7 +379,7 @@ awaitable<void> WorkerService::wait_for_hangup() {
 
 }  // namespace
 
-int run_worker(const config::Config& config, std::function<void()> reload) {
+int run_worker(const config::Config& config, WorkerAction reload, const WorkerAction& on_start) {
   std::signal(SIGCHLD, SIG_IGN);  // process 1 of a container gets the children of others
   auto state_dir = StateDir::open(config.worker.state_dir);
   if (!state_dir) {
@@ -393,6 +392,7 @@ int run_worker(const config::Config& config, std::function<void()> reload) {
     log::error(status.message());
     return kExitFailed;
   }
+  on_start();
   service.run();
   return 0;
 }

@@ -9,7 +9,9 @@
 
 namespace edged {
 
-// The exit code: 0 after a signal, 1 if it could not start. `reload` is called at SIGHUP.
-int run_worker(const config::Config& config, std::function<void()> reload);
+// The exit code: 0 after a signal, 1 if it could not start. `on_start` is called once it has
+// started, `reload` at SIGHUP.
+using WorkerAction = std::function<void()>;
+int run_worker(const config::Config& config, WorkerAction reload, const WorkerAction& on_start);
 
 }  // namespace edged

@@ -96,8 +96,9 @@ class Operations {
                 std::vector<std::string> keys,
                 std::size_t bytes_max,
                 Done<std::vector<Result<storage::Entry>>> done);
-  // The request's prefix must begin with the token's. A page with values ends before they are above
-  // 1 MiB together; a first value that is larger is left out (its value_bytes tell).
+  // The request's prefix must begin with the token's. A page with values ends before they, their
+  // keys and metadata are above 1 MiB together; a first value that is larger is left out (its
+  // value_bytes tell).
   // Errors: those of Store::list.
   void list(Caller caller, storage::ListRequest request, Done<storage::ListPage> done);
 

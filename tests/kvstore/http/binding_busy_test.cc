@@ -28,7 +28,7 @@ TEST_F(BindingBusyTest, WritesWaitForTheirTurnElsewhere) {
 }
 
 TEST_F(BindingBusyTest, TooManyValuesAreReadInPieces) {
-  const std::string large(100'000, 'l');
+  const std::string large(300'000, 'l');
   EXPECT_EQ(put("large", large).status, "200 OK");
   EXPECT_EQ(get("large").status,
             "429 could not read value: too many values are being read in pieces");

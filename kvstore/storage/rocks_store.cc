@@ -200,12 +200,14 @@ Status RocksStore::start_writing(Version last_version) {
           database, *parts_.context, *parts_.clock, *parts_.mark_file, *parts_.guard, *parts_.feed},
       last_version,
       Writer::Limits{options_.queue_operations_max, options_.queue_bytes_max});
+  parts_.checkpoints.emplace(database, options_);
   parts_.reclaimer.emplace(Reclaimer::Parts{database,
                                             *parts_.writer,
                                             *parts_.clock,
                                             parts_.usage,
                                             parts_.dropped,
                                             *parts_.guard,
+                                            *parts_.checkpoints,
                                             parts_.filter},
                            Reclaimer::Options{options_.expiry_grace, options_.reclaim_interval});
   return Status();

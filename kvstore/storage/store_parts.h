@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "kvstore/storage/checkpoint/checkpoints.h"
 #include "kvstore/storage/engine/database.h"
 #include "kvstore/storage/engine/database_options.h"
 #include "kvstore/storage/engine/directory_lock.h"
@@ -47,6 +48,7 @@ struct StoreParts {
   std::optional<ChangeFeed> feed;
   std::unique_ptr<MarkFile> mark_file;
   std::optional<Writer> writer;
+  std::optional<Checkpoints> checkpoints;
   std::optional<Reclaimer> reclaimer;
 };
 

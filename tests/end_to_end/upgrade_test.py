@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stores and schemas that earlier releases wrote (tests/data/older) under the programs of today:
-opened in place and migrated, with everything in them."""
+"""Stores, backups and schemas that earlier releases wrote (tests/data/older) under the programs of
+today: opened in place, restored and migrated, with everything in them."""
 
 import json
 import lzma
@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OLDER = ROOT / "tests" / "data" / "older"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(OLDER)]
 import make  # noqa: E402
+import reference_client  # noqa: E402
 from tools.replay.cluster import Cluster  # noqa: E402
 
 
@@ -34,6 +35,10 @@ class OldStoreTest(ProgramsCase):
         node.send_signal(signal.SIGTERM)
         self.assertEqual(node.wait(PATIENCE_SECONDS), 0, self.log())
 
+    def verify(self, *what):
+        result = self.run_program("kvctl", "verify", *what)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
     def serve(self, data):
         """What is in it, under a node of today that also writes."""
         node = self.start_node(data=data)
@@ -43,6 +48,7 @@ class OldStoreTest(ProgramsCase):
         self.assertEqual(self.kvctl("add", "counter", "1", "--ns", "default").returncode, 0)
         self.assertEqual(self.kvctl("get", "counter", "--ns", "default").stdout, b"43")
         self.stop(node)
+        self.verify("--data", data)
         return found
 
     def test_stores_open_in_place(self):
@@ -53,7 +59,33 @@ class OldStoreTest(ProgramsCase):
                 expected = json.loads((OLDER / archive.name.replace(".tar.xz", ".json")).read_text())
                 self.assertGreater(len(expected["default"]), 20)
                 data = self.unpack(archive)
+                (data / "store.lock").touch()
+                self.verify("--data", data)
                 self.assertEqual(self.serve(data), expected)
+
+    def test_backups_are_restored(self):
+        archives = sorted(OLDER.glob("backup-*.tar.xz"))
+        self.assertTrue(archives)
+        for archive in archives:
+            with self.subTest(archive.name):
+                expected = json.loads((OLDER / archive.name.replace("backup-1.tar.xz", "store-2.json")).read_text())
+                backups = self.unpack(archive)
+                self.verify(backups)
+                data = self.directory / (archive.name + ".restored")
+                result = self.run_program("kvctl", "restore", backups, "--to", data, "--json")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual(json.loads(result.stdout)["mirrors"], 1)
+                self.assertEqual(self.serve(data), expected)
+
+    def test_a_mirror_of_a_restored_store_is_loaded_anew(self):
+        backups = self.unpack(OLDER / "backup-1.tar.xz")
+        data = self.directory / "restored"
+        self.assertEqual(self.run_program("kvctl", "restore", backups, "--to", data).returncode, 0)
+        self.start_node(data=data)
+        client = reference_client.Client("unix:" + self.ports["unix"])
+        ns = client.call("open", b"mirrored")[1]["namespace"]
+        self.assertEqual(client.call("get", b"m:1", ns=ns)[0], "stale")
+        self.assertEqual(client.call("put", b"m:1", b"mine", ns=ns)[0], "conflict")
 
 
 class OldSchemaTest(ProgramsCase):

@@ -19,6 +19,7 @@ void add_inspect_commands(CLI::App& program, Context& context, int& exit_code);
 void add_token_commands(CLI::App& program, Context& context, int& exit_code);
 void add_mirror_commands(CLI::App& program, Context& context, int& exit_code);
 void add_watch_command(CLI::App& program, Context& context, int& exit_code);
+void add_backup_commands(CLI::App& program, Context& context, int& exit_code);  // restore, verify
 void add_export_command(CLI::App& program, Context& context, int& exit_code);
 void add_import_command(CLI::App& program, Context& context, int& exit_code);
 

@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
   edged::kvctl::add_watch_command(program, context, exit_code);
   edged::kvctl::add_export_command(program, context, exit_code);
   edged::kvctl::add_import_command(program, context, exit_code);
+  edged::kvctl::add_backup_commands(program, context, exit_code);
   if (const auto refused = edged::parse_command_line(program, argc, argv)) {
     return edged::finish_output("kvctl", *refused);
   }

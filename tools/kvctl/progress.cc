@@ -8,7 +8,8 @@
 
 namespace edged::kvctl {
 
-Progress::Progress(const char* verb) : verb_(verb), on_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(const char* verb, const char* things)
+    : verb_(verb), things_(things), on_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   if (shown_) std::fprintf(stderr, "\r\033[K");
@@ -20,9 +21,10 @@ void Progress::show(std::uint64_t entries, std::uint64_t bytes) {
   next_ = now + std::chrono::milliseconds(500);
   shown_ = true;
   std::fprintf(stderr,
-               "\r\033[Kkvctl: %s %" PRIu64 " entries, %.1f MiB",
+               "\r\033[Kkvctl: %s %" PRIu64 " %s, %.1f MiB",
                verb_,
                entries,
+               things_,
                static_cast<double>(bytes) / (1024.0 * 1024.0));
 }
 

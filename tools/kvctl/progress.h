@@ -10,8 +10,8 @@ namespace edged::kvctl {
 
 class Progress {
  public:
-  // `verb`: "exported", "stored".
-  explicit Progress(const char* verb);
+  // `verb`: "exported", "stored"; `things`: what is counted.
+  explicit Progress(const char* verb, const char* things = "entries");
   ~Progress();  // clears the line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -20,6 +20,7 @@ class Progress {
 
  private:
   const char* const verb_;
+  const char* const things_;
   const bool on_;
   bool shown_ = false;
   std::chrono::steady_clock::time_point next_{};

@@ -43,7 +43,8 @@ DirectoryLock::~DirectoryLock() {
 
 Status close_to_others(const std::string& data_dir) {
   tighten_private_directory(
-      data_dir, {"db", "damaged", "store.lock", "store.mark", "ballast", "tokens.lock"});
+      data_dir,
+      {"db", "damaged", "checkpoints", "store.lock", "store.mark", "ballast", "tokens.lock"});
   return make_private_directory(database_path(data_dir));
 }
 

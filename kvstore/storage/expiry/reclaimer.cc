@@ -63,6 +63,7 @@ void Reclaimer::tick() {
   parts_.clock.tick();
   parts_.guard.check();
   parts_.writer.refresh_mark();
+  parts_.checkpoints.serve();
 }
 
 bool Reclaimer::stopping() const {

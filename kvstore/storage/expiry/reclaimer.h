@@ -16,6 +16,7 @@
 #include <string>
 #include <thread>
 
+#include "kvstore/storage/checkpoint/checkpoints.h"
 #include "kvstore/storage/engine/database.h"
 #include "kvstore/storage/engine/disk_guard.h"
 #include "kvstore/storage/engine/store_clock.h"
@@ -42,6 +43,7 @@ class Reclaimer {
     UsageTable& usage;
     DroppedPrefixes& dropped;
     DiskGuard& guard;
+    Checkpoints& checkpoints;
     std::shared_ptr<const TtlFilterFactory> filter;
   };
 

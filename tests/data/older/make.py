@@ -177,6 +177,16 @@ def make_store(out):
         pack(data, out / "store-2.tar.xz")
 
 
+def make_backup(out):
+    """Of the store in `out`."""
+    with tempfile.TemporaryDirectory() as temporary:
+        data, backups = Path(temporary) / "data", Path(temporary) / "backups"
+        with tarfile.open(out / "store-2.tar.xz") as tar:
+            tar.extractall(data)
+        subprocess.run([Path(os.environ["EDGED_BIN"]) / "kvctl", "backup", backups, "--data", data], check=True)
+        pack(backups, out / "backup-1.tar.xz")
+
+
 def make_schema(out, version):
     from tools.replay.cluster import Cluster, binaries
     with tempfile.TemporaryDirectory() as temporary:
@@ -217,5 +227,7 @@ if __name__ == "__main__":
     target.mkdir(parents=True, exist_ok=True)
     if sys.argv[1] == "store":
         make_store(target)
+    elif sys.argv[1] == "backup":
+        make_backup(target)
     else:
         make_schema(target, int(sys.argv[3]))

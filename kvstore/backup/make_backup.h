@@ -3,7 +3,7 @@
 // makes and this removes; of a stopped one its files. Table files that an earlier backup has are
 // not copied again. The backup exists from the moment its manifest has its name, which is the last
 // step; ended before, it leaves files that nobody lists and that the next backup removes or uses.
-// Blocks on disk; one thread. docs/adr/0010-backups.md.
+// Blocks on disk; one thread. docs/adr/0011-backups.md.
 #pragma once
 
 #include <chrono>

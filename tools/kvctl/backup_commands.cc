@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // backup, restore and verify. They work on directories, on the node's machine; no connection to a
-// node is made (docs/adr/0010-backups.md).
+// node is made (docs/adr/0011-backups.md).
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <cinttypes>

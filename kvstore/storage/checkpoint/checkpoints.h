@@ -5,7 +5,7 @@
 // made. Another process asks for one with a file in that directory, which only root and the store's
 // own user can write (checkpoint_request.h), and locks what it gets (DirectoryLock). One that
 // nobody holds is removed after 10 s, and at the next start, so that a backup that died keeps no
-// space. Blocks on disk; one thread. docs/adr/0010-backups.md.
+// space. Blocks on disk; one thread. docs/adr/0011-backups.md.
 #pragma once
 
 #include <chrono>

@@ -62,7 +62,7 @@ ROWS = """
 def pack(directory, archive):
     """Sorted, without times and owners."""
     raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in sorted(directory.rglob("*")):
             if path.is_socket() or LEFT_OUT & set(path.relative_to(directory).parts):
                 continue

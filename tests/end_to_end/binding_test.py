@@ -98,7 +98,8 @@ class BindingTest(ProgramsCase):
     def test_off(self):
         self.start_node("--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--binding", "off", ports=False)
         self.assertNotIn("binding", self.ports)
-        self.assertNotIn("Workers binding", self.log())
+        self.assertIn("no Workers binding", self.log())
+        self.assertNotIn("Workers binding on", self.log())
 
 
 if __name__ == "__main__":

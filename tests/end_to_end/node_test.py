@@ -257,7 +257,7 @@ class NodeTest(ProgramsCase):
         self.assertFails(result, 4, "edged mirror: ")
         self.assertFails(self.edged("mirror"), 2, "edged mirror: a command is missing; there are: check, status, drop")
         self.assertFails(self.edged("mirror", "chekc"), 2, 'edged mirror: there is no command "chekc"; there are: check')
-        self.assertFails(self.edged("sevre"), 2, 'edged: there is no command "sevre"; there are: serve, node')
+        self.assertFails(self.edged("sevre"), 2, 'edged: there is no command "sevre"; there are: init, serve, node')
 
     def test_version_and_help(self):
         self.assertRegex(self.edged("--version").stdout.decode(), r"^edged \d+\.\d+\.\d+\n$")

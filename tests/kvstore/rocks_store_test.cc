@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <future>
+#include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -16,6 +18,14 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+// Does not compress.
+std::string noise(std::size_t bytes, int seed) {
+  std::mt19937 random(static_cast<unsigned>(seed));
+  std::string text(bytes, '\0');
+  for (char& one : text) one = static_cast<char>(random());
+  return text;
+}
 
 class RocksStoreTest : public StoreFixture {
  protected:
@@ -306,6 +316,33 @@ TEST_F(RocksStoreTest, StatsTellWhatHappened) {
   EXPECT_EQ(stats.write_groups, 2U);
   EXPECT_GT(stats.disk_bytes, 0U);
   EXPECT_THAT(stats.engine, ::testing::StartsWith("rocksdb "));
+}
+
+// RocksDB answers a read from memory OK, without bytes, if the table file is not open.
+TEST_F(RocksStoreTest, ATableFileThatIsNotOpenIsNoDamage) {
+  close();
+  options_.open_files_max = 20;
+  options_.memory_budget_bytes = 8ULL * 1024 * 1024;
+  options_.hot_cache_bytes = 0;
+  open();
+  const auto name = [](int i) { return "k" + std::to_string(i); };
+  constexpr int kKeys = 1500;
+  for (int i = 0; i < kKeys; ++i) ASSERT_EQ(put(name(i), noise(20'000, i)).code, Code::kOk);
+  reopen();  // opens few of the table files
+  int in_memory = 0;
+  for (int i = 0; i < kKeys; i += 7) {
+    const auto read = store_->get(ns_, name(i), ReadTier::kMemory);
+    ASSERT_TRUE(read || read.code() == Code::kBusy) << read.error().to_string();
+    in_memory += read ? 1 : 0;
+    const auto many = store_->get_many(ns_, {name(i)}, ReadTier::kMemory);
+    ASSERT_TRUE(many[0] || many[0].code() == Code::kBusy) << many[0].error().to_string();
+  }
+  EXPECT_LT(in_memory, kKeys / 7) << "all was in memory, so nothing was tried";
+  for (int i = 0; i < kKeys; i += 7) {
+    ASSERT_EQ(put(name(i), "new").code, Code::kOk)
+        << "its record must be found, not taken for damage";
+    EXPECT_EQ(store_->get(ns_, name(i), ReadTier::kDisk)->value, "new");
+  }
 }
 
 }  // namespace

@@ -43,4 +43,13 @@ Status from_rocksdb(const rocksdb::Status& status, std::string_view attempted) {
   return Status(code_of(status), std::move(message));
 }
 
+rocksdb::Status checked_get(const rocksdb::ReadOptions& options,
+                            const rocksdb::Status& status,
+                            const rocksdb::Slice& value) {
+  const bool nothing = status.ok() && value.empty();
+  return nothing && options.read_tier == rocksdb::kBlockCacheTier
+             ? rocksdb::Status::Incomplete("its table file is not open")
+             : status;
+}
+
 }  // namespace edged::storage

@@ -55,7 +55,8 @@ Status read_chunk(const Database& database,
                   std::string& out) {
   const std::string key = encode_chunk_key(prefix, body.id, index);
   rocksdb::PinnableSlice stored;
-  const auto status = database.db().Get(options, database.bodies(), key, &stored);
+  const auto status =
+      checked_get(options, database.db().Get(options, database.bodies(), key, &stored), stored);
   if (status.IsNotFound()) return Status(Code::kCorruption, "a piece of the value is missing");
   if (!status.ok()) return from_rocksdb(status, "could not read a piece of the value");
   const std::string_view bytes(stored.data(), stored.size());

@@ -136,7 +136,8 @@ Result<Entry> EntryReader::read(rocksdb::ReadOptions options,
                                 const std::string& stored_key,
                                 HotCache::Ticket ticket) const {
   rocksdb::PinnableSlice stored;
-  const auto status = database_.db().Get(options, database_.entries(), stored_key, &stored);
+  const auto status = checked_get(
+      options, database_.db().Get(options, database_.entries(), stored_key, &stored), stored);
   auto entry = to_result(options, prefix, stored_key, status, stored);
   if (status.IsNotFound()) {
     hot_.fill_absent(HotCache::key_of(stored_key), ticket);
@@ -247,7 +248,8 @@ std::vector<Result<Entry>> EntryReader::get_many(NamespaceNumber ns,
     if (bad.ok() && !passes.empty()) {
       bad = passes[i].status.ok() ? confirm(ns, passes[i]) : passes[i].status;
     }
-    results.push_back(bad.ok() ? to_result(options, *prefix, stored_keys[i], statuses[i], values[i])
+    const rocksdb::Status status = checked_get(options, statuses[i], values[i]);
+    results.push_back(bad.ok() ? to_result(options, *prefix, stored_keys[i], status, values[i])
                                : Result<Entry>(std::move(bad)));
   }
   return results;

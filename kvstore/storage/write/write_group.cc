@@ -215,7 +215,8 @@ Result<WriteGroup::Existing> WriteGroup::read(std::string_view stored_key, bool 
   rocksdb::PinnableSlice value;
   rocksdb::ReadOptions options;
   if (tier_ == ReadTier::kMemory) options.read_tier = rocksdb::kBlockCacheTier;
-  const auto status = database.db().Get(options, database.entries(), stored_key, &value);
+  const auto status = checked_get(
+      options, database.db().Get(options, database.entries(), stored_key, &value), value);
   if (status.IsNotFound()) return Existing{};
   if (status.IsIncomplete()) needs_disk_ = true;
   if (!status.ok()) return from_rocksdb(status, "could not read the current entry");

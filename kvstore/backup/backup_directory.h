@@ -20,7 +20,7 @@ class BackupDirectory {
  public:
   enum class Use { kRead, kWrite };
 
-  // What is there under one number.
+  // One numbered backup of the directory, finished or not.
   struct Found {
     std::uint64_t number = 0;
     Result<Manifest> manifest;

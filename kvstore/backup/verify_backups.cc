@@ -22,7 +22,7 @@ class Check {
   Check(const BackupDirectory& directory, bool read, std::uint64_t rate, const Progress& progress)
       : directory_(directory), read_(read), throttle_(rate), progress_(progress) {}
 
-  // What is wrong with it; empty: nothing.
+  // The reason why it cannot be used; empty if it can.
   std::string judge(const BackupFile& file) {
     const std::string path = directory_.path_of(file.stored);
     std::error_code failed;

@@ -34,7 +34,8 @@ class InitDraft {
   Result<config::Loaded> load() const;
 
   // Writes secrets and configuration, mode 0600, for `owner` (a user's name; empty: this user).
-  // What was written, in order. Errors: kIoError, kDiskFull, kNotFound: no such user.
+  // Returns the paths of the files, in the order in which they were written. Errors: kIoError;
+  // kDiskFull; kNotFound: there is no such user.
   Result<std::vector<std::string>> save(const std::string& owner);
 
  private:

@@ -34,7 +34,8 @@ bool is_empty(const InitDraft& draft, const std::string& key) {
                                  : loaded->config.kv_namespaces.empty();
 }
 
-// What is nowhere else: directories of a service below /var/lib, of a trial beside the file.
+// Sets keys of a new file that nobody has set. The configuration of a service keeps its data below
+// /var/lib; any other file keeps its data in directories beside it.
 void apply_defaults(InitDraft& draft) {
   const bool is_service = draft.path() == kSystemFile;
   const auto set_default = [&draft](const char* key, const std::string& value) {

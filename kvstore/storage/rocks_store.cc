@@ -3,12 +3,12 @@
 #include "kvstore/storage/rocks_store.h"
 
 #include <rocksdb/file_system.h>
-#include <rocksdb/version.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "kvstore/storage/engine/database_options.h"
+#include "kvstore/storage/engine/engine_name.h"
 #include "kvstore/storage/format/record.h"
 #include "kvstore/storage/read/entry_lister.h"
 #include "kvstore/storage/recovery/store_format.h"
@@ -385,7 +385,7 @@ StoreStats RocksStore::stats() const {
     stats.refuses_writes = parts_.guard->refuses();
     stats.disk_free_bytes = parts_.guard->free_bytes();
   }
-  stats.engine = "rocksdb " + rocksdb::GetRocksVersionAsString();
+  stats.engine = engine_name();
   return stats;
 }
 

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import urllib.request
 from pathlib import Path
 
 from programs_case import BIN, ProgramsCase, environment
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ID = "0f2ac74b498b48028cb68387c421e279"
 PREVIEW_ID = "06779da6940b431db6e566b4846d64db"
@@ -260,7 +263,9 @@ class NodeTest(ProgramsCase):
         self.assertFails(self.edged("sevre"), 2, 'edged: there is no command "sevre"; there are: init, serve, node')
 
     def test_version_and_help(self):
-        self.assertRegex(self.edged("--version").stdout.decode(), r"^edged \d+\.\d+\.\d+\n$")
+        number = re.search(r"^project\(edged VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M)[1]
+        self.assertRegex(self.edged("--version").stdout.decode(),
+                         r"^edged %s\ncommit ([0-9a-f]{7,40}|unknown)\nengine rocksdb \d+\.\d+\.\d+\n$" % re.escape(number))
         help_text = self.edged("--help").stdout.decode()
         for command in ("serve", "node", "worker", "cron", "migrate", "mirror", "check-config"):
             self.assertIn(command, help_text)

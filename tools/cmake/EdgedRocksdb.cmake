@@ -11,9 +11,15 @@
 set(EDGED_ROCKSDB auto CACHE STRING "Storage engine: auto, system or shipped")
 set_property(CACHE EDGED_ROCKSDB PROPERTY STRINGS auto system shipped)
 
-find_package(RocksDB CONFIG REQUIRED)
-add_library(edged_rocksdb_system INTERFACE)
-target_link_libraries(edged_rocksdb_system INTERFACE RocksDB::rocksdb-shared)
+if(NOT EDGED_ROCKSDB STREQUAL "shipped")
+  find_package(RocksDB CONFIG REQUIRED)
+else()
+  find_package(RocksDB CONFIG QUIET)  # only what compares the engines needs it
+endif()
+if(RocksDB_FOUND)
+  add_library(edged_rocksdb_system INTERFACE)
+  target_link_libraries(edged_rocksdb_system INTERFACE RocksDB::rocksdb-shared)
+endif()
 
 execute_process(COMMAND ${PROJECT_SOURCE_DIR}/tools/build_rocksdb.sh --print-prefix
                 OUTPUT_VARIABLE edged_shipped_prefix OUTPUT_STRIP_TRAILING_WHITESPACE
@@ -27,8 +33,8 @@ if(EXISTS ${edged_shipped_complete})
     IMPORTED_LOCATION ${edged_shipped_prefix}/lib/librocksdb.a
     INTERFACE_INCLUDE_DIRECTORIES ${edged_shipped_prefix}/include)
   # What build_rocksdb.sh switched on.
-  target_link_libraries(edged_rocksdb_shipped_archive INTERFACE
-    snappy lz4 zstd z Threads::Threads ${CMAKE_DL_LIBS})
+  set(edged_shipped_libraries snappy lz4 zstd z Threads::Threads ${CMAKE_DL_LIBS})
+  target_link_libraries(edged_rocksdb_shipped_archive INTERFACE ${edged_shipped_libraries})
   add_library(edged_rocksdb_shipped INTERFACE)
   target_link_libraries(edged_rocksdb_shipped INTERFACE edged_rocksdb_shipped_archive)
 endif()

@@ -2,21 +2,32 @@
 # The options every target shares, and one function that declares a folder's library.
 
 add_library(edged_options INTERFACE)
-target_include_directories(edged_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_include_directories(edged_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/edged>)
+target_compile_features(edged_options INTERFACE cxx_std_20)
 # Off: g++ 12 takes the frames of Asio's coroutines for mismatched new and delete when it optimises.
-target_compile_options(edged_options INTERFACE
+# Warnings are for this tree alone, not for projects that use the installed libraries.
+set(edged_warnings
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion
   -Wno-sign-conversion -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete> $<$<BOOL:${EDGED_WERROR}>:-Werror>)
+target_compile_options(edged_options INTERFACE "$<BUILD_INTERFACE:${edged_warnings}>")
 # What ccache needs to cache users of a precompiled header.
 target_compile_options(edged_options INTERFACE
-  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
-  "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
+  $<BUILD_INTERFACE:$<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>>
+  "$<BUILD_INTERFACE:$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>>")
 target_link_libraries(edged_options INTERFACE Threads::Threads)
 if(EDGED_SANITIZE)
   target_compile_options(edged_options INTERFACE
     -fsanitize=${EDGED_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(edged_options INTERFACE -fsanitize=${EDGED_SANITIZE})
 endif()
+
+# spdlog and fmt by their headers: proto/base/log.cc alone includes them, and no program depends on
+# the version of a shared library.
+add_library(edged_spdlog INTERFACE)
+target_include_directories(edged_spdlog SYSTEM INTERFACE
+  $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>)
+target_compile_definitions(edged_spdlog INTERFACE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY=1)
 
 # Asio is compiled once, in proto/net/asio.cc; every other user only sees declarations.
 add_library(edged_asio INTERFACE)

@@ -12,18 +12,34 @@
 #include "tools/edged/config_needs.h"
 #include "tools/edged/doctor_node.h"
 #include "tools/edged/doctor_report.h"
-#include "tools/edged/doctor_worker.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/flags.h"
+#ifdef EDGED_WITH_WORKER
+#include "tools/edged/doctor_worker.h"
+#endif
 
 namespace edged {
 namespace {
 
 using doctor::Report;
 
+#ifdef EDGED_WITH_WORKER
+constexpr const char* kWhatIsChecked =
+    "Check a whole deployment: configuration, machine, PostgreSQL, upstream, mail, mirror, tokens, "
+    "exposure. Changes nothing. Exit code 1: there is something to mend";
+#else
+constexpr const char* kWhatIsChecked =
+    "Check a node: configuration, machine, tokens, exposure. Changes nothing. Exit code 1: there "
+    "is something to mend";
+#endif
+
 struct DoctorArguments {
   Flags flags;
+#ifdef EDGED_WITH_WORKER
   std::string program = "serve";
+#else
+  std::string program = "node";
+#endif
   bool json = false;
 };
 
@@ -72,10 +88,12 @@ int examine(const DoctorArguments& arguments) {
     } else if (!loaded.config.worker_namespace_id().empty()) {
       doctor::check_running_node(loaded.config, report);
     }
+#ifdef EDGED_WITH_WORKER
     if (scope != config::Scope::kNode) {
       boost::asio::io_context io{1};
       doctor::check_worker(io, loaded.config, report);
     }
+#endif
   }
   if (arguments.json) {
     std::printf("%s\n", doctor::to_json(report).c_str());
@@ -89,20 +107,21 @@ int examine(const DoctorArguments& arguments) {
 
 void add_doctor_command(CLI::App& program, int& exit_code) {
   auto arguments = std::make_shared<DoctorArguments>();
-  CLI::App* command = program.add_subcommand(
-      "doctor",
-      "Check a whole deployment: configuration, machine, PostgreSQL, upstream, mail, mirror, "
-      "tokens, exposure. Changes nothing. Exit code 1: there is something to mend");
+  CLI::App* command = program.add_subcommand("doctor", kWhatIsChecked);
+#ifdef EDGED_WITH_WORKER
   command
       ->add_option("--for",
                    arguments->program,
                    "What runs on this machine: serve (the default), node or worker")
       ->type_name("PROGRAM")
       ->check(CLI::IsMember({"serve", "node", "worker"}));
+#endif
   command->add_flag("--json", arguments->json, "Print the findings as one JSON object");
   add_file_flags(*command, arguments->flags);
   add_node_flags(*command, arguments->flags);
+#ifdef EDGED_WITH_WORKER
   add_worker_flags(*command, arguments->flags);
+#endif
   command->callback([arguments, &exit_code] { exit_code = examine(*arguments); });
 }
 

@@ -6,7 +6,9 @@
 #include "kvstore/access/token_file.h"
 #include "proto/base/log.h"
 #include "tools/edged/strict_options.h"
+#ifdef EDGED_WITH_WORKER
 #include "worker/db/connection_url.h"
+#endif
 
 namespace edged {
 namespace {
@@ -23,9 +25,11 @@ config::LoadRequest load_request(const Flags& flags, config::Scope scope) {
   request.file_optional = scope == config::Scope::kNode;
   request.scope = scope;
   request.overrides = flags.overrides();
+#ifdef EDGED_WITH_WORKER
   request.check_postgres_url = [](const std::string& url) {
     return db::check_connection_url(url).message();
   };
+#endif
   return request;
 }
 

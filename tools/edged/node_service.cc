@@ -35,7 +35,9 @@
 #include "tools/edged/guarded_time.h"
 #include "tools/edged/options.h"
 #include "tools/edged/ports_file.h"
+#ifdef EDGED_WITH_WORKER
 #include "tools/edged/queue_worker.h"
+#endif
 
 namespace edged {
 namespace {
@@ -217,9 +219,14 @@ class Node {
   kv_http::QueuePass make_queue_pass(const config::Config& config) {
     const auto worker = config::worker_of_node(config);
     if (!worker) return nullptr;
+#ifdef EDGED_WITH_WORKER
     queue_worker_ = std::make_unique<QueueWorker>(io_.get_executor(), *worker);
     return
         [this](kv_http::QueueRequest request) { return queue_worker_->pass(std::move(request)); };
+#else
+    log::warn("this edged was built without the worker: requests for queues are not passed on");
+    return nullptr;
+#endif
   }
 
   // Nobody asked for the default address: a second node of the machine starts without it.
@@ -312,7 +319,9 @@ class Node {
   server::Server server_;
   std::atomic<bool> draining_{false};
   std::thread server_drain_;
+#ifdef EDGED_WITH_WORKER
   std::unique_ptr<QueueWorker> queue_worker_;  // null: no worker is known
+#endif
   kv_http::RestApi rest_;
   kv_http::NodeHttp http_;
   std::unique_ptr<kv_http::BindingFace> binding_;  // null: off

@@ -27,7 +27,9 @@
 #include "tools/edged/mirror_service.h"
 #include "tools/edged/node_access.h"
 #include "tools/edged/queue_service.h"
+#include "tools/edged/schedules.h"
 #include "tools/edged/state_dir.h"
+#include "tools/edged/version.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/cron/cron_http.h"
 #include "worker/cron/run_json.h"
@@ -67,7 +69,6 @@ class WorkerService {
   void run() { io_.run(); }
 
  private:
-  Result<std::vector<worker::Schedule>> parse_schedules() const;
   Status listen();
   Status readiness() const;
   boost::json::object describe() const;
@@ -115,22 +116,9 @@ awaitable<void> WorkerService::pause(std::chrono::milliseconds duration) {
   (void)co_await changed_.wait_until(until, [this] { return stopping_; });
 }
 
-Result<std::vector<worker::Schedule>> WorkerService::parse_schedules() const {
-  auto zone = worker::TimeZone::load(config_.class_monitor.time_zone);
-  if (!zone) return zone.error();
-  std::vector<worker::Schedule> schedules;
-  for (const std::string& cron : config_.class_monitor_crons()) {
-    auto schedule = worker::Schedule::parse(cron, *zone);
-    if (!schedule) return schedule.error();
-    if (const std::string warning = schedule->warning(); !warning.empty()) log::warn(warning);
-    schedules.push_back(std::move(*schedule));
-  }
-  return schedules;
-}
-
 Status WorkerService::start() {
   if (duties_.jobs) {
-    auto schedules = parse_schedules();
+    auto schedules = parse_schedules(config_);
     if (!schedules) return schedules.error();
     schedules_ = std::move(*schedules);
   }
@@ -199,7 +187,7 @@ boost::json::object WorkerService::describe() const {
   const Status ready = readiness();
   boost::json::object object;
   object["worker"] = state_dir_.worker_name();
-  object["version"] = EDGED_VERSION;
+  object["version"] = version();
   object["at"] = format_rfc3339(parts_.clock.wall_now());
   object["started_at"] = format_rfc3339(started_at_);
   object["http"] = http_.address();

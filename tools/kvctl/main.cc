@@ -7,6 +7,7 @@
 #include "tools/edged/exit_code.h"
 #include "tools/edged/parse_error.h"
 #include "tools/edged/strict_options.h"
+#include "tools/edged/version.h"
 #include "tools/kvctl/commands.h"
 #include "tools/kvctl/terminal.h"
 
@@ -60,7 +61,7 @@ int main(int argc, char** argv) {
   int exit_code = edged::kExitDone;
   edged::kvctl::Context context;
   CLI::App program("kvctl: read, change and inspect the data of a running edged node", "kvctl");
-  program.set_version_flag("--version", "kvctl " EDGED_VERSION);
+  program.set_version_flag("--version", edged::version_text("kvctl"));
   program.require_subcommand(1);
   add_shared_options(program, context);
   program.footer(

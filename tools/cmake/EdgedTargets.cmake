@@ -71,3 +71,17 @@ function(edged_embed_sql target)
   target_sources(${target} PRIVATE ${header})
   target_include_directories(${target} PUBLIC ${PROJECT_BINARY_DIR}/generated)
 endfunction()
+
+# edged_command_pages(PROGRAM): after each link, the man page and the completions of PROGRAM, written
+# by itself into <build>/pages. They are installed with the component of its name.
+function(edged_command_pages program)
+  set(pages ${PROJECT_BINARY_DIR}/pages)
+  add_custom_command(TARGET ${program} POST_BUILD
+    COMMAND ${program} --write-pages ${pages}
+    COMMAND gzip -9nkf ${pages}/${program}.1 VERBATIM)
+  install(FILES ${pages}/${program}.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ${program})
+  install(FILES ${pages}/${program}.bash RENAME ${program}
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT ${program})
+  install(FILES ${pages}/_${program}
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT ${program})
+endfunction()

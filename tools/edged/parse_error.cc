@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tools/edged/command_tree.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/strict_options.h"
 
@@ -105,9 +106,18 @@ std::optional<std::string> option_without_value(int argc, char** argv) {
   return std::nullopt;
 }
 
+// For the build: the man page and the completions of the program.
+int write_pages(const CLI::App& program, const std::string& directory) {
+  const Status written = write_command_pages(program, directory);
+  if (written.ok()) return kExitDone;
+  std::fprintf(stderr, "%s: %s\n", program.get_name().c_str(), written.message().c_str());
+  return kExitFailed;
+}
+
 }  // namespace
 
 std::optional<int> parse_command_line(CLI::App& program, int argc, char** argv) {
+  if (argc == 3 && argv[1] == kWritePages) return write_pages(program, argv[2]);
   if (const auto name = option_without_value(argc, argv)) {
     return refuse(program.get_name(), "the option " + *name + " has an empty value");
   }

@@ -5,8 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <optional>
+#include <string_view>
 
 namespace edged {
+
+// "edged --write-pages DIRECTORY" writes the man page and the completions instead (command_tree.h).
+// The build calls it; --help does not show it.
+inline constexpr std::string_view kWritePages = "--write-pages";
 
 // Nothing if the command line was read and its command has run. Otherwise the exit code, after help
 // or version on stdout, or one or two lines on stderr: a command that is missing or mistyped is

@@ -30,11 +30,13 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/metrics.h"
+#include "proto/base/service_manager.h"
 #include "tools/edged/descriptors.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/guarded_time.h"
 #include "tools/edged/options.h"
 #include "tools/edged/ports_file.h"
+#include "tools/edged/watchdog.h"
 #ifdef EDGED_WITH_WORKER
 #include "tools/edged/queue_worker.h"
 #endif
@@ -192,9 +194,11 @@ class Node {
   }
 
   // Until SIGTERM or SIGINT.
-  void run(const std::function<void()>& reload) {
+  void run(const std::function<void()>& reload, ServiceManager& manager) {
+    Watchdog watchdog(io_.get_executor(), manager);
     end_.async_wait([&](boost::system::error_code error, int) {
       if (error) return;
+      manager.stopping();
       hangup_.cancel();
       time_watch_.cancel();
       begin_drain();
@@ -202,14 +206,18 @@ class Node {
     std::function<void()> wait_hup = [&] {
       hangup_.async_wait([&](boost::system::error_code error, int) {
         if (error) return;
+        manager.reloading();
         reload();
         reload_tokens();
         reload_certificate();
+        manager.ready();
         wait_hup();
       });
     };
     wait_hup();
     watch_time();
+    watchdog.start();
+    manager.ready();
     io_.run();
     if (server_drain_.joinable()) server_drain_.join();
     operations_.stop();  // what answers to io_ does so while it is there
@@ -332,7 +340,8 @@ class Node {
 int serve_store(const config::Config& config,
                 const DescriptorPlan& plan,
                 const std::function<void()>& reload,
-                const std::function<void()>& on_start) {
+                const std::function<void()>& on_start,
+                ServiceManager& manager) {
   const SystemClock clock;
   GuardedTime access_time(clock);
   const auto access = access::AccessTable::open(access_options(config), access_time);
@@ -359,7 +368,7 @@ int serve_store(const config::Config& config,
   const Status started = node.start(ports_path);
   if (!started.ok()) return fail(started);
   on_start();
-  node.run(reload);
+  node.run(reload, manager);
   std::error_code ignored;
   std::filesystem::remove(ports_path, ignored);
   return kExitDone;
@@ -374,8 +383,9 @@ int run_node(const config::Config& config,
   std::signal(SIGCHLD, SIG_IGN);  // process 1 of a container gets the children of others
   ::mallopt(M_ARENA_MAX,
             2);  // an arena per thread costs an idle node megabytes and gains it nothing
+  ServiceManager manager = ServiceManager::from_environment();
   const DescriptorPlan plan = raise_descriptor_limit();
-  return serve_store(config, plan, reload, on_start);
+  return serve_store(config, plan, reload, on_start, manager);
 }
 
 }  // namespace edged

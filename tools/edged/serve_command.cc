@@ -35,7 +35,10 @@ int serve(Flags flags) {
   flags.file = config->file;  // both children read the same one
   log_start(flags, *config, config::Runs::kServe);
   flags.under_serve = true;
-  return Supervisor({child("node", flags), child("worker", flags)}, {}).run();
+  ServiceManager manager = ServiceManager::from_environment();
+  SupervisorOptions options;
+  options.manager = &manager;
+  return Supervisor({child("node", flags), child("worker", flags)}, options).run();
 }
 
 }  // namespace

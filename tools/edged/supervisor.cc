@@ -40,7 +40,7 @@ bool is_lasting(int wait_status) {
 }  // namespace
 
 Supervisor::Supervisor(std::vector<SupervisedProgram> programs, SupervisorOptions options)
-    : options_(options) {
+    : options_(options), reports_(options.manager, programs.size()) {
   for (SupervisedProgram& program : programs) {
     Child child{std::move(program),
                 Backoff({options_.delay_first, options_.delay_max, Jitter::kNone})};
@@ -54,7 +54,9 @@ int Supervisor::run() {
   ::pthread_sigmask(SIG_BLOCK, &signals_, &signals_before_);
   while (!stopping_ || any_running()) {
     start_due();
-    const auto wait = std::max(next_wake_up() - steady_clock::now(), steady_clock::duration(0));
+    const Time now = steady_clock::now();
+    const auto wait =
+        std::min(std::max(next_wake_up() - now, steady_clock::duration(0)), reports_.relay(now));
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wait);
     timespec timeout{};
     timeout.tv_sec = static_cast<time_t>(seconds.count());
@@ -67,10 +69,14 @@ int Supervisor::run() {
 }
 
 void Supervisor::handle(int signal) {
-  if (signal == SIGHUP) signal_all(SIGHUP);
+  if (signal == SIGHUP) {
+    reports_.reloading();
+    signal_all(SIGHUP);
+  }
   if (signal == SIGTERM || signal == SIGINT) {
     log::info(stopping_ ? "second signal: killing the child processes" : "stopping");
     signal_all(stopping_ ? SIGKILL : SIGTERM);
+    reports_.stopping();
     if (!stopping_) kill_at_ = steady_clock::now() + options_.stop_timeout;
     stopping_ = true;
   }
@@ -108,6 +114,7 @@ void Supervisor::start(Child& child) {
     return;
   }
   child.pid = pid;
+  reports_.started(pid);
   log::info("started " + child.program.name + " (pid " + std::to_string(pid) + ")");
 }
 
@@ -119,6 +126,7 @@ void Supervisor::reap() {
     const auto child = std::find_if(
         children_.begin(), children_.end(), [pid](const Child& one) { return one.pid == pid; });
     if (child == children_.end()) continue;
+    reports_.ended(pid);
     schedule_restart(*child, wait_status);
     child->pid = 0;
   }

@@ -2,8 +2,8 @@
 // Keeps child processes running: starts them, restarts with back-off the one that ended, forwards
 // SIGHUP, and ends all of them on SIGTERM or SIGINT. Children are independent of each other, and
 // get SIGTERM if the supervisor itself dies. Processes that are reparented to it (as process 1 of a
-// container) are reaped. Beside the calling thread only threads that block all signals, such as the
-// log's, may run.
+// container) are reaped. ChildReports tells the service manager of the children. Beside the calling
+// thread only threads that block all signals, such as the log's, may run.
 #pragma once
 
 #include <sys/types.h>
@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "proto/base/backoff.h"
+#include "proto/base/service_manager.h"
+#include "tools/edged/child_reports.h"
 
 namespace edged {
 
@@ -28,6 +30,7 @@ struct SupervisorOptions {
   std::chrono::milliseconds delay_max{10'000};
   std::chrono::milliseconds stable_after{10'000};  // running that long resets the delay
   std::chrono::milliseconds stop_timeout{12'000};  // then SIGKILL
+  ServiceManager* manager = nullptr;               // outlives the supervisor; null: none
 };
 
 class Supervisor {
@@ -58,6 +61,7 @@ class Supervisor {
 
   std::vector<Child> children_;
   const SupervisorOptions options_;
+  ChildReports reports_;
   sigset_t signals_{};
   sigset_t signals_before_{};
   bool stopping_ = false;

@@ -15,6 +15,7 @@
 
 #include "proto/base/backoff.h"
 #include "proto/base/log.h"
+#include "proto/base/service_manager.h"
 #include "proto/http/health.h"
 #include "proto/http/process_metrics.h"
 #include "proto/http/server.h"
@@ -30,6 +31,7 @@
 #include "tools/edged/schedules.h"
 #include "tools/edged/state_dir.h"
 #include "tools/edged/version.h"
+#include "tools/edged/watchdog.h"
 #include "tools/edged/worker_parts.h"
 #include "worker/cron/cron_http.h"
 #include "worker/cron/run_json.h"
@@ -66,7 +68,11 @@ class WorkerService {
         hangup_(io_, SIGHUP) {}
 
   Status start();
-  void run() { io_.run(); }
+  void run() {
+    watchdog_.start();
+    manager_.ready();
+    io_.run();
+  }
 
  private:
   Status listen();
@@ -86,9 +92,11 @@ class WorkerService {
   awaitable<void> wait_for_hangup();
 
   const config::Config& config_;
+  ServiceManager manager_ = ServiceManager::from_environment();
   StateDir state_dir_;
   std::function<void()> reload_;
   boost::asio::io_context io_{1};
+  Watchdog watchdog_{io_.get_executor(), manager_};
   const Duties duties_;
   WorkerParts parts_;
   MirrorService mirror_;
@@ -337,6 +345,7 @@ awaitable<void> WorkerService::check_database_again() {
 awaitable<void> WorkerService::wait_for_end() {
   co_await end_.async_wait(kAwait);
   log::info("stopping");
+  manager_.stopping();
   stopping_ = true;
   changed_.notify_all();
   hangup_.cancel();
@@ -361,7 +370,9 @@ awaitable<void> WorkerService::wait_for_hangup() {
   while (!stopping_) {
     const auto [error, signal] = co_await hangup_.async_wait(kAwait);
     if (error) break;
+    manager_.reloading();
     if (reload_) reload_();
+    manager_.ready();
   }
 }
 

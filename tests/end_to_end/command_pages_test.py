@@ -81,6 +81,7 @@ class CommandPagesTest(ProgramsCase):
                 (["edged", "node", "--durability", ""], {"wal", "sync"}),
                 (["edged", "node", "--durability", "=", "s"], {"sync"}),
                 (["edged", "node", "--durability", "="], {"wal", "sync"}),
+                (["edged", "health", "--for", ""], {"node", "worker", "serve"}),
                 (["edged", "node", "-c", "si"], {"site.jsonc"}),
                 (["edged", "serve", "--data", "st"], {"store"}),
                 (["edged", "node", "--listen", ""], set()),

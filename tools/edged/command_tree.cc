@@ -33,6 +33,22 @@ std::vector<std::string> words_of(const std::string& type) {
   return words;
 }
 
+// CLI11 shows the set that a value must be of behind the type: "PROGRAM:{node,serve}".
+std::vector<std::string> take_set(std::string& type) {
+  const std::size_t begin = type.find(":{");
+  if (begin == std::string::npos || !type.ends_with('}')) return {};
+  std::vector<std::string> words(1);
+  for (const char c : type.substr(begin + 2, type.size() - begin - 3)) {
+    if (c == ',') {
+      words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  type.resize(begin);
+  return words;
+}
+
 ValueKind kind_of(const std::string& name, const std::string& type) {
   if (type == "DIR") return ValueKind::kDirectory;
   if (type == "FILE" || type == "PATH") return ValueKind::kFile;
@@ -49,9 +65,10 @@ CommandOption describe_option(const CLI::Option& option) {
   described.description = option.get_description();
   if (option.get_items_expected_max() == 0) return described;
   described.type = option.get_type_name();
+  described.words = take_set(described.type);
   described.environment = option.get_envname();
   described.repeatable = option.get_items_expected_max() > 1;
-  described.words = words_of(described.type);
+  if (described.words.empty()) described.words = words_of(described.type);
   described.kind =
       described.words.empty() ? kind_of(described.names.back(), described.type) : ValueKind::kWords;
   return described;

@@ -21,5 +21,6 @@ void add_notifications_command(CLI::App& program, int& exit_code);
 void add_check_config_command(CLI::App& program, int& exit_code);
 void add_init_command(CLI::App& program, int& exit_code);
 void add_doctor_command(CLI::App& program, int& exit_code);
+void add_health_command(CLI::App& program, int& exit_code);
 
 }  // namespace edged

@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
 #endif
   edged::add_check_config_command(program, exit_code);
   edged::add_doctor_command(program, exit_code);
+  edged::add_health_command(program, exit_code);
   if (const auto refused = edged::parse_command_line(program, argc, argv)) {
     return edged::finish_output("edged", *refused);
   }

@@ -37,14 +37,18 @@ class Chroot:
         self.suite = suite
         self.mounted = []
 
-    def make(self):
+    def make(self, base=None):
+        """`base`: a directory that debootstrap has made before, copied instead."""
         known = mirrors()
         main = known.get(self.suite) or known.get("bookworm")
         if main is None:
             raise Failed("no mirror of Debian is configured on this machine")
         extra = ["--include=ca-certificates"] if main.startswith("https") else []
-        run("debootstrap", "--variant=minbase", "--keyring=" + KEYRING, *extra, self.suite, self.path, main,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        if base:
+            run("cp", "-a", base, self.path)
+        else:
+            run("debootstrap", "--variant=minbase", "--keyring=" + KEYRING, *extra, self.suite, self.path, main,
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
         lines = ["deb [signed-by=%s] %s %s main" % (KEYRING, main, self.suite)]
         lines += ["deb [signed-by=%s] %s %s main" % (KEYRING, uri, suite) for suite, uri in sorted(known.items())
                   if suite.startswith(self.suite + "-")]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tools/soak package: the Debian package in a minimal Debian of its own, from installation to purge.
 
-usage: package_soak.py [--suite NAME] [--keep] FIRST.deb SECOND.deb
+usage: package_soak.py [--suite NAME] [--base DIR] [--keep] FIRST.deb SECOND.deb
 SECOND is the same with a higher version. Each step prints a line; exit code 1: the package is broken."""
 
 import argparse
@@ -138,6 +138,7 @@ class Soak:
 def main():
     arguments = argparse.ArgumentParser(description="The Debian package in a minimal Debian of its own")
     arguments.add_argument("--suite", default="bookworm")
+    arguments.add_argument("--base", help="a directory that debootstrap has made before: copy it")
     arguments.add_argument("--keep", action="store_true", help="leave the directory there")
     arguments.add_argument("packages", nargs=2)
     chosen = arguments.parse_args()
@@ -149,7 +150,7 @@ def main():
     chroot = Chroot(directory / "debian", chosen.suite)
     try:
         print("debootstrap %s …" % chosen.suite, flush=True)
-        chroot.make()
+        chroot.make(chosen.base)
         inside = []
         for number, package in enumerate(chosen.packages):
             shutil.copyfile(package, chroot.path / "run" / ("%d.deb" % number))

@@ -72,16 +72,21 @@ function(edged_embed_sql target)
   target_include_directories(${target} PUBLIC ${PROJECT_BINARY_DIR}/generated)
 endfunction()
 
-# edged_command_pages(PROGRAM): after each link, the man page and the completions of PROGRAM, written
-# by itself into <build>/pages. They are installed with the component of its name.
+# edged_command_pages(PROGRAM): the target PROGRAM_pages, which is not part of "all": PROGRAM writes its
+# man page and completions into <build>/pages. If they are there, they are installed with the
+# component of its name.
 function(edged_command_pages program)
   set(pages ${PROJECT_BINARY_DIR}/pages)
-  add_custom_command(TARGET ${program} POST_BUILD
+  set(written ${pages}/${program}.1.gz ${pages}/${program}.bash ${pages}/_${program})
+  add_custom_command(OUTPUT ${written}
     COMMAND ${program} --write-pages ${pages}
-    COMMAND gzip -9nkf ${pages}/${program}.1 VERBATIM)
-  install(FILES ${pages}/${program}.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ${program})
+    COMMAND gzip -9nkf ${pages}/${program}.1
+    DEPENDS ${program} VERBATIM)
+  add_custom_target(${program}_pages DEPENDS ${written})
+  install(FILES ${pages}/${program}.1.gz
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ${program} OPTIONAL)
   install(FILES ${pages}/${program}.bash RENAME ${program}
-    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT ${program})
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT ${program} OPTIONAL)
   install(FILES ${pages}/_${program}
-    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT ${program})
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT ${program} OPTIONAL)
 endfunction()

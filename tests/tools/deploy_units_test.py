@@ -5,11 +5,15 @@ they should. Without systemd-analyze only the last is tried."""
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/deploy"))
+from system_calls import allowed_calls, calls_after_exec  # noqa: E402
+
 UNITS = ("edged.service", "edged-node.service")
 EXPOSURE_MAX = 2.0
 needs_systemd = unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
@@ -60,6 +64,27 @@ class DeployUnitsTest(unittest.TestCase):
             self.assertLessEqual(self.exposure(self.stand_in(unit)), EXPOSURE_MAX, unit)
         opened = self.stand_in(UNITS[0], lambda text: re.sub(r"(?m)^SystemCallFilter=.*\n", "", text))
         self.assertGreater(self.exposure(opened), EXPOSURE_MAX)
+
+    @needs_systemd
+    def test_the_filter_leaves_what_a_service_needs(self):
+        for unit in UNITS:
+            allowed = allowed_calls((ROOT / "tools/deploy" / unit).read_text())
+            self.assertLessEqual({"openat", "fallocate", "sync_file_range", "clone3", "clock_adjtime", "setpriority"}, allowed)
+            self.assertFalse({"mount", "reboot", "ptrace", "chown", "setuid", "clock_settime", "mlock", "keyctl"} & allowed)
+
+    def test_calls_count_from_the_start_of_the_program(self):
+        log = """7 execve("/usr/sbin/chroot", ["chroot"], 0x7 /* 3 vars */) = 0
+7 setgroups(1, [997]) = 0
+7 execve("/usr/bin/edged", ["/usr/bin/edged", "node"], 0x7 /* 3 vars */) = -1 ENOENT (No such file)
+7 chdir("/") = 0
+7 execve("/usr/bin/edged", ["/usr/bin/edged", "node"], 0x7 /* 3 vars */) = 0
+7 openat(AT_FDCWD, "/etc/ld.so.cache", O_RDONLY|O_CLOEXEC <unfinished ...>
+8 <... futex resumed>) = 0
+8 exit_group(0) = ?
+7 +++ exited with 0 +++
+"""
+        self.assertEqual(calls_after_exec(log, "/usr/bin/edged"), {"openat", "futex", "exit_group"})
+        self.assertEqual(calls_after_exec("", "/usr/bin/edged"), set())
 
     def test_both_units_are_closed_in_alike(self):
         first, second = ([one for one in settings(unit) if one[0] != "ExecStart"] for unit in UNITS)

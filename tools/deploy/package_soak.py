@@ -71,9 +71,9 @@ class Soak:
         path = self.chroot.path / CONFIG
         path.write_text(json.dumps(SITE))  # mode and owner stay
 
-    def run_unit(self, name, key):
+    def run_unit(self, name, key, traced=False):
         program = "serve" if name == "edged.service" else "node"
-        with Unit(self.chroot, name) as unit:
+        with Unit(self.chroot, name, traced) as unit:
             unit.wait_for("READY=1")
             self.chroot.run("edged", "health", "-c", "/" + CONFIG)
             self.kvctl("put", key, "value of " + key)
@@ -82,6 +82,8 @@ class Soak:
             expect(self.kvctl("get", key) == "value of " + key, "the entry is gone after a reload")
             unit.stop()
         self.say("%s: ready, healthy, reloaded, stopped (edged %s)" % (name, program))
+        if traced:
+            self.say("%s: made %d different system calls, all of them allowed" % (name, unit.check_calls()))
 
     def run(self):
         self.chroot.apt("update")
@@ -93,6 +95,7 @@ class Soak:
         self.write_site()
         for unit in UNITS:
             self.run_unit(unit, unit)
+            self.run_unit(unit, "traced " + unit, traced=True)
         self.chroot.apt("install", "--no-install-recommends", self.second)
         second = self.check_installed()
         expect(second != first, "the second package has the version of the first")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a unit's ExecStart in a chroot as its user, with a socket in the place of systemd's."""
+"""Runs a unit's ExecStart in a chroot as its user, with a socket in the place of systemd's. With
+`traced`, strace notes the system calls, to compare them with the unit's filter."""
 
 import re
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import time
 
 from chroot import Failed
+from system_calls import allowed_calls, calls_after_exec, trace, wait_until_complete
 
 PATIENCE_SECONDS = 120
 
@@ -15,9 +17,9 @@ PATIENCE_SECONDS = 120
 class Unit:
     """`name` is a unit that the package has installed in `chroot`."""
 
-    def __init__(self, chroot, name):
-        self.chroot, self.name = chroot, name
-        text = (chroot.path / "usr/lib/systemd/system" / name).read_text()
+    def __init__(self, chroot, name, traced=False):
+        self.chroot, self.name, self.traced = chroot, name, traced
+        self.text = text = (chroot.path / "usr/lib/systemd/system" / name).read_text()
         self.settings = dict(re.findall(r"^(\w+)=(.+)$", text, re.M))
         self.socket_path = "/run/notify"
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -34,8 +36,11 @@ class Unit:
         script = "cd %s && umask %s && ulimit -n %s && exec %s" % (
             self.settings["WorkingDirectory"], self.settings["UMask"], self.settings["LimitNOFILE"], self.settings["ExecStart"])
         self.log = open(self.chroot.path / ("tmp/%s.log" % self.name), "w+")
-        self.process = subprocess.Popen([*self.chroot.wrap(user), "/bin/sh", "-c", script], stderr=self.log,
-                                        env=self.chroot.environment(extra))
+        command = [*self.chroot.wrap(user), "/bin/sh", "-c", script]
+        self.calls_log = self.chroot.path / ("tmp/%s.calls" % self.name)
+        if self.traced:
+            command = trace(command, self.calls_log)
+        self.process = subprocess.Popen(command, stderr=self.log, env=self.chroot.environment(extra))
         return self
 
     def __exit__(self, *_):
@@ -66,6 +71,18 @@ class Unit:
         self.process.send_signal(signal.SIGHUP)
         self.wait_for("RELOADING=1")
         self.wait_for("READY=1", before + 1)
+
+    def check_calls(self):
+        """After stop(), of a traced unit: Failed if the unit's SystemCallFilter would have refused a call.
+        Returns how many different calls the program made."""
+        program = self.settings["ExecStart"].split()[0]
+        made = calls_after_exec(wait_until_complete(self.calls_log), program)
+        if "openat" not in made:
+            raise Failed("strace has noted no calls of %s" % program)
+        refused = sorted(made - allowed_calls(self.text))
+        if refused:
+            raise Failed("%s would be refused these system calls: %s" % (self.name, ", ".join(refused)))
+        return len(made)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

@@ -137,7 +137,8 @@ class NodeTest(ProgramsCase):
     def test_names_a_configured_namespace_that_does_not_exist(self):
         config = self.configure('{ "kv_namespaces": [ { "binding": "KV", "id": "%s" } ] }' % ID)
         self.start_node("-c", config)
-        self.assertIn('KV namespace with id "%s" not found' % ID, self.log())
+        # The log is written by a thread of its own, ports.json by another.
+        self.wait_until(lambda: 'KV namespace with id "%s" not found' % ID in self.log(), "the warning")
         self.assertIn("kvctl namespace create KV --id " + ID, self.log())
         self.assertFails(self.kvctl("--ns", ID, "get", "k"), 3,
                          'KV namespace with id "%s" not found' % ID)

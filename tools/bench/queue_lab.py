@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from tools.replay.cluster import Cluster, binaries  # noqa: E402
 
 BODY = '{"to": "student@example.edu", "subject": "Seat open", "text": "%s"}' % ("x" * 130)
-FSYNC = ["fsync=on", "full_page_writes=on", "shared_buffers=256MB", "max_wal_size=8GB"]
+SETTINGS = ["full_page_writes=on", "shared_buffers=256MB", "max_wal_size=8GB"]
 MIGRATIONS = ROOT / "worker" / "db" / "migrations"
 
 
@@ -39,7 +39,7 @@ class Edged:
 
     def prepare(self, sql):
         sql("create schema edged")
-        for pattern in ("000[1-4]_*.sql", "000[89]_*.sql"):
+        for pattern in ("000[1-4]_*.sql", "000[89]_*.sql", "0011_*.sql"):
             for migration in sorted(MIGRATIONS.glob(pattern)):
                 sql(migration.read_text())
 
@@ -132,11 +132,11 @@ update job set state = 'completed', finalized_at = now() where id = any (:done::
 
 
 class Lab:
-    def __init__(self, seconds):
+    def __init__(self, seconds, fsync="on"):
         self.seconds = seconds
         self.directory = Path(tempfile.mkdtemp(prefix="edged-queue-lab-"))
         self.directory.chmod(0o755)
-        self.cluster = Cluster(self.directory, FSYNC)
+        self.cluster = Cluster(self.directory, [*SETTINGS, "fsync=" + fsync])
         self.cluster.start()
 
     def close(self):
@@ -200,11 +200,12 @@ def main():
     parser.add_argument("--modes", default="both", help="of both, steady, send, drain; separated by commas")
     parser.add_argument("--snapshots", default="none,held")
     parser.add_argument("--shapes", default="edged,pgmq,river")
+    parser.add_argument("--fsync", choices=("on", "off"), default="on", help="off: what the disk costs is left out")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     every = {"edged": Edged(), "pgmq": Pgmq(), "river": River()}
     shapes = [every[name] for name in options.shapes.split(",")]
-    lab = Lab(options.seconds)
+    lab = Lab(options.seconds, options.fsync)
     figures = {}
     try:
         for _ in range(options.rounds):

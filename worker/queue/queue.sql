@@ -36,19 +36,20 @@ with expired as materialized (
     where exists (select from edged.queue_messages m where m.id = e.message)  -- not purged meanwhile
     order by x.id
 ), gone as (
-    delete from edged.queue_claims c using expired x where c.id = x.id
+    delete from edged.queue_claims c where c.id = any (array(select x.id from expired x))
 )
 select count(*) as claims from expired
 
 -- name: release_due
--- Delayed messages whose time has come. $1 queue id, $2 now, $3 how many. Returns how many, and when the
+-- Delayed messages whose time has come. $1 queue id, $2 now, $3 how many, $4 a time: only those due after it, or
+-- null: behind it, a long snapshot may keep the dead rows of all that were delayed. Returns how many, and when the
 -- next one is due.
-with due as (
-    delete from edged.queue_delayed d
-    using (select due_at, message_id from edged.queue_delayed
-           where queue_id = $1::integer and due_at <= $2::timestamptz
-           order by due_at, message_id limit $3::integer for update skip locked) next
-    where d.queue_id = $1::integer and d.due_at = next.due_at and d.message_id = next.message_id
+with next as materialized (
+    select ctid as place from edged.queue_delayed
+    where queue_id = $1::integer and due_at > coalesce($4::timestamptz, '-infinity') and due_at <= $2::timestamptz
+    order by due_at, message_id limit $3::integer for update skip locked
+), due as (
+    delete from edged.queue_delayed d where d.ctid = any (array(select n.place from next n))
     returning d.message_id, d.attempts, d.due_at
 ), placed as (
     insert into edged.queue_ready (queue_id, message_id, attempts)

@@ -16,6 +16,8 @@ constexpr int kExpiredMax = 100;
 constexpr std::uint64_t kWholeExpiryLook = 60;
 constexpr std::chrono::milliseconds kExpiryOverlap{5000};  // renewals and claims that commit late
 constexpr int kReleasedMax = 1000;
+constexpr std::uint64_t kWholeDueLook = 60;
+constexpr std::chrono::seconds kDueOverlap{60};  // clocks that differ, sends that commit late
 constexpr int kDeletedMax = 1000;
 
 template <typename Number>
@@ -171,15 +173,22 @@ awaitable<Result<std::int64_t>> QueueStore::give_back_expired() {
 }
 
 awaitable<Result<Released>> QueueStore::release_due(std::int64_t queue_id) {
-  db::PgParameters parameters;
-  parameters.emplace_back(std::to_string(queue_id));
-  parameters.emplace_back(time_text());
-  parameters.emplace_back(std::to_string(kReleasedMax));
+  DueLook& look = due_looks_[queue_id];
+  const WallTime now = clock_.wall_now();
+  const bool whole = look.count++ % kWholeDueLook == 0;
+  db::PgParameters parameters{
+      std::to_string(queue_id), format_rfc3339(now), std::to_string(kReleasedMax), std::nullopt};
+  if (!whole) parameters[3] = format_rfc3339(std::min(now, look.seen) - kDueOverlap);
   Result<db::PgResult> found =
       co_await pool_.execute(std::string(sql::queue::kReleaseDue), std::move(parameters));
   if (!found) co_return found.error().with_context("could not look for delayed messages");
   Released released;
   released.count = number_at<std::int64_t>(*found, 0, 0);
+  if (released.count < kReleasedMax) {
+    due_looks_[queue_id].seen = now;
+  } else {
+    due_looks_[queue_id].count = 0;  // there may be more
+  }
   if (!found->is_null(0, 1))
     released.next_due = from_unix_ms(number_at<std::int64_t>(*found, 0, 1));
   co_return released;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -71,6 +72,8 @@ class QueueStore {
   // How many claims of dead consumers ended. Looks at leases that are over since the last look, and
   // at all of them each 60th time.
   boost::asio::awaitable<Result<std::int64_t>> give_back_expired();
+  // Makes delayed messages ready whose time has come. Looks at times since the last look, and at
+  // all of them each 60th time.
   boost::asio::awaitable<Result<Released>> release_due(std::int64_t queue_id);
   boost::asio::awaitable<Result<std::int64_t>> delete_old_dead(std::chrono::seconds age);
 
@@ -80,12 +83,18 @@ class QueueStore {
   WallTime now() const { return clock_.wall_now(); }
 
  private:
+  struct DueLook {
+    std::uint64_t count = 0;
+    WallTime seen{};  // the last look saw all that was due then
+  };
+
   std::string time_text() const { return format_rfc3339(clock_.wall_now()); }
 
   db::PgPool& pool_;
   const Clock& clock_;
   std::uint64_t expiry_looks_ = 0;
   std::chrono::steady_clock::time_point expiry_seen_{};  // of give_back_expired()
+  std::map<std::int64_t, DueLook> due_looks_;            // by queue id, of release_due()
 };
 
 }  // namespace edged::queue

@@ -3,6 +3,7 @@
 `traced`, strace notes the system calls, to compare them with the unit's filter."""
 
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -33,15 +34,25 @@ class Unit:
         user = self.settings["User"]
         extra = {"NOTIFY_SOCKET": self.socket_path, "WATCHDOG_USEC": "1500000"}
         # A chroot has no --chdir of its own: the shell goes to the unit's directory and becomes the program.
-        script = "cd %s && umask %s && ulimit -n %s && exec %s" % (
-            self.settings["WorkingDirectory"], self.settings["UMask"], self.settings["LimitNOFILE"], self.settings["ExecStart"])
+        script = "cd %s && umask %s && exec %s" % (
+            self.settings["WorkingDirectory"], self.settings["UMask"], self.settings["ExecStart"])
         self.log = open(self.chroot.path / ("tmp/%s.log" % self.name), "w+")
         command = [*self.chroot.wrap(user), "/bin/sh", "-c", script]
         self.calls_log = self.chroot.path / ("tmp/%s.calls" % self.name)
         if self.traced:
             command = trace(command, self.calls_log)
-        self.process = subprocess.Popen(command, stderr=self.log, env=self.chroot.environment(extra))
+        self.process = subprocess.Popen(command, stderr=self.log, env=self.chroot.environment(extra),
+                                        preexec_fn=self.set_limits)
         return self
+
+    def set_limits(self):
+        """In the child, while it is root. A container may not raise its limit: then that stands."""
+        wanted = int(self.settings["LimitNOFILE"])
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+        except (OSError, ValueError):
+            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
     def __exit__(self, *_):
         if self.process.poll() is None:

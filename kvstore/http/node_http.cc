@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "kvstore/http/dashboard_page.h"
+#include "kvstore/http/node_snapshot.h"
 #include "proto/http/health.h"
 #include "proto/http/process_metrics.h"
 
@@ -16,10 +18,11 @@ using storage::MirrorStatus;
 // figure.
 constexpr std::chrono::milliseconds kStatsAge{100};
 
-Status may_read_metrics(const access::AccessTable& table, std::string_view credential) {
-  const std::shared_ptr<const access::AccessSnapshot> snapshot = table.snapshot();
+Status may_read_metrics(const access::AccessTable* table, std::string_view credential) {
+  if (table == nullptr) return {};
+  const std::shared_ptr<const access::AccessSnapshot> snapshot = table->snapshot();
   if (!snapshot->required()) return {};
-  const auto token = snapshot->authenticate(credential, table.clock().wall_now());
+  const auto token = snapshot->authenticate(credential, table->clock().wall_now());
   if (!token) return token.error();
   if (!(*token)->grant.scopes.has(access::Scope::kMetrics)) {
     return {Code::kDenied, "the token lacks the scope metrics"};
@@ -39,11 +42,19 @@ NodeHttp::NodeHttp(boost::asio::any_io_executor executor,
                    const Clock& clock,
                    std::function<Status()> ready,
                    const access::AccessTable* access)
-    : server_(std::move(executor), std::move(options)), store_(store), clock_(clock) {
+    : server_(executor, std::move(options)),
+      store_(store),
+      clock_(clock),
+      events_(
+          executor,
+          [&metrics, &store, &clock] { return render_snapshot(metrics, store, clock); },
+          [access](std::string_view credential) { return may_read_metrics(access, credential); }) {
   http::add_health_routes(
       server_, metrics, std::move(ready), [access](std::string_view credential) {
-        return access == nullptr ? Status() : may_read_metrics(*access, credential);
+        return may_read_metrics(access, credential);
       });
+  add_dashboard_page(server_);
+  events_.add_routes(server_);
   http::add_process_metrics(metrics, clock);
   add_store_metrics(metrics);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The node's HTTP face: /healthz, /readyz and /metrics with the store's and the process's figures.
-// The figures are read when the page is asked for. The executor's thread.
+// The node's HTTP face: /healthz, /readyz, /metrics with the store's and the process's figures, and
+// the dashboard. The figures are read when a page is asked for. The executor's thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "kvstore/access/access_table.h"
+#include "kvstore/http/dashboard_events.h"
 #include "kvstore/storage/store.h"
 #include "proto/base/clock.h"
 #include "proto/base/metrics.h"
@@ -21,7 +22,7 @@ class NodeHttp {
  public:
   // `store`, `metrics` and `clock` outlive the object, and the object outlives the registry's last
   // rendering: its gauges ask it. `ready` must not block. If `access` (which outlives this too, or
-  // is null) wants tokens, /metrics wants one with the scope metrics.
+  // is null) wants tokens, /metrics and the dashboard's figures want one with the scope metrics.
   NodeHttp(boost::asio::any_io_executor executor,
            http::ServerOptions options,
            const storage::Store& store,
@@ -36,6 +37,7 @@ class NodeHttp {
   Status listen() { return server_.listen(); }
   std::string address() const { return server_.address(); }
   boost::asio::awaitable<void> drain(std::chrono::milliseconds timeout) {
+    events_.stop();
     return server_.drain(timeout);
   }
 
@@ -47,6 +49,7 @@ class NodeHttp {
   http::Server server_;
   const storage::Store& store_;
   const Clock& clock_;
+  DashboardEvents events_;
 
   std::mutex mutex_;  // guards the two below
   std::chrono::milliseconds read_at_{-1'000'000};

@@ -9,9 +9,7 @@ namespace edged::http {
 
 using boost::asio::awaitable;
 
-namespace {
-
-Response refusal(const Status& why) {
+Response metrics_refusal(const Status& why) {
   Response response;
   response.status = why.code() == Code::kDenied ? 403 : 401;
   response.content_type = "application/json";
@@ -24,8 +22,6 @@ Response refusal(const Status& why) {
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
-
-}  // namespace
 
 void add_health_routes(Server& server,
                        MetricsRegistry& metrics,
@@ -49,7 +45,7 @@ void add_health_routes(Server& server,
       "GET", "/metrics", [&metrics, may_read_metrics](Request request) -> awaitable<Response> {
         const Status may =
             may_read_metrics ? may_read_metrics(bearer_of(request.headers).value_or("")) : Status();
-        if (!may.ok()) co_return refusal(may);
+        if (!may.ok()) co_return metrics_refusal(may);
         Response response;
         response.content_type = "text/plain; version=0.0.4";
         response.body = metrics.render();

@@ -16,6 +16,9 @@ namespace edged::http {
 // Judges the credential of a bearer token, empty if none is shown: kOk, kUnauthenticated, kDenied.
 using MayRead = std::function<Status(std::string_view credential)>;
 
+// The answer to who may not read the figures: 401, or 403 for kDenied.
+Response metrics_refusal(const Status& why);
+
 // `ready` must not block; its message is shown to anyone who asks. `metrics` outlives the server.
 // `may_read_metrics` empty: everyone may.
 void add_health_routes(Server& server,

@@ -90,3 +90,27 @@ function(edged_command_pages program)
   install(FILES ${pages}/_${program}
     DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT ${program} OPTIONAL)
 endfunction()
+
+# edged_embed_files(TARGET HEADER file.h FUNCTION name FILES file...)
+# Compiles the files into TARGET, so that a program carries them with it: FUNCTION, declared in HEADER
+# (from the repository root), returns them. FILES are relative to the calling CMakeLists or absolute.
+find_program(EDGED_GZIP gzip REQUIRED)
+function(edged_embed_files target)
+  cmake_parse_arguments(ARG "" "HEADER;FUNCTION;NAMESPACE" "FILES" ${ARGN})
+  set(files "")
+  foreach(file IN LISTS ARG_FILES)
+    get_filename_component(path ${file} ABSOLUTE BASE_DIR ${CMAKE_CURRENT_SOURCE_DIR})
+    list(APPEND files ${path})
+  endforeach()
+  file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  set(output ${PROJECT_BINARY_DIR}/generated/${folder}/${ARG_FUNCTION}.gen.cc)
+  get_filename_component(output_folder ${output} DIRECTORY)
+  file(MAKE_DIRECTORY ${output_folder})
+  list(JOIN files "|" joined)
+  set(script ${PROJECT_SOURCE_DIR}/tools/cmake/embed_files.cmake)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DHEADER=${ARG_HEADER} -DFUNCTION=${ARG_FUNCTION}
+            -DNAMESPACE=${ARG_NAMESPACE} -DGZIP=${EDGED_GZIP} "-DFILES=${joined}" -P ${script}
+    DEPENDS ${files} ${script} VERBATIM)
+  target_sources(${target} PRIVATE ${output})
+endfunction()

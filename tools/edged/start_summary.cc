@@ -33,7 +33,7 @@ std::string what_node_does(const Config& config) {
   const Node& node = config.node;
   std::string text = "node: data in " + node.data_dir + "; binary protocol on " +
                      joined(node.listen) + " and unix:" + config.unix_path();
-  text.append("; REST API, health and metrics on ").append(node.http);
+  text.append("; dashboard, REST API, health and metrics on ").append(node.http);
   const std::string& binding = node.binding;
   if (binding == kBindingOff) return text + "; no Workers binding";
   text += "; Workers binding on ";

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "proto/http/health.h"
 #include "proto/http/server.h"
@@ -76,6 +77,17 @@ class RawClient {
   bool readable(milliseconds timeout) {
     pollfd descriptor{socket_.native_handle(), POLLIN, 0};
     return ::poll(&descriptor, 1, static_cast<int>(timeout.count())) > 0;
+  }
+
+  // What comes up to and with the next `mark`, or until the connection ends.
+  std::string until(const std::string& mark) {
+    std::size_t at = std::string::npos;
+    while ((at = unread_.find(mark)) == std::string::npos) {
+      if (!read_more()) return std::exchange(unread_, {});
+    }
+    std::string result = unread_.substr(0, at + mark.size());
+    unread_.erase(0, result.size());
+    return result;
   }
 
   // What comes until the connection ends.

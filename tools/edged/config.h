@@ -43,8 +43,11 @@ struct Node {
   // Of the Workers binding: HOST:PORT, tls:HOST:PORT or unix:PATH; "off": none; empty:
   // kBindingDefault, unless another process has it.
   std::string binding;
-  std::vector<std::string> http_hosts;  // names that requests to it may be for
-  std::string account_id;               // the only one of the REST API; empty: any
+  // Of the Redis protocol: HOST:PORT, tls:HOST:PORT or unix:PATH; empty: none.
+  std::string redis;
+  std::vector<std::string> redis_databases;  // bindings, ids or titles by the number; "": default
+  std::vector<std::string> http_hosts;       // names that requests to it may be for
+  std::string account_id;                    // the only one of the REST API; empty: any
   // Where requests for queues are passed on to, "HOST:PORT" or "https://HOST"; see
   // worker_of_node(). The secret is the worker's queue_secret.
   std::string worker_http;

@@ -13,6 +13,7 @@ namespace edged::config {
 namespace {
 
 constexpr std::string_view kHttps = "https://";
+constexpr std::size_t kRedisDatabases = 16;
 constexpr std::size_t kUnixPathBytesMax = 107;  // sockaddr_un's sun_path less its end
 
 std::string quoted(const std::string& text) {
@@ -35,6 +36,21 @@ bool is_https_origin(const std::string& address) {
 
 bool has_no_port(std::string_view host_port) {
   return host_port.ends_with(":0");
+}
+
+// HOST:PORT, tls:HOST:PORT or unix:PATH.
+void check_any_address(const std::string& path,
+                       const std::string& address,
+                       const Config& config,
+                       ReadContext& context) {
+  constexpr std::string_view kUnix = "unix:";
+  if (!address.starts_with(kUnix)) {
+    check_address(path, address, config, &config.node, context);
+  } else if (address.size() == kUnix.size()) {
+    context.complain(path, quoted(address) + " has no path behind \"unix:\"");
+  } else {
+    check_unix_path(path, address.substr(kUnix.size()), context);
+  }
 }
 
 }  // namespace
@@ -102,15 +118,16 @@ void check_unix_path(const std::string& path, const std::string& value, ReadCont
 }
 
 void check_binding(const Config& config, ReadContext& context) {
-  constexpr std::string_view kUnix = "unix:";
   const std::string& binding = config.node.binding;
   if (binding.empty() || binding == kBindingOff) return;
-  if (!binding.starts_with(kUnix)) {
-    check_address("node.binding", binding, config, &config.node, context);
-  } else if (binding.size() == kUnix.size()) {
-    context.complain("node.binding", quoted(binding) + " has no path behind \"unix:\"");
-  } else {
-    check_unix_path("node.binding", binding.substr(kUnix.size()), context);
+  check_any_address("node.binding", binding, config, context);
+}
+
+void check_redis(const Config& config, ReadContext& context) {
+  const Node& node = config.node;
+  if (!node.redis.empty()) check_any_address("node.redis", node.redis, config, context);
+  if (node.redis_databases.size() > kRedisDatabases) {
+    context.complain("node.redis_databases", "names more than 16 databases");
   }
 }
 

@@ -30,6 +30,7 @@ void check_http_hosts(const std::string& path,
                       ReadContext& context);
 void check_unix_path(const std::string& path, const std::string& value, ReadContext& context);
 void check_binding(const Config& config, ReadContext& context);
+void check_redis(const Config& config, ReadContext& context);
 void check_worker_http(const Config& config, ReadContext& context);
 
 // The worker whose Queues API the node passes requests on to.

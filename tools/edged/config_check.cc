@@ -78,6 +78,7 @@ void check_node(const Config& config, ReadContext& context) {
   }
   check_address("node.http", node.http, config, &node, context);
   check_binding(config, context);
+  check_redis(config, context);
   check_http_hosts("node.http_hosts", node.http_hosts, context);
   if (!is_account_id(node.account_id)) {
     context.complain("node.account_id",

@@ -180,6 +180,7 @@ void apply_node(const Overrides& overrides, ReadContext& context, Node& node) {
   replace("node.unix", overrides.unix_path, "--unix or EDGED_UNIX", context, node.unix_path);
   replace("node.http", overrides.http, "--http or EDGED_HTTP", context, node.http);
   replace("node.binding", overrides.binding, "--binding or EDGED_BINDING", context, node.binding);
+  replace("node.redis", overrides.redis, "--redis or EDGED_REDIS", context, node.redis);
   replace("node.tls.certificate",
           overrides.tls_certificate,
           "--tls-certificate or EDGED_TLS_CERTIFICATE",

@@ -40,6 +40,7 @@ struct Overrides {
   std::optional<std::string> recovery;
   std::optional<std::string> http;
   std::optional<std::string> binding;
+  std::optional<std::string> redis;
   std::optional<std::string> worker_http;
   std::optional<std::string> worker_state_dir;
   std::optional<std::string> log_level;

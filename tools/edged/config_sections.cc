@@ -32,6 +32,8 @@ void read_node(const Json& json, ReadContext& context, bool lenient, Node& node)
   reader.text("unix", node.unix_path);
   reader.text("http", node.http);
   reader.text("binding", node.binding);
+  reader.text("redis", node.redis);
+  reader.text_list("redis_databases", node.redis_databases);
   reader.text_list("http_hosts", node.http_hosts);
   reader.text("account_id", node.account_id);
   reader.text("worker_http", node.worker_http);

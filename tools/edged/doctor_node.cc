@@ -39,6 +39,8 @@ std::vector<Face> faces_of(const config::Config& config) {
     faces.push_back(
         {"node.binding", binding.empty() ? std::string(config::kBindingDefault) : binding});
   }
+  const std::string& redis = config.node.redis;
+  if (!redis.empty() && !redis.starts_with("unix:")) faces.push_back({"node.redis", redis});
   return faces;
 }
 

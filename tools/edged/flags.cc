@@ -44,6 +44,7 @@ config::Overrides Flags::overrides() const {
   overrides.unix_path = given(unix_path);
   overrides.http = given(http);
   overrides.binding = given(binding);
+  overrides.redis = given(redis);
   overrides.tls_certificate = given(tls_certificate);
   overrides.tls_key = given(tls_key);
   overrides.recovery = given(recovery);
@@ -69,6 +70,7 @@ std::vector<std::string> Flags::as_arguments() const {
   add("--unix", unix_path);
   add("--http", http);
   add("--binding", binding);
+  add("--redis", redis);
   add("--io-threads", io_threads);
   add("--memory-budget", memory_budget);
   add("--durability", durability);
@@ -173,6 +175,12 @@ void add_node_flags(CLI::App& command, Flags& flags) {
            "tls:HOST:PORT, unix:PATH or off (default 127.0.0.1:4782, unless it is in use)")
       ->type_name("ADDRESS")
       ->envname("EDGED_BINDING");
+  add_text(command,
+           "--redis",
+           flags.redis,
+           "Address for Redis clients: HOST:PORT, tls:HOST:PORT or unix:PATH (default: none)")
+      ->type_name("ADDRESS")
+      ->envname("EDGED_REDIS");
   add_text(command,
            "--tls-certificate",
            flags.tls_certificate,

@@ -17,6 +17,7 @@ namespace edged {
 
 struct Flags {
   std::string file, data_dir, unix_path, http, worker_http, state_dir, log_level, binding, recovery;
+  std::string redis;
   std::string tls_certificate, tls_key, io_threads, memory_budget, durability, disk_quota;
   std::string dev_database, wrangler_environment;
   std::vector<std::string> listen;

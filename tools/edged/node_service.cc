@@ -25,6 +25,7 @@
 #include "kvstore/http/node_http.h"
 #include "kvstore/http/rest_api.h"
 #include "kvstore/operations/operations.h"
+#include "kvstore/redis/redis_server.h"
 #include "kvstore/server/server.h"
 #include "kvstore/storage/rocks_store.h"
 #include "proto/base/clock.h"
@@ -165,6 +166,10 @@ class Node {
                                                  node_durability(config));
       binding_wanted_ = !config.node.binding.empty();
     }
+    if (!config.node.redis.empty()) {
+      redis_ = std::make_unique<redis::RedisServer>(
+          node_redis_options(config, tls_, plan), operations_, *store_, clock_, metrics_);
+    }
     if (tls_) {
       metrics_.callback_gauge(
           "edged_tls_certificate_not_after_seconds",
@@ -183,10 +188,13 @@ class Node {
     if (!started.ok()) return started;
     started = listen_for_workers();
     if (!started.ok()) return started;
+    if (redis_) started = redis_->start();
+    if (!started.ok()) return started;
     const NodePorts ports{server_.addresses(),
                           server_.unix_path(),
                           http_.address(),
-                          binding_ ? binding_->address() : std::string()};
+                          binding_ ? binding_->address() : std::string(),
+                          redis_ ? redis_->address() : std::string()};
     started = write_ports_file(ports_path, ports);
     if (!started.ok()) return started;
     log::info("ready: " + render_ports(ports));
@@ -220,6 +228,7 @@ class Node {
     manager.ready();
     io_.run();
     if (server_drain_.joinable()) server_drain_.join();
+    if (redis_drain_.joinable()) redis_drain_.join();
     operations_.stop();  // what answers to io_ does so while it is there
   }
 
@@ -303,6 +312,7 @@ class Node {
     draining_ = true;
     // All faces at once, so that together they take no longer than one of them may.
     server_drain_ = std::thread([this] { server_.stop(); });
+    if (redis_) redis_drain_ = std::thread([this] { redis_->stop(); });
     const auto drained = [this](std::exception_ptr) {
       if (--draining_faces_ == 0) io_.stop();
     };
@@ -326,7 +336,8 @@ class Node {
   boost::asio::steady_timer time_watch_{io_};
   server::Server server_;
   std::atomic<bool> draining_{false};
-  std::thread server_drain_;
+  std::thread server_drain_, redis_drain_;
+  std::unique_ptr<redis::RedisServer> redis_;  // null: off
 #ifdef EDGED_WITH_WORKER
   std::unique_ptr<QueueWorker> queue_worker_;  // null: no worker is known
 #endif
@@ -348,12 +359,11 @@ int serve_store(const config::Config& config,
   if (!access) return fail(access.error());
   if (!config.insecure && is_reachable_from_outside(config) &&
       (*access)->snapshot()->tokens().empty()) {
-    return fail(
-        {Code::kInvalidArgument,
-         "other machines can reach an address in node.listen, node.http or node.binding, and "
-         "there is no "
-         "token. Create the first one with `kvctl token create NAME --scope admin --data " +
-             config.node.data_dir + "`, or pass --insecure to give everyone access"});
+    return fail({Code::kInvalidArgument,
+                 "other machines can reach an address in node.listen, node.http, node.binding or "
+                 "node.redis, and there is no token. Create the first one with `kvctl token create "
+                 "NAME --scope admin --data " +
+                     config.node.data_dir + "`, or pass --insecure to give everyone access"});
   }
   const auto tls = load_tls(config);
   if (!tls) return fail(tls.error());

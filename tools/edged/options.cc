@@ -19,6 +19,11 @@ constexpr std::uint64_t kBallastBytes = 32ULL << 20;
 constexpr std::uint64_t kEngineBytesMin = 8ULL << 20;
 constexpr std::uint64_t kHotCacheShare = 2;
 
+// Of the binary face, and as many of the Redis face if it is on: together not more descriptors.
+std::size_t reactor_connections_max(const config::Config& config, const DescriptorPlan& plan) {
+  return config.node.redis.empty() ? plan.binary_connections_max : plan.binary_connections_max / 2;
+}
+
 std::uint64_t hot_cache_bytes(const config::Node& node) {
   if (node.hot_cache_bytes) return *node.hot_cache_bytes;
   const std::uint64_t spare = node.memory_budget_bytes - kEngineBytesMin;
@@ -55,7 +60,10 @@ bool is_reachable_from_outside(const config::Config& config) {
   const std::string& binding = config.node.binding;
   const bool has_no_port =
       binding.empty() || binding == config::kBindingOff || binding.starts_with("unix:");
+  const std::string& redis = config.node.redis;
+  const bool has_redis_port = !redis.empty() && !redis.starts_with("unix:");
   return is_outside(config.node.http) || (!has_no_port && is_outside(binding)) ||
+         (has_redis_port && is_outside(redis)) ||
          std::any_of(config.node.listen.begin(), config.node.listen.end(), is_outside);
 }
 
@@ -73,7 +81,7 @@ server::ServerOptions server_options(const config::Config& config,
   options.listen = config.node.listen;
   options.unix_path = config.unix_path();
   options.access = &access;
-  options.limits.connections_max = plan.binary_connections_max;
+  options.limits.connections_max = reactor_connections_max(config, plan);
   options.io_threads = static_cast<std::size_t>(config.node.io_threads);
   options.durability = node_durability(config);
   return options;
@@ -109,6 +117,32 @@ http::ServerOptions node_binding_options(const config::Config& config,
       config.node.binding.empty() ? std::string(config::kBindingDefault) : config.node.binding;
   options.connections_max = plan.http_connections_max;
   options.hosts = config::node_binding_hosts(config);
+  return options;
+}
+
+redis::RedisOptions node_redis_options(const config::Config& config,
+                                       std::shared_ptr<net::ServerTls> tls,
+                                       const DescriptorPlan& plan) {
+  redis::RedisOptions options;
+  options.address = config.node.redis;
+  options.tls = std::move(tls);
+  options.databases = config.node.redis_databases;
+  for (std::string& database : options.databases) {
+    for (const config::KvNamespace& kv : config.kv_namespaces) {
+      if (kv.binding == database) database = config.id_of(kv);
+    }
+  }
+  // "default" is not made if the configuration has namespaces: then the first one is database 0.
+  if (!config.kv_namespaces.empty()) {
+    if (options.databases.empty()) options.databases.emplace_back();
+    if (options.databases.front().empty()) {
+      options.databases.front() = config.id_of(config.kv_namespaces.front());
+    }
+  }
+  options.io_threads = static_cast<std::size_t>(config.node.io_threads);
+  options.durability = node_durability(config);
+  options.version = EDGED_VERSION;
+  options.limits.connections_max = reactor_connections_max(config, plan);
   return options;
 }
 

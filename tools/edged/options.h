@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "kvstore/access/access_table.h"
+#include "kvstore/redis/options.h"
 #include "kvstore/server/options.h"
 #include "kvstore/storage/rocks_store.h"
 #include "proto/base/metrics.h"
@@ -38,5 +39,9 @@ http::ServerOptions node_binding_options(const config::Config& config,
                                          std::shared_ptr<net::ServerTls> tls,
                                          MetricsRegistry& metrics,
                                          const DescriptorPlan& plan);
+// Of the Redis face. Not if it is off.
+redis::RedisOptions node_redis_options(const config::Config& config,
+                                       std::shared_ptr<net::ServerTls> tls,
+                                       const DescriptorPlan& plan);
 
 }  // namespace edged

@@ -16,6 +16,7 @@ std::string render_ports(const NodePorts& ports) {
   object["unix"] = ports.unix_path;
   object["http"] = ports.http;
   if (!ports.binding.empty()) object["binding"] = ports.binding;
+  if (!ports.redis.empty()) object["redis"] = ports.redis;
   return write_json(object);
 }
 

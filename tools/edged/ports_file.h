@@ -14,6 +14,7 @@ struct NodePorts {
   std::string unix_path;
   std::string http;
   std::string binding;  // empty: none
+  std::string redis;    // empty: none
 };
 
 // {"listen":["127.0.0.1:4780"],"unix":"/var/lib/edged/kv.sock","http":"127.0.0.1:4781",

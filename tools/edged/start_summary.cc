@@ -22,6 +22,8 @@ std::vector<std::string> addresses_of(const Config& config) {
   if (binding != kBindingOff && !binding.starts_with("unix:")) {
     all.push_back(binding.empty() ? std::string(kBindingDefault) : binding);
   }
+  const std::string& redis = config.node.redis;
+  if (!redis.empty() && !redis.starts_with("unix:")) all.push_back(redis);
   return all;
 }
 
@@ -34,6 +36,7 @@ std::string what_node_does(const Config& config) {
   std::string text = "node: data in " + node.data_dir + "; binary protocol on " +
                      joined(node.listen) + " and unix:" + config.unix_path();
   text.append("; dashboard, REST API, health and metrics on ").append(node.http);
+  if (!node.redis.empty()) text.append("; Redis protocol on ").append(node.redis);
   const std::string& binding = node.binding;
   if (binding == kBindingOff) return text + "; no Workers binding";
   text += "; Workers binding on ";

@@ -188,8 +188,7 @@ class Node {
     if (!started.ok()) return started;
     started = listen_for_workers();
     if (!started.ok()) return started;
-    if (redis_) started = redis_->start();
-    if (!started.ok()) return started;
+    if (redis_ && !(started = redis_->start()).ok()) return started;
     const NodePorts ports{server_.addresses(),
                           server_.unix_path(),
                           http_.address(),

@@ -7,6 +7,7 @@
 #include "kvstore/access/token_file.h"
 #include "tools/edged/config_addresses.h"
 #include "tools/edged/http_hosts.h"
+#include "tools/edged/version.h"
 
 namespace edged {
 
@@ -141,7 +142,7 @@ redis::RedisOptions node_redis_options(const config::Config& config,
   }
   options.io_threads = static_cast<std::size_t>(config.node.io_threads);
   options.durability = node_durability(config);
-  options.version = EDGED_VERSION;
+  options.version = version();
   options.limits.connections_max = reactor_connections_max(config, plan);
   return options;
 }

@@ -43,7 +43,7 @@ install_packages() {
   "${as_root[@]}" "${quietly[@]}" update >&2 || fail "could not read the package lists: apt-get update failed"
   "${as_root[@]}" "${quietly[@]}" install -y --no-install-recommends "${missing[@]}" >&2 ||
     fail "could not install packages: apt-get install ${missing[*]} failed"
-  keep_pgbouncer_quiet "${missing[@]}"
+  keep_services_quiet "${missing[@]}"
 }
 
 # Debian's postgresql-15 makes and starts a cluster of its own when installed. We only want the
@@ -61,10 +61,14 @@ keep_postfix_quiet() {
   echo 'postfix postfix/main_mailer_type select No configuration' | "${as_root[@]}" debconf-set-selections
 }
 
-# Debian's pgbouncer starts a service when installed. Tests start their own: one that came with us stays off.
-keep_pgbouncer_quiet() {
-  [[ " $* " == *" pgbouncer "* && -d /run/systemd/system ]] || return 0
-  "${as_root[@]}" systemctl disable --now --quiet pgbouncer >&2 || true
+# Debian's pgbouncer and prometheus start a service when installed. Tests need the programs alone: a service
+# that came with us stays off.
+keep_services_quiet() {
+  local name
+  for name in pgbouncer prometheus; do
+    [[ " $* " == *" $name "* && -d /run/systemd/system ]] || continue
+    "${as_root[@]}" systemctl disable --now --quiet "$name" >&2 || true
+  done
 }
 
 # build_preset PRESET [TARGET...]: configures if need be and builds. A finished build costs a moment.

@@ -102,9 +102,14 @@ asio::awaitable<bool> HttpConnection::serve_one(bool first) {
   }
   using Outcome = ServerExchange::Outcome;
   const Outcome outcome = exchange.outcome();
-  if (outcome == Outcome::kEnds) co_await finish(false);
-  if (outcome == Outcome::kEndsUnread) co_await finish(true);
-  co_return outcome == Outcome::kGoesOn;
+  // The answer may have promised to go on before the server began to drain.
+  const bool goes_on = outcome == Outcome::kGoesOn && !service_.draining;
+  if (outcome == Outcome::kEndsUnread) {
+    co_await finish(true);
+  } else if (!goes_on && outcome != Outcome::kBroken) {
+    co_await finish(false);
+  }
+  co_return goes_on;
 }
 
 asio::awaitable<void> HttpConnection::run_handler(const Route& route, ServerExchange& exchange) {

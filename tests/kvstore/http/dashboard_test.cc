@@ -240,5 +240,15 @@ TEST_F(DashboardTest, StoppingEndsTheStreams) {
   EXPECT_TRUE(has_status(ask("/dashboard/events"), 503));
 }
 
+// The head of a stream promises that the connection goes on; a server that drains ends it anyway.
+TEST_F(DashboardTest, DrainingDoesNotWaitForTheConnectionsOfStreams) {
+  Reader reader(server.address());
+  EXPECT_TRUE(reader.next());
+  asio::post(context, [this] { events.stop(); });
+  const auto begun = http::steady_clock::now();
+  asio::co_spawn(context, server.drain(2 * http::kPatience), asio::use_future).get();
+  EXPECT_LT(http::steady_clock::now() - begun, http::kPatience);
+}
+
 }  // namespace
 }  // namespace edged::kv_http

@@ -212,6 +212,7 @@ test("everything can be reached and used by the keyboard", async () => {
 test("says what to do without JavaScript", async () => {
   const page = await browser.open(dashboard(), { scripts: false });
   const notice = page.locator("noscript");
+  assert.ok(await page.locator("main").isHidden());
   assert.match(await notice.innerText(), /needs JavaScript.*\/metrics.*kvctl stats/s);
   await screenshot(page, "noscript");
   await page.context().close();
@@ -226,7 +227,11 @@ test("a node with tokens asks for one, keeps it in the tab and forgets it on req
     await page.locator("#token-form").waitFor();
     await page.locator("#token").fill("wrong");
     await page.keyboard.press("Enter");
-    await page.locator("#state").filter({ hasText: "needs a token" }).waitFor();
+    await page.locator("#token-why").filter({ hasText: "not valid here" }).waitFor();
+    const { secret: narrow } = JSON.parse(await guarded.kvctl("token", "create", "narrow", "--scope", "list,read", "--json"));
+    await page.locator("#token").fill(narrow);
+    await page.keyboard.press("Enter");
+    await page.locator("#token-why").filter({ hasText: "lacks the scope metrics" }).waitFor();
     await screenshot(page, "token");
     await page.locator("#token").fill(secret);
     await page.keyboard.press("Enter");

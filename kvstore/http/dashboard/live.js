@@ -81,7 +81,8 @@ const restarted = (now, last) =>
   now.figures.process_start_time_seconds !== last.figures.process_start_time_seconds;
 
 export class Live {
-  // on_point(snapshot, point, points): each second. on_state("live" | "paused" | "lost" | "denied", text).
+  // on_point(snapshot, point, points): each second. on_state("live" | "paused" | "lost", text), or
+  // on_state("denied", 401 | 403).
   constructor({ on_point, on_state }) {
     Object.assign(this, { on_point, on_state, points: [], snapshots: [], failures: 0 });
     document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : this.start()));
@@ -92,6 +93,7 @@ export class Live {
     this.stop();
     if (document.hidden) return this.pause();
     this.abort = new AbortController();
+    if (this.failures === 0) this.on_state("lost", "connecting …");
     this.run(this.abort.signal);
   }
 
@@ -112,7 +114,7 @@ export class Live {
       throw new ApiError(0, "the node ended the stream");
     } catch (error) {
       if (signal.aborted) return;
-      if (error.status === 401 || error.status === 403) return this.on_state("denied", error.message);
+      if (error.status === 401 || error.status === 403) return this.on_state("denied", error.status);
       this.on_state("lost", error instanceof ApiError ? error.message : "the connection broke");
       const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
       this.retry = setTimeout(() => this.start(), wait);

@@ -8,6 +8,7 @@ import { Live } from "./live.js";
 import { is_system, WorkerStatus } from "./worker.js";
 
 const by_id = (id) => document.getElementById(id);
+by_id("main").hidden = false;  // without scripts there is nothing to see
 const BANDS = ["up to a minute", "an hour", "a day", "a week", "30 days", "longer", "never expires"];
 const STALE_SECONDS = 10;
 
@@ -178,7 +179,17 @@ function show(snapshot, point, points) {
   worker.update(snapshot.namespaces);
 }
 
-function show_state(state, text) {
+function why_denied(status) {
+  if (status === 403) {
+    return "This token may not read the node's figures: it lacks the scope metrics, or is limited to namespaces or a prefix.";
+  }
+  return token() ? "This token is not valid here: it was mistyped, revoked, or has expired."
+    : "This node has tokens. Enter one to see its figures and keys.";
+}
+
+// `why`: the status of the refusal, or a text.
+function show_state(state, why) {
+  const text = state === "denied" ? why_denied(why) : why;
   by_id("state").dataset.state = state;
   set_text(by_id("state"), state === "denied" ? "needs a token" : text);
   const form = by_id("token-form");

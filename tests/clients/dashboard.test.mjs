@@ -209,6 +209,37 @@ test("everything can be reached and used by the keyboard", async () => {
   await page.context().close();
 });
 
+test("shows what a worker published, and that it has gone", async () => {
+  const own = await Node.start();
+  try {
+    const system = "00000000000000000000006564676564";
+    await own.kvctl("namespace", "create", "edged-system", "--id", system);
+    const publish = (key, document) => own.kvctl("--ns", "edged-system", "put", key, JSON.stringify(document));
+    await publish("status:worker:w1", { worker: "w1", version: "9.8.7", ready: false, why: "PostgreSQL <b>is away</b>",
+      roles: ["cron", "mail"], mirror: "off", upstream: { requests: 1234, circuit: "open", circuit_reason: "time-outs" } });
+    await publish("status:job:class-monitor", { name: "class-monitor", crons: ["0 * * * *"], time_zone: "UTC",
+      last_run: { status: "succeeded", started_at: "2026-11-30T21:00:00.000Z", summary: { sections: 100, failed: 3, seconds: 1.5 } } });
+    await publish("status:odd", null);
+    await own.kvctl("--ns", "edged-system", "put", "status:broken", "{");
+    const page = await browser.open(`http://${own.ports.http}/`);
+    await live(page);
+    const worker = page.locator("#worker");
+    for (const text of ["worker w1", "no: PostgreSQL <b>is away</b>", "9.8.7", "cron, mail", "1,234", "time-outs",
+                        "job class-monitor", "0 * * * * UTC", "succeeded", "1.5 s"]) {
+      await worker.getByText(text, { exact: true }).waitFor();
+    }
+    await screenshot(page, "worker");
+    for (const key of ["status:worker:w1", "status:job:class-monitor", "status:odd", "status:broken"]) {
+      await own.kvctl("--ns", "edged-system", "del", key);
+    }
+    await page.getByText("No worker has published its status in the last minute.").waitFor();
+    assert_clean(page);
+    await page.context().close();
+  } finally {
+    await own.close();
+  }
+});
+
 test("says what to do without JavaScript", async () => {
   const page = await browser.open(dashboard(), { scripts: false });
   const notice = page.locator("noscript");

@@ -11,6 +11,7 @@ const by_id = (id) => document.getElementById(id);
 by_id("main").hidden = false;  // without scripts there is nothing to see
 const BANDS = ["up to a minute", "an hour", "a day", "a week", "30 days", "longer", "never expires"];
 const STALE_SECONDS = 10;
+const FACES = { binary: "binary protocol", rest: "REST", binding: "Workers binding", redis: "Redis" };
 
 // Each tile: what it is called, the metrics behind it, its text.
 const TILES = [
@@ -156,9 +157,7 @@ function show_node({ figures: f, faces, engine }) {
   const hits = f.edged_storage_hot_cache_hits;
   fill_terms(by_id("node"), [
     ["Engine", engine],
-    ["Requests, binary protocol", integer(faces.binary ?? 0)],
-    ["Requests, REST", integer(faces.rest ?? 0)],
-    ["Requests, Workers binding", integer(faces.binding ?? 0)],
+    ...Object.entries(FACES).map(([face, name]) => [`Requests, ${name}`, face in faces ? integer(faces[face]) : undefined]),
     ["Hot cache answered", percent(hits / (hits + f.edged_storage_hot_cache_misses))],
     ["Hot cache", `${integer(f.edged_storage_hot_cache_entries)} entries, ${bytes(f.edged_storage_hot_cache_bytes)}`],
     ["Storage memory", bytes(f.edged_storage_memory_bytes)],

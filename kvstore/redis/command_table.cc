@@ -95,6 +95,22 @@ constexpr CommandSpec kCommands[] = {
     {"waitaof", 4, kNoMulti, 0, 0, 0, nullptr, &S::handle_waitaof},
 };
 
+struct Subcommand {
+  std::string_view parent, name;
+  int arity;  // of the words with the parent's name
+};
+constexpr Subcommand kSubcommands[] = {
+    {"client", "caching", 3},   {"client", "getname", 2},      {"client", "getredir", 2},
+    {"client", "id", 2},        {"client", "info", 2},         {"client", "kill", -3},
+    {"client", "list", -2},     {"client", "no-evict", 3},     {"client", "no-touch", 3},
+    {"client", "setinfo", 4},   {"client", "setname", 3},      {"client", "tracking", -3},
+    {"command", "count", 2},    {"client", "trackinginfo", 2}, {"command", "docs", -2},
+    {"command", "info", -2},    {"command", "list", -2},       {"config", "get", -3},
+    {"config", "resetstat", 2}, {"config", "set", -4},         {"object", "encoding", 3},
+    {"object", "help", 2},      {"object", "refcount", 3},     {"pubsub", "channels", -2},
+    {"pubsub", "numpat", 2},    {"pubsub", "numsub", -2},
+};
+
 struct Family {
   std::string_view name;
   std::string_view commands;  // with a blank before and behind each
@@ -140,6 +156,11 @@ constexpr CommandSpec kReadWatched{"watch", -2, kReads, 1, -1, 1, run_watched, n
 
 }  // namespace
 
+bool fits(int arity, Arguments args) {
+  const auto count = static_cast<int>(args.size());
+  return arity > 0 ? count == arity : count >= -arity;
+}
+
 const CommandSpec* find_command(std::string_view name) {
   static const auto* const by_name = [] {
     auto* const made = new std::unordered_map<std::string_view, const CommandSpec*>();
@@ -162,6 +183,24 @@ const CommandSpec& command_to_watch() {
 
 std::span<const CommandSpec> all_commands() {
   return kCommands;
+}
+
+std::string check_subcommand(const CommandSpec& spec, Arguments args) {
+  bool has_some = false;
+  for (const Subcommand& one : kSubcommands) {
+    if (one.parent != spec.name) continue;
+    has_some = true;
+    if (args.size() < 2 || !equals_ignoring_case(args[1], one.name)) continue;
+    if (fits(one.arity, args)) return {};
+    std::string text = "ERR wrong number of arguments for '";
+    return text.append(spec.name).append("|").append(one.name).append("' command");
+  }
+  if (!has_some || args.size() < 2) return {};
+  std::string parent(spec.name);
+  for (char& c : parent) c = static_cast<char>(c - 'a' + 'A');
+  std::string text = "ERR unknown subcommand '";
+  text.append(args[1].substr(0, 128)).append("'. Try ").append(parent).append(" HELP.");
+  return text;
 }
 
 std::string_view missing_family(std::string_view name) {

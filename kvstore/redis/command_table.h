@@ -40,11 +40,17 @@ struct CommandSpec {
   bool has(CommandFlag flag) const { return (flags & flag) != 0; }
 };
 
+// Whether a command may have so many words.
+bool fits(int arity, Arguments args);
 // Null: there is none.
 const CommandSpec* find_command(std::string_view name);
 std::span<const CommandSpec> all_commands();
 // Reads keys and answers OK: for WATCH.
 const CommandSpec& command_to_watch();
+
+// Of a command with subcommands, as CLIENT: what is wrong with the one that is asked for, or with
+// the number of its words. Empty: nothing.
+std::string check_subcommand(const CommandSpec& spec, Arguments args);
 
 // Of the families that Redis has and this face has not: "lists". Empty: the name is nobody's.
 std::string_view missing_family(std::string_view name);

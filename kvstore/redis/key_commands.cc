@@ -213,13 +213,8 @@ void run_object(CommandContext& call) {
     call.reply.simple("OBJECT ENCODING <key>");
     return call.reply.simple("    Return the kind of internal representation: int, embstr or raw.");
   }
-  const bool encoding = equals_ignoring_case(call.args[1], "encoding");
+  if (call.args.size() != 3) return call.reply.error(kSyntaxError);
   const bool refcount = equals_ignoring_case(call.args[1], "refcount");
-  if ((!encoding && !refcount) || call.args.size() != 3) {
-    std::string text = "ERR unknown subcommand or wrong number of arguments for '";
-    text.append(call.args[1]).append("'. Try OBJECT HELP.");
-    return call.reply.error(text);
-  }
   const auto found = call.find(call.args[2]);
   if (!found) return;
   if (*found == nullptr) return call.reply.null();

@@ -178,11 +178,15 @@ void Session::refuse_unknown(Arguments args) {
 
 // False: answered.
 bool Session::knows_enough(const CommandSpec& spec, Arguments args) {
-  const auto count = static_cast<int>(args.size());
-  if (spec.arity > 0 ? count != spec.arity : count < -spec.arity) {
-    std::string text = "ERR wrong number of arguments for '";
-    text.append(spec.name).append("' command");
-    tail_reply().error(text);
+  std::string wrong;
+  if (!fits(spec.arity, args)) {
+    wrong = "ERR wrong number of arguments for '";
+    wrong.append(spec.name).append("' command");
+  } else if (!spec.has(kPassWrite)) {
+    wrong = check_subcommand(spec, args);
+  }
+  if (!wrong.empty()) {
+    tail_reply().error(wrong);
     return false;
   }
   if (spec.has(kWithoutAuth) || caller_.is_known()) return true;

@@ -149,7 +149,7 @@ std::optional<std::size_t> Session::database_of(std::string_view number) {
 }
 
 void Session::handle_select(Arguments args, Reply& reply) {
-  if (!to_integer(args[1])) return reply.error("ERR invalid DB index");
+  if (!to_integer(args[1])) return reply.error(kNotInteger);
   const auto database = database_of(args[1]);
   if (!database) return reply.error("ERR DB index is out of range");
   database_ = *database;
@@ -177,9 +177,7 @@ void Session::handle_client(Arguments args, Reply& reply) {
     const bool known = equals_ignoring_case(args[2], "on") || equals_ignoring_case(args[2], "off");
     return known ? reply.ok() : reply.error(kSyntaxError);
   }
-  std::string text = "ERR unknown subcommand or wrong number of arguments for '";
-  text.append(what).append("'. Try CLIENT HELP.");
-  reply.error(text);
+  reply.error(kSyntaxError);
 }
 
 void Session::handle_client_name(Arguments args, Reply& reply) {

@@ -113,6 +113,12 @@ void Session::review() {
       if (!judge_channel(one, pattern, false).ok()) ending_ = true;
     }
   }
+  if (!tracking_) return;
+  if (!knows_peer()) ending_ = true;
+  for (const std::string& prefix : tracking_->prefixes) {
+    const Status allowed = face_.operations.judge(caller_, operations::Kind::kWatch, ns(), prefix);
+    if (!allowed.ok()) ending_ = true;
+  }
 }
 
 void Session::handle_publish(Arguments args, Reply& reply) {
@@ -142,9 +148,7 @@ void Session::handle_pubsub(Arguments args, Reply& reply) {
   if (equals_ignoring_case(args[1], "numpat") && args.size() == 2) {
     return reply.integer(static_cast<std::int64_t>(face_.pub_sub.patterns()));
   }
-  std::string text = "ERR unknown subcommand or wrong number of arguments for '";
-  text.append(args[1]).append("'. Try PUBSUB HELP.");
-  reply.error(text);
+  reply.error(kSyntaxError);
 }
 
 }  // namespace edged::redis

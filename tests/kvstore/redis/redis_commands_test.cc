@@ -162,7 +162,7 @@ TEST_F(RedisCommandsTest, KeepsDatabasesApart) {
   expect("SELECT 0", kOk);
   expect("GET key", bulk("0"));
   expect("SELECT 16", "-ERR DB index is out of range\r\n");
-  expect("SELECT x", "-ERR invalid DB index\r\n");
+  expect("SELECT x", "-ERR value is not an integer or out of range\r\n");
   ASSERT_TRUE(store_->create_namespace("somebody's", ""));
   expect("FLUSHALL", kOk);
   expect("GET key", kNil);

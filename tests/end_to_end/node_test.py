@@ -176,7 +176,13 @@ class NodeTest(ProgramsCase):
         self.wait_until(lambda: "configuration not reloaded" in self.log(), "a complaint")
         config.write_text('{ "log_level": "debug" }')
         node.send_signal(signal.SIGHUP)
-        self.wait_until(lambda: "configuration reloaded" in self.log(), "the reload")
+        self.wait_until(lambda: "no other key has changed since the start" in self.log(), "the reload")
+        config.write_text('{ "node": { "durability": "sync", "http": "127.0.0.1:1" }, "worker": {} }')
+        node.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: "need a restart: node.durability, node.http\n" in self.log(), "the keys")
+        config.write_text('{ }')
+        node.send_signal(signal.SIGHUP)
+        self.wait_until(lambda: self.log().count("no other key has changed since the start") == 2, "the file of before")
         self.assertIsNone(node.poll())
 
     def test_durability_sync_is_the_default_of_every_write(self):

@@ -13,6 +13,7 @@
 #include "proto/base/printable.h"
 #include "proto/base/read_file.h"
 #include "proto/base/units.h"
+#include "tools/edged/config_changes.h"
 #include "tools/edged/config_check.h"
 #include "tools/edged/config_secrets.h"
 #include "tools/edged/config_sections.h"
@@ -55,6 +56,9 @@ bool read_tree(const std::string& file,
     context.errors.push_back({file, error.position, {}, error.message});
     return false;
   }
+  const bool wrangler = is_wrangler_file(file);
+  if (!wrangler) rename_keys(document, renamed_keys(), context);
+  note_values(document, wrangler, context.written);
   if ((content->mode & S_IROTH) != 0) warn_of_secrets(document, context);
   return true;
 }
@@ -260,6 +264,11 @@ void apply(const Overrides& overrides, ReadContext& context, Config& config) {
 }  // namespace
 
 Loaded load_config(const LoadRequest& request) {
+  WrittenValues unused;
+  return load_config(request, unused);
+}
+
+Loaded load_config(const LoadRequest& request, WrittenValues& written) {
   ReadContext context;
   context.environment = request.environment ? request.environment : process_environment;
   context.check_postgres_url = request.check_postgres_url;
@@ -280,6 +289,7 @@ Loaded load_config(const LoadRequest& request) {
   }
   apply(request.overrides, context, loaded.config);
   if (context.errors.empty()) check_config(loaded.config, request.scope, context);
+  written = std::move(context.written);
   loaded.errors = std::move(context.errors);
   loaded.distrusted = std::move(context.distrusted);
   for (const std::string& warning : context.warnings) {

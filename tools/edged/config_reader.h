@@ -30,6 +30,9 @@ struct Complaint {
 };
 
 // What is shared by all readers of one load.
+// What configuration files say, by the path of each key. Not for the log: secrets are among it.
+using WrittenValues = std::map<std::string, std::string>;
+
 struct ReadContext {
   std::string file;
   std::function<std::optional<std::string>(const std::string&)> environment;
@@ -41,6 +44,7 @@ struct ReadContext {
   std::map<std::string, Complaint> places;  // by path; message empty
   // Every key that a reader asked for, there or not; "kv_namespaces[].id" of each element.
   std::set<std::string> known_paths;
+  WrittenValues written;  // of all files that were read
 
   void complain(const std::string& path, std::string message);
 };

@@ -2,9 +2,13 @@
 #include "tools/edged/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <utility>
 
 #include "kvstore/access/token_file.h"
 #include "proto/base/log.h"
+#include "proto/base/printable.h"
+#include "tools/edged/config_changes.h"
 #include "tools/edged/strict_options.h"
 #ifdef EDGED_WITH_WORKER
 #include "worker/db/connection_url.h"
@@ -12,6 +16,19 @@
 
 namespace edged {
 namespace {
+
+constexpr std::size_t kNamedMax = 20;
+
+// "node.durability, node.http and 3 more".
+std::string named(const std::vector<std::string>& paths) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(paths.size(), kNamedMax); ++i) {
+    text += (i == 0 ? "" : ", ") + printable(paths[i]);
+  }
+  if (paths.size() > kNamedMax)
+    text += " and " + std::to_string(paths.size() - kNamedMax) + " more";
+  return text;
+}
 
 std::optional<std::string> given(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional<std::string>(text);
@@ -263,17 +280,25 @@ void log_start(const Flags& flags, const config::Config& config, config::Runs ru
   for (const std::string& line : config::start_summary(config, facts)) log::info(line);
 }
 
+// Also logs which other keys changed since the start and need a restart.
 std::function<void()> reloader(const Flags& flags, config::Scope scope) {
-  return [flags, scope] {
-    const config::Loaded loaded = config::load_config(load_request(flags, scope));
+  config::WrittenValues before;
+  (void)config::load_config(load_request(flags, scope), before);
+  return [flags, scope, before = std::move(before)] {
+    config::WrittenValues now;
+    const config::Loaded loaded = config::load_config(load_request(flags, scope), now);
     if (!loaded.errors.empty()) {
       log::error("configuration not reloaded, the node or worker goes on with the one before: " +
                  loaded.errors.front().to_string());
       return;
     }
     log::set_level(loaded.config.log_level);
-    log::info(
-        "configuration reloaded: log_level is taken over; changes of other keys need a restart");
+    for (const std::string& warning : loaded.warnings) log::warn(warning);
+    const auto changed = config::changed_keys(before, now, scope);
+    std::string line = "configuration reloaded: log_level is taken over; ";
+    line += changed.empty() ? "no other key has changed since the start"
+                            : "these keys have changed since the start and need a restart: ";
+    log::info(line + named(changed));
   };
 }
 

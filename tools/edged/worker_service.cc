@@ -379,6 +379,7 @@ awaitable<void> WorkerService::wait_for_hangup() {
 }  // namespace
 
 int run_worker(const config::Config& config, WorkerAction reload, const WorkerAction& on_start) {
+  std::signal(SIGHUP, SIG_IGN);   // there is nothing to reload yet
   std::signal(SIGCHLD, SIG_IGN);  // process 1 of a container gets the children of others
   auto state_dir = StateDir::open(config.worker.state_dir);
   if (!state_dir) {
@@ -386,8 +387,7 @@ int run_worker(const config::Config& config, WorkerAction reload, const WorkerAc
     return kExitFailed;
   }
   WorkerService service(config, std::move(*state_dir), std::move(reload));
-  const Status status = service.start();
-  if (!status.ok()) {
+  if (const Status status = service.start(); !status.ok()) {
     log::error(status.message());
     return kExitFailed;
   }

@@ -152,6 +152,8 @@ Session::Plan Session::plan_expire(const CommandSpec& spec,
     reply.error(failure);
     return Plan::kAnswered;
   }
+  // What is past here is past for the store too, whose clock may be a little behind.
+  if (*touch.expires_at <= now()) touch.expires_at = from_unix_ms(1);
   plan.kind = PlannedWrite::Kind::kExpire;
   touch.ns = ns();
   touch.key = args[1];

@@ -131,7 +131,7 @@ class RandomCommands:
         return ["watch", self.key()]
 
     def form_other(self):
-        return self.chance.choice([["dbsize"], ["ping"], ["ping", "x"], ["echo", "y"], ["nosuch", "a", "b"], ["get"],
+        return self.chance.choice([["ping"], ["ping", "x"], ["echo", "y"], ["nosuch", "a", "b"], ["get"],
                                    ["client", "getname"], ["client", "setname", "me"], ["client", "setname", "a b"]])
 
 

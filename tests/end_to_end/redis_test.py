@@ -34,7 +34,7 @@ class RedisTest(ProgramsCase):
         self.assertEqual(self.kvctl("get", "greeting").stdout, b"hello")
         self.assertEqual(self.kvctl("put", "other", "-", stdin=b"\x00\r\nvalue").returncode, 0)
         self.assertEqual(client.ask("GET", "other"), b"\x00\r\nvalue")
-        self.assertEqual(self.kvctl("delete", "greeting").returncode, 0)
+        self.assertEqual(self.kvctl("del", "greeting").returncode, 0)
         self.assertIsNone(client.ask("GET", "greeting"))
         large = b"v" * (20 * 1024 * 1024)
         self.assertEqual(client.ask("SET", "large", large), "OK")

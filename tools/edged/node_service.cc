@@ -32,6 +32,7 @@
 #include "proto/base/log.h"
 #include "proto/base/metrics.h"
 #include "proto/base/service_manager.h"
+#include "tools/edged/config_addresses.h"
 #include "tools/edged/descriptors.h"
 #include "tools/edged/exit_code.h"
 #include "tools/edged/guarded_time.h"
@@ -390,8 +391,7 @@ int run_node(const config::Config& config,
              const std::function<void()>& on_start) {
   std::signal(SIGHUP, SIG_IGN);   // there is nothing to reload yet
   std::signal(SIGCHLD, SIG_IGN);  // process 1 of a container gets the children of others
-  ::mallopt(M_ARENA_MAX,
-            2);  // an arena per thread costs an idle node megabytes and gains it nothing
+  ::mallopt(M_ARENA_MAX, 2);  // an arena per thread costs megabytes and gains an idle node nothing
   ServiceManager manager = ServiceManager::from_environment();
   const DescriptorPlan plan = raise_descriptor_limit();
   return serve_store(config, plan, reload, on_start, manager);

@@ -77,10 +77,10 @@ class RedisTest(ProgramsCase):
         client.ask("SELECT", "2")
         self.assertIn("does not exist", client.ask("SET", "key", "2"))
 
-    def test_check_config_names_what_is_wrong(self):
+    def test_an_address_that_is_wrong_is_named(self):
         for wrong, words in (("nonsense", "is not HOST:PORT"), ("0.0.0.0:6379", "not a loopback address"),
                              ("unix:", "has no path"), ("tls:127.0.0.1:0", "needs a certificate")):
-            result = self.edged("check-config", "--for", "node", "--data", self.data, "--redis", wrong)
+            result = self.edged("node", "--data", self.data, "--redis", wrong)
             self.assertEqual(result.returncode, 2, wrong)
             self.assertIn("node.redis", result.stderr.decode() + result.stdout.decode())
             self.assertIn(words, result.stderr.decode() + result.stdout.decode())

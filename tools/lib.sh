@@ -61,11 +61,11 @@ keep_postfix_quiet() {
   echo 'postfix postfix/main_mailer_type select No configuration' | "${as_root[@]}" debconf-set-selections
 }
 
-# Debian's pgbouncer and prometheus start a service when installed. Tests need the programs alone: a service
+# Debian's pgbouncer, prometheus and redis-server start a service when installed. Tests need the programs alone: a service
 # that came with us stays off.
 keep_services_quiet() {
   local name
-  for name in pgbouncer prometheus; do
+  for name in pgbouncer prometheus redis-server; do
     [[ " $* " == *" $name "* && -d /run/systemd/system ]] || continue
     "${as_root[@]}" systemctl disable --now --quiet "$name" >&2 || true
   done

@@ -72,7 +72,9 @@ class MetricsTest(ReplayCase):
         return set(re.findall(r"(?m)^# TYPE (\S+)", text))
 
     def test_every_metric_is_documented_and_every_documented_metric_exists(self):
-        self.deploy()
+        deployment = self.deploy()
+        deployment.write_config(**self.CONFIG, node={"data_dir": str(deployment.node_dir), "listen": "127.0.0.1:0",
+                                                     "http": "127.0.0.1:0", "redis": "127.0.0.1:0"})
         self.serve()
         self.settle()
         shown = self.metrics(self.deployment.worker_address()) | self.metrics(self.deployment.node_address())

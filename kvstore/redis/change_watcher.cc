@@ -139,8 +139,9 @@ Status ChangeWatcher::open(Feed& feed) {
   return {};
 }
 
-// What was read before a feed was open may have changed unseen. One that cannot be opened is tried
-// again at the next look.
+// Opens a feed for each database that has a namespace. A key that a client read before its feed was
+// open may have changed without the feed telling it, so tracking is told that the whole namespace
+// may have changed. A feed that cannot be opened is tried again at the next call.
 Status ChangeWatcher::follow_databases() {
   Status status;
   const DatabaseNumbers& numbers = databases_.numbers();
@@ -204,7 +205,8 @@ void ChangeWatcher::notify(std::size_t database, std::string_view event, const s
   }
 }
 
-// A mirror that has fallen behind cannot tell of changes: what its rows were is not known any more.
+// While a mirror is behind its bound, changes of its rows are not noticed. So the clients are told
+// to drop them.
 void ChangeWatcher::look_at_mirrors() {
   if (tracking_.empty()) return;
   std::vector<storage::NamespaceNumber> stale;

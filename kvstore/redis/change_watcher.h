@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the store's feed of changes of the databases, as soon as somebody wants to know, and tells
-// Tracking and the listeners to keyspace notifications. One reactor's thread, but for want().
+// Reads the store's feed of changes, and tells Tracking and the listeners to keyspace
+// notifications. Reading begins with the first call of want(). One reactor's thread; want() may be
+// called on any.
 #pragma once
 
 #include <array>
@@ -34,7 +35,7 @@ struct NotificationFlags {
 
 class ChangeWatcher : public std::enable_shared_from_this<ChangeWatcher> {
  public:
-  // All outlive it. `life` owns the io_context.
+  // What is given by reference outlives the watcher. `life` owns the io_context.
   ChangeWatcher(boost::asio::io_context& io,
                 std::weak_ptr<void> life,
                 operations::Operations& operations,
@@ -48,7 +49,7 @@ class ChangeWatcher : public std::enable_shared_from_this<ChangeWatcher> {
   // Reads changes from now on, and answers when it does. Any thread. Errors: kBusy: the store has
   // too many watches.
   void want(operations::Done<operations::Nothing> done);
-  // On the reactor.
+  // On the reactor's thread.
   void close();
 
  private:

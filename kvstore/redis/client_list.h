@@ -42,7 +42,7 @@ class ClientList {
     const std::lock_guard lock(mutex_);
     clients_.erase(id);
   }
-  // By id.
+  // The clients, sorted by id.
   std::vector<std::shared_ptr<ClientInfo>> all() const {
     const std::lock_guard lock(mutex_);
     std::vector<std::shared_ptr<ClientInfo>> all;

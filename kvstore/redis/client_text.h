@@ -30,7 +30,7 @@ struct ClientFilter {
   bool holds(ClientInfo& info) const;
 };
 
-// Empty: understood. Otherwise the error's text.
+// Returns the error's text; empty if the options were understood.
 std::string read_client_filter(Arguments options, ClientFilter& filter);
 
 }  // namespace edged::redis

@@ -47,7 +47,8 @@ std::optional<WallTime> expiry_of(std::int64_t amount, bool seconds, bool absolu
   const std::int64_t base = absolute ? 0 : to_unix_ms(now);
   constexpr auto kLatest = static_cast<std::int64_t>(storage::kExpiryMsMax);
   if (amount > kLatest - base) return std::nullopt;
-  // What is past is past, however long.
+  // A time before 1970 becomes 1970: the store keeps no earlier one, and the entry has expired in
+  // any case.
   return from_unix_ms(amount < -base ? 0 : base + amount);
 }
 

@@ -25,8 +25,8 @@ inline constexpr std::string_view kWouldOverflow = "ERR increment or decrement w
 // "STALE …", "NOPERM …": the code of Redis or our own, and what went wrong.
 std::string error_text(const Status& status);
 bool equals_ignoring_case(std::string_view text, std::string_view lower);
-// The moment `amount` seconds or milliseconds from `now`, or from 1970 if `absolute`. Nothing: it
-// is out of the range that the store keeps.
+// The moment that lies `amount` seconds or milliseconds behind `now`, or behind 1970 if `absolute`.
+// Nothing if the store cannot keep such a late time.
 std::optional<WallTime> expiry_of(std::int64_t amount, bool seconds, bool absolute, WallTime now);
 // "ERR invalid expire time in 'set' command".
 std::string invalid_expire(std::string_view command);
@@ -40,11 +40,12 @@ struct CommandContext {
   WallTime now;
   Reply& reply;
 
-  // The key's entry, null if absent; nothing if the failure has been answered.
+  // The key's entry, or null if the key is absent. Nothing if it could not be read; then the error
+  // has been answered.
   std::optional<const storage::Entry*> find(std::string_view key);
-  // False: it may not be changed, and that has been answered.
+  // False if the key may not be changed; then the error has been answered.
   bool may_change(std::string_view key);
-  // The whole number args[i]; nothing if the failure has been answered.
+  // args[i] as a whole number. Nothing if it is none; then the error has been answered.
   std::optional<std::int64_t> integer(std::size_t i);
   void put(std::string_view key, storage::Entry entry, std::string_view event);
   void erase(std::string_view key, std::string_view event = "del");

@@ -13,7 +13,7 @@ struct CommandDoc {
   std::string_view summary;
 };
 
-// Of a command of the table. Empty but for the name: it has none.
+// What is said of a command of the table. Only the name is set if nothing is said.
 CommandDoc doc_of(std::string_view name);
 
 }  // namespace edged::redis

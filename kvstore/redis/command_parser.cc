@@ -84,7 +84,8 @@ std::span<char> CommandParser::prepare() {
     begin_ = 0;
     end_ = held;
   }
-  // What is announced is not believed: the buffer grows with what has come.
+  // The buffer grows with the bytes that were received. The length that the client announces is not
+  // used: a client could make the node allocate 32 MiB by sending ten bytes.
   if (capacity_ - end_ < std::max(kBufferBytesMin / 2, std::min(held / 2, kGrowthBytesMax))) {
     capacity_ = std::max(kBufferBytesMin, capacity_ * 2);
     auto grown = std::make_unique_for_overwrite<char[]>(capacity_);

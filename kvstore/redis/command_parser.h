@@ -35,24 +35,24 @@ class CommandParser {
 
   explicit CommandParser(ParserLimits limits) : limits_(limits) {}
 
-  // Of peers that have not authenticated; as Redis has them.
+  // The limits for peers that have not authenticated. They are Redis's.
   static constexpr ParserLimits stranger_limits() { return {10, 16 * 1024, 64 * 1024}; }
-  // Before the next command.
+  // The limits count from the next command on.
   void set_limits(ParserLimits limits) { limits_ = limits; }
 
-  // Room to read into; arguments() are void then.
+  // Returns room to read into. The views that arguments() gave before are invalid after this call.
   std::span<char> prepare();
   void commit(std::size_t count) { end_ += count; }
 
   // kCommand: arguments() has at least one. kBroken: error() says why, and nothing more comes.
   Event next();
-  // The command that next() gave comes again with the following next().
+  // next() will give the same command once more.
   void put_back();
   Arguments arguments() const { return arguments_; }
   // "Protocol error: invalid bulk length".
   const std::string& error() const { return error_; }
 
-  // The beginning of a command is there.
+  // Part of a command has been received.
   bool in_command() const { return begin_ != end_; }
   std::size_t buffer_bytes() const { return capacity_; }
 
@@ -61,7 +61,7 @@ class CommandParser {
   static constexpr std::size_t kLineBytesMax = 64 * 1024;
 
   Event fail(const char* why);
-  // The line at scan_, without its end; nothing: it is not complete.
+  // The line at scan_ without its line end, or nothing if the line is not complete yet.
   std::optional<std::string_view> take_line();
   Event next_inline();
   Event next_array();

@@ -42,17 +42,18 @@ struct CommandSpec {
 
 // Whether a command may have so many words.
 bool fits(int arity, Arguments args);
-// Null: there is none.
+// Null if there is no such command.
 const CommandSpec* find_command(std::string_view name);
 std::span<const CommandSpec> all_commands();
 // Reads keys and answers OK: for WATCH.
 const CommandSpec& command_to_watch();
 
-// Of a command with subcommands, as CLIENT: what is wrong with the one that is asked for, or with
-// the number of its words. Empty: nothing.
+// For a command that has subcommands, such as CLIENT: the error's text if the subcommand is unknown
+// or has a wrong number of words. Empty if it is right.
 std::string check_subcommand(const CommandSpec& spec, Arguments args);
 
-// Of the families that Redis has and this face has not: "lists". Empty: the name is nobody's.
+// The family of a command of Redis that this face does not have, such as "lists". Empty if Redis
+// has no such command.
 std::string_view missing_family(std::string_view name);
 
 // A key that a command names, in the database with this number.

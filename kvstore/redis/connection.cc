@@ -154,7 +154,8 @@ void Connection::on_progress() {
     session_->end_turn();
     const bool was_full = !has_room();
     flush();
-    // Once a full buffer was sent no later event would start what it held back.
+    // Commands that a full buffer held back wait for no event: they go on at the connection's next
+    // turn.
     if (had_share_ || (was_full && has_room())) wait_for_turn();
     read();
     finish_if_done();
@@ -220,8 +221,8 @@ void Connection::look_who_it_is() {
   if (known_ && on_known_) std::exchange(on_known_, nullptr)();
 }
 
-// A command that arrives is the one thing that cannot be stopped half-way: when memory is used up,
-// those whose command has taken much of it are cut.
+// A command that is arriving cannot be stopped half-way. So when memory is used up, connections are
+// closed whose incomplete command has taken much of it.
 void Connection::count_memory() {
   if (closed_) return;
   memory_.set(parser_.buffer_bytes() + out_.capacity() + sending_.capacity());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One Redis client on one reactor: its stream, its deadlines, and a Session for its commands.
-// Everything that is readable is parsed, executed and answered with one write. Nothing is
-// unbounded: with too much waiting to be sent it takes no more commands and stops reading. Peers
-// that are slow, never read or show no token are cut by sweep(). The reactor's thread only.
+// Everything that is readable is parsed, executed and answered with one write. If too much waits to
+// be sent, the connection takes no more commands and stops reading. sweep() closes connections
+// whose peers are slow, never read, or show no token. The reactor's thread only.
 #pragma once
 
 #include <array>
@@ -46,7 +46,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void start();
   // False until the peer has shown the token that this node wants.
   bool is_known() const { return known_; }
-  // Its number among those whose peers are not known; 0: it never was one of them.
+  // The connection's number in Strangers (kvstore/server/strangers.h), or 0 if it never was in
+  // there.
   std::uint64_t stranger_number() const { return stranger_number_; }
   void set_stranger_number(std::uint64_t number) { stranger_number_ = number; }
   int native_handle() { return stream_.native_handle(); }

@@ -13,7 +13,7 @@
 namespace edged::redis {
 
 inline constexpr std::size_t kDatabases = 16;
-// 0: the database has no namespace yet.
+// The number of the namespace, or 0 if the database has none yet.
 using DatabaseNumbers = std::array<storage::NamespaceNumber, kDatabases>;
 
 class Databases {
@@ -27,8 +27,8 @@ class Databases {
     if (version != version_) look_up(version);
     return numbers_;
   }
-  // The title to create the namespace with at the first write. Empty: the configuration names it,
-  // so that it is not created.
+  // The title of the namespace that the first write creates. Empty if the configuration names the
+  // namespace: then it is not created.
   std::string title_to_create(std::size_t database) const;
   const std::string& name(std::size_t database) const { return names_[database]; }
 

@@ -24,7 +24,7 @@ namespace edged::redis {
 class ChangeWatcher;
 struct NotificationFlags;
 
-// Of all reactors; its members say which threads may use them.
+// What all reactors share. Each member's class says which threads may use it.
 struct FaceContext {
   operations::Operations& operations;
   const storage::Store& store;
@@ -42,7 +42,7 @@ struct FaceContext {
   ChangeWatcher& watcher() const { return *change_watcher; }
 };
 
-// Of one reactor: its thread only.
+// What the sessions of one reactor share. The reactor's thread only.
 struct ReactorParts {
   boost::asio::io_context& io;
   Pass& pass;

@@ -18,7 +18,8 @@ void run_copy(CommandContext& call);
 void run_object(CommandContext& call);
 void run_watched(CommandContext& call);  // the reading of WATCH
 
-// The expiry that EXPIRE and its like ask for. Empty error: `expires_at` is set.
+// Reads the time that EXPIRE, PEXPIRE, EXPIREAT or PEXPIREAT asks for into `expires_at`. Returns
+// the error's text; empty if the time was understood.
 std::string read_expiry(std::string_view name,
                         std::string_view amount,
                         WallTime now,

@@ -17,11 +17,12 @@ struct RedisLimits {
   std::size_t connections_max = 10'000;
   // What may wait to be sent to one client before no more of its commands are taken.
   std::size_t out_bytes_max = 1024 * 1024;
-  // That all connections may hold together, beside 64 KiB each.
+  // The memory that all connections together may use, besides 64 KiB for each.
   std::size_t connection_bytes_max = 256 * 1024 * 1024;
-  // Of a peer without a token, where the node wants one.
+  // The time that a peer has to show a token, on a node that wants one.
   std::chrono::milliseconds auth_timeout{10'000};
-  // For the rest of a command that has begun, at 1 MiB a second.
+  // The time in which a command that has begun must be complete. A large one gets a second more for
+  // each 64 KiB.
   std::chrono::milliseconds command_timeout{60'000};
   std::chrono::milliseconds write_timeout{60'000};
   std::chrono::milliseconds idle_timeout{0};  // 0: none, as Redis

@@ -42,20 +42,21 @@ class Overlay {
   bool holds(const Name& name) const { return keys_.contains(name); }
   std::size_t bytes() const { return bytes_; }
 
-  // Of keys that were loaded. Null: absent. Errors: why it could not be read: kStale, kDenied, …
+  // The entry of a key that was loaded, or null if the key is absent. Errors: why it could not be
+  // read (kStale, kDenied, …).
   Result<const storage::Entry*> find(storage::NamespaceNumber ns, std::string_view key);
 
   // kOk if the key may be changed. Errors: those of find(); kConflict: it belongs to a mirror.
   Status may_change(storage::NamespaceNumber ns, std::string_view key);
   void put(storage::NamespaceNumber ns, std::string_view key, storage::Entry entry);
-  // Changes the expiry alone. The key is there.
+  // Changes the expiry alone. The key must be present.
   void set_expiry(storage::NamespaceNumber ns,
                   std::string_view key,
                   std::optional<WallTime> expires_at);
-  // The key is there.
+  // The key must be present.
   void erase(storage::NamespaceNumber ns, std::string_view key);
 
-  // Of a key that was loaded; 0: absent, or it could not be read.
+  // The version of a key that was loaded; 0 if the key is absent or could not be read.
   storage::Version version_read(const Name& name) const;
 
   bool changed() const { return changes_ > 0; }

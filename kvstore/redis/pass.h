@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One pass of a reactor over the connections that are ready. Writes are collected and given to the
-// store together behind the last of these connections, which send nothing before, so that each
-// sends once (operations/write_pass.h). Answers come on the reactor's thread: with nobody else
-// writing before end() returns, otherwise later, all by one message. The reactor's thread only.
+// One pass of a reactor over the connections that are ready. The pass collects their writes. After
+// the last of the connections it gives all of them to the store together (operations/write_pass.h).
+// The connections send nothing before, so that each sends once. The answers come on the reactor's
+// thread: before end() returns if no other thread is writing, otherwise later, all of them by one
+// message. The reactor's thread only.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -26,12 +27,12 @@ class Pass {
   class Waiter {
    public:
     virtual ~Waiter() = default;
-    // Nothing is sent from here to go_on(), since more is about to come.
+    // The connection sends nothing until go_on() is called, because more replies come.
     virtual void hold_back() = 0;
     virtual void go_on() = 0;
   };
 
-  // All outlive the pass.
+  // What is given by reference outlives the pass.
   Pass(boost::asio::io_context& io, net::Poller& poller, operations::Operations& operations);
   ~Pass();
   Pass(const Pass&) = delete;

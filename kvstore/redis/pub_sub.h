@@ -27,14 +27,15 @@ struct Message {
 // Where the messages of one listener wait for its reactor.
 class Inbox {
  public:
-  // More than this waits: messages were not taken, and the listener is to be ended.
+  // If more than this waits, further messages are dropped, and the listener is to be disconnected.
   static constexpr std::size_t kBytesMax = 8 * 1024 * 1024;
 
   // `wake` is called on any thread when something is there; it must not block.
   explicit Inbox(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   void put(Message message);
-  // What is there. False: too much came.
+  // Moves the waiting messages into `messages`. False if the inbox has overflowed: messages were
+  // dropped.
   bool take(std::vector<Message>& messages);
 
  private:
@@ -47,15 +48,15 @@ class Inbox {
 
 class PubSub {
  public:
-  // False: it listened already.
+  // False if it listened already.
   bool subscribe(const std::string& channel, bool pattern, const std::shared_ptr<Inbox>& inbox);
   void unsubscribe(const std::string& channel, bool pattern, const std::shared_ptr<Inbox>& inbox);
 
-  // How many it reached.
+  // Returns how many listeners got the message.
   std::size_t publish(std::string_view channel, std::string_view payload) {
     return reach(channel, &payload);
   }
-  // How many it would reach.
+  // How many listeners a message in the channel would have now.
   std::size_t count(std::string_view channel) { return reach(channel, nullptr); }
 
   // For PUBSUB: the channels that somebody listens to, how many do, and how many patterns there

@@ -21,7 +21,7 @@ class ReplyQueue {
     if (!slots_.back().ready) slots_.push_back({true, {}});
     return slots_.back().text;
   }
-  // A reply that comes later.
+  // Keeps a place for a reply that comes later, and returns its ticket.
   std::uint64_t open() {
     slots_.push_back({false, {}});
     return first_ + slots_.size() - 1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where SCANs go on: a number stands for the last key that was answered, for whoever shows it, on
-// any connection. So many are kept; the oldest is forgotten, and using it is an error. Any thread.
+// The cursors of SCAN. A cursor is a number that stands for the last key that was answered. Any
+// client may use it on any connection. A bounded number of cursors is kept; the oldest is
+// forgotten, and using it is an error. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +34,8 @@ class ScanCursors {
     }
     return number;
   }
-  // The last key. Nothing: the cursor is unknown, or another namespace's.
+  // The last key that was answered. Nothing if the cursor is unknown or belongs to another
+  // namespace.
   std::optional<std::string> find(std::uint64_t number, storage::NamespaceNumber ns) const {
     const std::lock_guard lock(mutex_);
     const auto found = cursors_.find(number);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "kvstore/redis/change_watcher.h"
 #include "kvstore/redis/transaction.h"
 
 namespace edged::redis {
@@ -76,6 +77,23 @@ std::uint64_t Session::block() {
 void Session::unblock(std::uint64_t ticket, std::string_view reply) {
   blocked_ = false;
   replies_.fill(ticket, reply);
+}
+
+void Session::answer_when_watching(std::function<void()> if_not) {
+  const std::uint64_t ticket = block();
+  std::function<void(Result<operations::Nothing>)> then =
+      [this, ticket, if_not = std::move(if_not)](Result<operations::Nothing> begun) {
+        std::string text;
+        Reply answer(text, protocol_);
+        if (begun) {
+          answer.ok();
+        } else {
+          if (if_not) if_not();
+          answer.error(error_text(begun.error()));
+        }
+        unblock(ticket, text);
+      };
+  face_.watcher().want(on_reactor<operations::Nothing>(std::move(then)));
 }
 
 void Session::refuse_protocol(const std::string& why) {

@@ -42,7 +42,8 @@ class Session final : public Pass::Waiter, public std::enable_shared_from_this<S
   // Once, before anything else.
   void begin();
   void trust_peer() { caller_.trust(); }
-  // kLater: the command comes again when progress() was called.
+  // kLater: the command was not executed. The connection gives it again after progress() was
+  // called.
   enum class Taken { kTaken, kLater };
   Taken take(Arguments args);
   // After the last command of those that arrived together, before the replies are sent.
@@ -51,17 +52,18 @@ class Session final : public Pass::Waiter, public std::enable_shared_from_this<S
   bool knows_peer() { return caller_.is_known(); }
   // The client is to be closed once its replies were sent.
   bool ending() const { return ending_; }
-  // Replies wait for the end of a pass.
+  // The pass has not ended: the connection must not send the replies yet.
   bool held_back() const { return held_back_; }
   bool idle() const { return replies_.empty(); }
-  // A command is being executed that the next ones wait for.
+  // A command is being executed, and the following commands wait for it.
   bool blocked() const { return blocked_; }
   // "Protocol error: invalid bulk length".
   void refuse_protocol(const std::string& why);
   std::size_t reply_bytes() const { return replies_.bytes(); }
   void close();
 
-  // Now and then: ends the connection if it listens to what it may not any more.
+  // To be called now and then. Ends the connection if its token no longer allows what it listens
+  // to.
   void review();
   // kOk if the client may listen to the channel, or publish there.
   Status judge_channel(std::string_view channel, bool pattern, bool publishes);
@@ -82,6 +84,9 @@ class Session final : public Pass::Waiter, public std::enable_shared_from_this<S
   // Opens the reply of a command that is answered later; no other command is taken before.
   std::uint64_t block();
   void unblock(std::uint64_t ticket, std::string_view reply);
+  // Answers a command when the face reads changes, or why it cannot; `if_not` runs before that
+  // error.
+  void answer_when_watching(std::function<void()> if_not = {});
   // A callback for an operation; `body` runs on the reactor's thread, unless the session has
   // closed.
   template <class T>

@@ -76,7 +76,7 @@ void Session::handle_watch(Arguments args, Reply& reply) {
   if (watched_.size() + args.size() - 1 > kWatchedMax) {
     return reply.error("ERR a client watches at most 1000 keys");
   }
-  // First the feed, then the version: nothing between the two is missed.
+  // The feed is opened before the version is read, so that no change between the two is missed.
   const storage::NamespaceNumber in = ns();
   const std::size_t first = watched_.size();
   for (const std::string_view key : args.subspan(1)) {
@@ -107,7 +107,7 @@ void Session::handle_watch(Arguments args, Reply& reply) {
   transaction->start();
 }
 
-// A database that was made since has changed.
+// A database whose namespace was created after WATCH counts as changed.
 bool Session::watched_changed() {
   const DatabaseNumbers& numbers = reactor_.databases.numbers();
   return std::any_of(watched_.begin(), watched_.end(), [&](const Watched& one) {

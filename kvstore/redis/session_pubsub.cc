@@ -93,7 +93,7 @@ void Session::take_messages() {
       push_invalidation(message, reply);
       continue;
     }
-    // Those that came before the end of a subscription was answered belong to nobody.
+    // Messages that came before the end of the subscription was answered are dropped.
     const auto& mine = message.by_pattern ? patterns_ : channels_;
     if (!mine.contains(message.by_pattern ? message.pattern : message.channel)) continue;
     reply.push(message.by_pattern ? 4 : 3);

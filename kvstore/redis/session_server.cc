@@ -182,7 +182,7 @@ void Session::handle_config(Arguments args, Reply& reply) {
   reply.error(kSyntaxError);
 }
 
-// For all clients of this address. The reply comes when changes are noticed.
+// The setting is for all clients of this address.
 void Session::set_notifications(std::string_view letters, Reply& reply) {
   const Status allowed = face_.operations.judge(caller_, operations::Kind::kWatch, ns(), "");
   if (!allowed.ok()) return reply.error(error_text(allowed));
@@ -191,19 +191,7 @@ void Session::set_notifications(std::string_view letters, Reply& reply) {
         "ERR CONFIG SET failed (possibly related to argument 'notify-keyspace-events') - Invalid "
         "event class character. Use 'Ag$lshzxeKEtmdn'.");
   }
-  const std::uint64_t ticket = block();
-  std::function<void(Result<operations::Nothing>)> then =
-      [this, ticket](Result<operations::Nothing> begun) {
-        std::string text;
-        Reply answer(text, protocol_);
-        if (begun) {
-          answer.ok();
-        } else {
-          answer.error(error_text(begun.error()));
-        }
-        unblock(ticket, text);
-      };
-  face_.watcher().want(on_reactor<operations::Nothing>(std::move(then)));
+  answer_when_watching();
 }
 
 // Figures of the store need the scope metrics, and keys of a database admin; without them those

@@ -91,21 +91,7 @@ void Session::handle_tracking(Arguments args, Reply& reply) {
   tracking_ = std::move(state);
   tracking_->on = true;
   face_.tracking.start(id_, std::move(inbox), tracking_->prefixes);
-  // The reply comes when changes are noticed.
-  const std::uint64_t ticket = block();
-  std::function<void(Result<operations::Nothing>)> then =
-      [this, ticket](Result<operations::Nothing> begun) {
-        std::string text;
-        Reply answer(text, protocol_);
-        if (begun) {
-          answer.ok();
-        } else {
-          stop_tracking();
-          answer.error(error_text(begun.error()));
-        }
-        unblock(ticket, text);
-      };
-  face_.watcher().want(on_reactor<operations::Nothing>(std::move(then)));
+  answer_when_watching([this] { stop_tracking(); });
 }
 
 void Session::stop_tracking() {
@@ -114,7 +100,8 @@ void Session::stop_tracking() {
   face_.tracking.stop(id_);
 }
 
-// Whether what the command reads is kept. Each command but CLIENT CACHING uses up what that said.
+// Whether the keys that the command reads are registered. CLIENT CACHING says so for the next
+// command only.
 bool Session::tracks_reads() {
   if (!tracking_ || tracking_->broadcast) return false;
   if (tracking_->opt_in) return tracking_->caching == TrackingState::Caching::kYes;

@@ -18,7 +18,7 @@ using storage::WriteOutcome;
 // A client's writes that may wait in one pass.
 constexpr std::size_t kWritesUnderWayMax = 128;
 
-// The first outcome that says more than that a key was there or not.
+// The first outcome that is a real failure, and not only that a condition on the key did not hold.
 const WriteOutcome* find_failure(const std::vector<WriteOutcome>& outcomes) {
   const auto found = std::find_if(outcomes.begin(), outcomes.end(), [](const auto& one) {
     return one.code != Code::kOk && one.code != Code::kNotFound && one.code != Code::kExists;
@@ -152,7 +152,8 @@ Session::Plan Session::plan_expire(const CommandSpec& spec,
     reply.error(failure);
     return Plan::kAnswered;
   }
-  // What is past here is past for the store too, whose clock may be a little behind.
+  // The store's clock may be a little behind this one. A time that is over here is replaced by
+  // 1970, so that the store too deletes the key at once.
   if (*touch.expires_at <= now()) touch.expires_at = from_unix_ms(1);
   plan.kind = PlannedWrite::Kind::kExpire;
   touch.ns = ns();

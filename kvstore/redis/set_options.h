@@ -23,8 +23,8 @@ struct SetOptions {
   std::optional<std::chrono::milliseconds> ttl;
 };
 
-// Reads `options`, which follow key and value, or the key of GETEX. Empty: they are understood.
-// Otherwise the error's text, as Redis has it.
+// Reads the options behind key and value of SET, or behind the key of GETEX. Returns the error's
+// text as Redis has it; empty if the options were understood.
 std::string read_set_options(
     Arguments options, bool of_getex, std::string_view command, WallTime now, SetOptions& result);
 

@@ -23,7 +23,8 @@ void run_setrange(CommandContext& call);
 void run_incr(CommandContext& call);  // and DECR, INCRBY, DECRBY
 void run_incrbyfloat(CommandContext& call);
 
-// What INCR, DECR, INCRBY or DECRBY adds. Empty error: `delta` is set.
+// Reads into `delta` what INCR, DECR, INCRBY or DECRBY adds. Returns the error's text; empty if it
+// was understood.
 std::string read_delta(std::string_view name, Arguments args, std::int64_t& delta);
 
 }  // namespace edged::redis

@@ -30,7 +30,7 @@ void Tracking::start(std::uint64_t client,
   clients_.insert_or_assign(client, Client{std::move(inbox), std::move(prefixes)});
 }
 
-// Its keys go when they change.
+// The keys of a client that has stopped are removed when they change.
 void Tracking::stop(std::uint64_t client) {
   const std::lock_guard lock(mutex_);
   clients_.erase(client);
@@ -51,7 +51,7 @@ void Tracking::expires(storage::NamespaceNumber ns, std::string_view key, WallTi
   Name name{ns, std::string(key)};
   if (!keys_.contains(name)) return;
   expiries_.push({at, std::move(name)});
-  // What cannot be remembered is told now.
+  // A key that cannot be registered is reported as changed at once.
   if (expiries_.size() > kKeysMax) {
     tell(Name(expiries_.top().name));
     expiries_.pop();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIENT TRACKING: which clients keep which keys in caches of their own, and who is told when one
-// changes. A client's key is kept before it is read, so that no change behind the read is missed.
-// Changes come from the store's feed, whoever made them: another client, another face, a mirror.
-// Any thread.
+// CLIENT TRACKING: which clients keep which keys in caches of their own, and who is told when a key
+// changes. A key is registered before it is read, so that no change after the read is missed.
+// Changes come from the store's feed, and so those by other clients, other faces and mirrors are
+// noticed alike. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,8 @@ namespace edged::redis {
 
 class Tracking {
  public:
-  // Keys that are kept for all clients together; above it those of some key are told to drop it.
+  // How many keys are registered for all clients together. Above it one key is given up: its
+  // clients are told to drop it.
   static constexpr std::size_t kKeysMax = 1'000'000;
 
   // Starts or replaces a client's tracking. `inbox` gets the invalidations. `prefixes`: of BCAST,
@@ -36,16 +37,16 @@ class Tracking {
 
   // The client is about to read the key.
   void keep(std::uint64_t client, storage::NamespaceNumber ns, std::string_view key);
-  // What it has read expires then.
+  // An entry that a client has read expires at this time. sweep() tells the client when it is over.
   void expires(storage::NamespaceNumber ns, std::string_view key, WallTime at);
 
-  // The key has changed, and expires then.
+  // The key has changed, and expires at this time.
   void changed(storage::NamespaceNumber ns,
                const std::string& key,
                std::optional<WallTime> expires_at);
   // Anything in the namespace may have changed: all clients drop everything.
   void lost(storage::NamespaceNumber ns);
-  // Tells of what has expired by now.
+  // Tells the clients of entries that have expired by `now`.
   void sweep(WallTime now);
 
   bool empty() const;

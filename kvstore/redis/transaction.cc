@@ -81,7 +81,8 @@ void Transaction::load() {
   read_group();
 }
 
-// From memory; else it is one of the missing. `keeps`: the client is to be told when it changes.
+// Reads the key from memory, or adds it to missing_. `keeps`: the client is to be told when the key
+// changes.
 void Transaction::load_key(const Overlay::Name& name, bool keeps) {
   if (keeps) session_->keep_read(name.ns, name.key);
   if (overlay_.holds(name)) return;
@@ -104,7 +105,8 @@ void Transaction::read_group() {
   }
   if (missing_.empty()) return run();
   group_.clear();
-  // The last ones of one namespace. A key that cannot exist fails by itself, not with the others.
+  // Takes keys of one namespace from the end. A key with an impossible length is read alone, so
+  // that its error is not that of the others.
   const storage::NamespaceNumber ns = missing_.back().ns;
   const auto is_possible = [](const Overlay::Name& name) {
     return !name.key.empty() && name.key.size() <= storage::kKeyBytesMax;
@@ -163,7 +165,8 @@ bool Transaction::watched_changed() const {
 void Transaction::run_one(const Command& command, WallTime now, Reply& reply) {
   const std::vector<std::string_view> args = views_of(command.args);
   if (command.spec->handle == &Session::handle_publish) {
-    // When the EXEC has succeeded, and once however often it is executed.
+    // The message is sent when the EXEC has succeeded, and only once even if the EXEC is executed
+    // again.
     const Status allowed = session_->judge_channel(args[1], false, true);
     if (!allowed.ok()) return reply.error(error_text(allowed));
     messages_.emplace_back(args[1], args[2]);

@@ -44,9 +44,9 @@ class Transaction : public std::enable_shared_from_this<Transaction> {
   void start();
 
  private:
-  // So often is a command executed that others overtake; then it is an error.
+  // A command is executed so often if other clients change its keys each time; then it is an error.
   static constexpr int kAttemptsMax = 100;
-  // Of the values that are read.
+  // The bytes of all values that one command or EXEC reads.
   static constexpr std::size_t kValuesBytesMax = 64 * 1024 * 1024;
 
   void make_databases();

@@ -12,6 +12,8 @@
 #include "kvstore/http/metric_samples.h"
 #include "kvstore/http/node_snapshot.h"
 #include "proto/json/write_json.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/unsupported_store.h"
 
 namespace edged::kv_http {
 namespace {
@@ -100,44 +102,17 @@ TEST(ParseSamplesTest, SkipsWhatIsNoSample) {
   EXPECT_EQ(parse_samples("a 1\nbroken{ 2\nb 3").size(), 2u);
 }
 
-class SomeNamespaces final : public storage::Store {
+class SomeNamespaces final : public test::UnsupportedStore {
  public:
-  Result<storage::Entry> get(storage::NamespaceNumber,
-                             std::string_view,
-                             storage::ReadTier,
-                             storage::Reader) const override {
-    return unsupported();
-  }
-  Result<storage::ListPage> list(const storage::ListRequest&) const override {
-    return unsupported();
-  }
-  void submit(storage::Write, storage::WriteCallback done) override { done(unsupported()); }
-  Result<storage::Namespace> create_namespace(std::string, std::string) override {
-    return unsupported();
-  }
   std::vector<storage::Namespace> list_namespaces() const override { return namespaces; }
-  std::uint64_t namespaces_version() const override { return 1; }
-  Result<storage::Namespace> find_namespace(std::string_view) const override {
-    return unsupported();
-  }
   Result<storage::NamespaceUsage> usage(storage::NamespaceNumber ns) const override {
     const auto found = usages.find(ns);
     if (found == usages.end()) return Status(Code::kNamespaceNotFound, "deleted");
     return found->second;
   }
-  storage::StoreStats stats() const override { return {}; }
 
   std::vector<storage::Namespace> namespaces;
   std::map<storage::NamespaceNumber, storage::NamespaceUsage> usages;
-
- private:
-  static Status unsupported() { return {Code::kUnsupported, "namespaces only"}; }
-};
-
-class FixedClock final : public Clock {
- public:
-  WallTime wall_now() const override { return from_unix_ms(1'000'000); }
-  std::chrono::milliseconds boot_now() const override { return 1s; }
 };
 
 class RenderSnapshotTest : public testing::Test {
@@ -148,7 +123,7 @@ class RenderSnapshotTest : public testing::Test {
 
   MetricsRegistry metrics;
   SomeNamespaces store;
-  FixedClock clock;
+  const test::ManualClock clock{from_unix_ms(1'000'000), 1s};
 };
 
 TEST_F(RenderSnapshotTest, SumsFacesAndClasses) {

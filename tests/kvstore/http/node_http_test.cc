@@ -10,32 +10,16 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/support/unsupported_store.h"
+
 namespace edged::kv_http {
 namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-class FiguresOnly final : public storage::Store {
+class FiguresOnly final : public test::UnsupportedStore {
  public:
-  Result<storage::Entry> get(storage::NamespaceNumber,
-                             std::string_view,
-                             storage::ReadTier,
-                             storage::Reader) const override {
-    return unsupported();
-  }
-  Result<storage::ListPage> list(const storage::ListRequest&) const override {
-    return unsupported();
-  }
-  void submit(storage::Write, storage::WriteCallback done) override { done(unsupported()); }
-  Result<storage::Namespace> create_namespace(std::string, std::string) override {
-    return unsupported();
-  }
-  std::vector<storage::Namespace> list_namespaces() const override { return {}; }
-  std::uint64_t namespaces_version() const override { return 1; }
-  Result<storage::Namespace> find_namespace(std::string_view) const override {
-    return unsupported();
-  }
   storage::StoreStats stats() const override {
     ++asked;
     storage::StoreStats stats;
@@ -52,9 +36,6 @@ class FiguresOnly final : public storage::Store {
   }
 
   mutable std::atomic<int> asked{0};
-
- private:
-  static Status unsupported() { return {Code::kUnsupported, "figures only"}; }
 };
 
 class NodeHttpTest : public testing::Test {

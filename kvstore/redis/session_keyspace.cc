@@ -211,7 +211,7 @@ void Session::flush_next(std::shared_ptr<std::vector<storage::NamespaceNumber>> 
 void Session::create_database(std::size_t database, std::function<void(Status)> then) {
   const std::string title = reactor_.databases.title_to_create(database);
   if (title.empty()) {
-    return then({Code::kDenied,
+    return then({Code::kInvalidArgument,
                  "database " + std::to_string(database) + ": the namespace \"" +
                      reactor_.databases.name(database) +
                      "\" of node.redis_databases does not exist"});
